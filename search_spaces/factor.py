@@ -1,0 +1,223 @@
+"""A factor: one decision of a training run, declared once and read from its options' signatures.
+
+An option is a function `(recipe, knob, ...) -> recipe`. The annotation of a knob is its dimension
+(and, where it needs one, the `Where` in which it applies), its default is the baseline, the
+docstring is the documentation, the body applies it.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, get_origin, get_type_hints
+
+from search_spaces.dimension import Dimension, Fixed, OneOf, Value, describe
+from search_spaces.problem import EVERYWHERE, Problem, Where
+from search_spaces.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A number or choice inside an option."""
+
+    name: str
+    dimension: Dimension
+    default: Value
+    where: Where = EVERYWHERE
+
+    def held(self) -> "Knob":
+        """The same knob, fixed at its default."""
+        return replace(self, dimension=Fixed(self.default))
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to decide a factor: a function that edits a recipe."""
+
+    name: str
+    function: Callable[..., Recipe]
+    knobs: tuple[Knob, ...]
+    where: Where = EVERYWHERE
+
+    @property
+    def documentation(self) -> str:
+        """What the option does: the function's docstring."""
+        return inspect.getdoc(self.function) or ""
+
+    def held(self) -> "Option":
+        """The same option with every knob fixed at its default."""
+        return replace(self, knobs=tuple(knob.held() for knob in self.knobs))
+
+    def replace_knob(self, changed: Knob) -> "Option":
+        """The same option with another knob in the place of the one of the same name."""
+        return replace(
+            self,
+            knobs=tuple(changed if knob.name == changed.name else knob for knob in self.knobs),
+        )
+
+
+def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> Option:
+    """The option that a function declares.
+
+    Raises TypeError when a parameter behind the recipe has no dimension or no default.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    knobs = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        hint = hints[parameter.name]
+        if get_origin(hint) is not Annotated or parameter.default is parameter.empty:
+            raise TypeError(
+                f"{function.__name__}: {parameter.name} needs Annotated[..., dimension] = default"
+            )
+        extras = list(hint.__metadata__)
+        applies = next((extra for extra in extras if isinstance(extra, Where)), EVERYWHERE)
+        knobs.append(Knob(parameter.name, extras[0], parameter.default, applies))
+    return Option(function.__name__, function, tuple(knobs), where)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One axis of a space's unit cube: the choice of an option, or a knob of one option.
+
+    option: the option that must be chosen for the coordinate to matter; None: it always matters.
+    """
+
+    name: str
+    factor: str
+    option: str | None
+    dimension: Dimension
+
+
+@dataclass(frozen=True, init=False)
+class Factor:
+    """One decision of a training run.
+
+    name: as on screen and in the database.
+    topic: what a reader calls it; one topic may hold several factors.
+    options: functions that edit a recipe (or options read before); the first is the baseline.
+    where: the problems that the factor applies to.
+    restricted: options that apply to some problems only.
+    """
+
+    name: str
+    topic: str
+    options: tuple[Option, ...]
+    where: Where
+    documentation: str = field(compare=False)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        topic: str,
+        options: Sequence[Callable[..., Recipe] | Option],
+        where: Where = EVERYWHERE,
+        restricted: Mapping[Callable[..., Recipe], Where] | None = None,
+        documentation: str = "",
+    ) -> None:
+        limits = restricted or {}
+        read = tuple(
+            option
+            if isinstance(option, Option)
+            else read_option(option, limits.get(option, EVERYWHERE))
+            for option in options
+        )
+        for attribute, value in {
+            "name": name,
+            "topic": topic,
+            "options": read,
+            "where": where,
+            "documentation": documentation,
+        }.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def baseline(self) -> Option:
+        """The first option: what is used where nothing else is said."""
+        return self.options[0]
+
+    def option(self, name: str) -> Option:
+        """The option of this name. Raises KeyError when there is none."""
+        return {option.name: option for option in self.options}[name]
+
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """The axes that this factor varies along; none when it is held."""
+        several = len(self.options) > 1
+        names = [option.name for option in self.options]
+        choice = [Coordinate(self.name, self.name, None, OneOf(*names))] if several else []
+        knobs = [
+            Coordinate(
+                f"{self.name}.{option.name}.{knob.name}",
+                self.name,
+                option.name if several else None,
+                knob.dimension,
+            )
+            for option in self.options
+            for knob in option.knobs
+            if not isinstance(knob.dimension, Fixed)
+        ]
+        return (*choice, *knobs)
+
+    def apply(self, recipe: Recipe, config: Mapping[str, Value]) -> Recipe:
+        """The recipe as `config` edits it; what `config` does not name is at its baseline."""
+        option = self.option(str(config.get(self.name, self.baseline.name)))
+        knobs = {
+            knob.name: config.get(f"{self.name}.{option.name}.{knob.name}", knob.default)
+            for knob in option.knobs
+        }
+        return option.function(recipe, **knobs)
+
+    def held(self) -> "Factor":
+        """The same factor, fixed at its baseline."""
+        return self.replace_options([self.baseline.held()])
+
+    def replace_options(self, options: Sequence[Option]) -> "Factor":
+        """The same factor with these options; the first is the baseline."""
+        return replace(self, options=tuple(options))
+
+    def fitted(self, problem: Problem) -> "Factor":
+        """The same factor with the options and knobs that apply to `problem`.
+
+        Raises ValueError when no option does.
+        """
+        fitting = [option for option in self.options if option.where.holds(problem)]
+        if not fitting:
+            names = ", ".join(option.name for option in self.options)
+            words = self.baseline.where.words
+            raise ValueError(f"{self.name}: {names} does not apply to this data ({words})")
+        return self.replace_options(
+            [
+                replace(
+                    option,
+                    knobs=tuple(
+                        knob if knob.where.holds(problem) else knob.held() for knob in option.knobs
+                    ),
+                )
+                for option in fitting
+            ]
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The factor as plain data: all that decides what a configuration means, and its words."""
+        return {
+            "name": self.name,
+            "topic": self.topic,
+            "where": self.where.words,
+            "documentation": self.documentation,
+            "options": [
+                {
+                    "name": option.name,
+                    "where": option.where.words,
+                    "documentation": option.documentation,
+                    "knobs": [
+                        {
+                            "name": knob.name,
+                            "default": knob.default,
+                            "where": knob.where.words,
+                            **describe(knob.dimension),
+                        }
+                        for knob in option.knobs
+                    ],
+                }
+                for option in self.options
+            ],
+        }

@@ -1,0 +1,95 @@
+"""A study in a database: Optuna's record of it, its stamp and its ledger."""
+
+import hashlib
+import re
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import optuna
+
+from storage.database import Database
+from storage.ledger import Ledger, open_ledger
+from storage.stamp import Stamp
+
+_STAMP = "stamp"
+
+
+class Study(NamedTuple):
+    """An open study. Its stamp says what it is; see `storage.stamp`."""
+
+    name: str
+    database: Database
+    optuna_study: optuna.Study
+    study_id: int
+    ledger: Ledger
+    stamp: Stamp
+
+    @property
+    def slug(self) -> str:
+        """A folder's name of its own for this study; names that are slugs already stay."""
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")[:64]
+        if slug == self.name:
+            return slug
+        return f"{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+
+
+class NoStudyError(LookupError):
+    """There is no study of this name."""
+
+
+def study_names(database: Database) -> list[str]:
+    """The names of all studies in a database, sorted."""
+    return sorted(optuna.get_all_study_names(storage=database.storage))
+
+
+def find_study(database: Database, name: str) -> Study | None:
+    """The study of this name; None when there is none.
+
+    Raises ValueError when the study was not made by this tool.
+    """
+    if name not in study_names(database):
+        return None
+    study = optuna.load_study(study_name=name, storage=database.storage)
+    stamp: Stamp | None = study.user_attrs.get(_STAMP)
+    if stamp is None:
+        raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
+    study_id = database.storage.get_study_id_from_name(name)
+    return Study(name, database, study, study_id, open_ledger(database, study_id), stamp)
+
+
+def load_study(database: Database, name: str | None) -> Study:
+    """The study of this name, or the only one there is.
+
+    Raises NoStudyError when there is none, ValueError when several could be meant.
+    """
+    names = study_names(database)
+    if name is None:
+        if len(names) > 1:
+            raise ValueError(f"which study? name one with --study: {', '.join(names[:10])}")
+        name = names[0] if names else ""
+    found = find_study(database, name)
+    if found is not None:
+        return found
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names[:10])}"
+    raise NoStudyError(
+        f"there is no study {name!r} in {database.url}{hint if names else ', and no other either'}"
+    )
+
+
+def create_study(database: Database, name: str, stamp: Stamp) -> Study:
+    """A new study that maximizes the stamp's objective, or the one that is there already.
+
+    Raises ValueError when the name cannot be a study's.
+    """
+    if not name.isprintable() or not 1 <= len(name) <= 64:
+        raise ValueError(f"study name {name[:64]!r} must be 1 to 64 printable characters")
+    study = optuna.create_study(
+        study_name=name, storage=database.storage, direction="maximize", load_if_exists=True
+    )
+    if _STAMP not in study.user_attrs:
+        study.set_metric_names([f"validation {stamp['objective']}"])
+        study.set_user_attr(_STAMP, stamp)
+    created = find_study(database, name)
+    assert created is not None
+    return created

@@ -1,0 +1,60 @@
+"""Finished and unfinished trials as tidy records: the only thing that analysis reads."""
+
+from typing import Any, NamedTuple
+
+from optuna.trial import FrozenTrial, TrialState
+
+from storage.studies import Study
+
+
+class Trial(NamedTuple):
+    """One run of a study.
+
+    phase: `baseline`, `measure`, `search` or `confirm`; row: its number within the phase;
+    repeat: 0, or the number of the repetition of the same row with a fresh seed.
+    parameters: the active ones only. value: the objective; None until there is one.
+    metrics: name -> number of the trained network; empty until COMPLETE.
+    curve: epoch -> validation objective. time_s: seconds from start to end; None until then.
+    """
+
+    number: int
+    state: str
+    phase: str
+    row: int
+    repeat: int
+    seed: int
+    parameters: dict[str, Any]
+    value: float | None
+    metrics: dict[str, Any]
+    curve: dict[int, float]
+    time_s: float | None
+    attributes: dict[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run was trained to its end."""
+        return self.state == TrialState.COMPLETE.name
+
+
+def tidy(trial: FrozenTrial) -> Trial:
+    """The record of one of Optuna's trials."""
+    attributes = dict(trial.user_attrs)
+    return Trial(
+        number=trial.number,
+        state=trial.state.name,
+        phase=attributes.pop("phase", ""),
+        row=attributes.pop("row", -1),
+        repeat=attributes.pop("repeat", 0),
+        seed=attributes.pop("seed", -1),
+        parameters=dict(trial.params),
+        value=trial.value if trial.state.is_finished() else None,
+        metrics=attributes.pop("metrics", {}),
+        curve=dict(trial.intermediate_values),
+        time_s=trial.duration.total_seconds() if trial.duration else None,
+        attributes=attributes,
+    )
+
+
+def read_trials(study: Study) -> list[Trial]:
+    """All trials of a study, in the order of their numbers."""
+    return [tidy(trial) for trial in study.optuna_study.get_trials(deepcopy=False)]

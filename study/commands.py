@@ -1,0 +1,459 @@
+"""The verbs of the terminal: one function each. Heavy imports are inside, so --help stays quick."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="run_study.py",
+    help=(
+        "Which training factor matters most for accuracy, how sure that is, and what to set. "
+        "Without a verb: run."
+    ),
+    epilog="Everywhere: --debug shows tracebacks, --no-color draws without colour.",
+    no_args_is_help=False,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+DATA, SPACE, STUDY, RUNNING = "Data and model", "Search space", "Study", "Running"
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="digits, wine, breast_cancer, diabetes, one of torchvision's sets, an image folder, "
+        "a .csv, an .npz or package.module:function.",
+        rich_help_panel=DATA,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(help="A class-balanced subset of so many samples.", rich_help_panel=DATA),
+]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Side of the images in pixels.", rich_help_panel=DATA)
+]
+Target = Annotated[
+    str | None, typer.Option(help="Column of a .csv to predict.", rich_help_panel=DATA)
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="mlp or cnn, with :small or :medium, or package.module:function.",
+        rich_help_panel=DATA,
+    ),
+]
+SpaceName = Annotated[
+    str | None,
+    typer.Option("--space", help="documented, full or small.", rich_help_panel=SPACE),
+]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Hold a factor or a knob: optimizer=adamw, optimizer.adamw.lr=1e-3.",
+        rich_help_panel=SPACE,
+    ),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(help="Hold a factor at its baseline: augment_mix.", rich_help_panel=SPACE),
+]
+Range = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--range", help="Another range: optimizer.sgd.lr=1e-3:1:log.", rich_help_panel=SPACE
+    ),
+]
+Choices = Annotated[
+    list[str] | None,
+    typer.Option(help="Some options only: activation=relu,gelu.", rich_help_panel=SPACE),
+]
+Epochs = Annotated[
+    int | None, typer.Option(help="Epochs of every run (default 15).", rich_help_panel=STUDY)
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of the study (default 0).", rich_help_panel=STUDY)
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="smoke (57 runs), quick (185, the default), standard (369) or deep (705).",
+        rich_help_panel=STUDY,
+    ),
+]
+StudyName = Annotated[
+    str | None,
+    typer.Option("--study", help="Name of the study.", rich_help_panel=STUDY),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
+        show_envvar=False,
+        help="Database URL (default sqlite:///runs/studies.db; also STUDY_STORAGE).",
+        rich_help_panel=STUDY,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes (default: one per GPU or core).", rich_help_panel=RUNNING),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=RUNNING)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@app.callback(invoke_without_command=False)
+def _shared(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if show_version:
+        print(f"run_study.py {version('training-factors')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    data: Source = None,
+    model: Model = None,
+    preset: PresetName = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    space: SpaceName = None,
+    fix: Fix = None,
+    drop: Drop = None,
+    range_: Range = None,
+    choices: Choices = None,
+    limit: Limit = None,
+    image_size: ImageSize = None,
+    target: Target = None,
+    study: StudyName = None,
+    storage: Storage = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run a study to its end and answer; the same command goes on with what is left."""
+    given = _given(locals())
+    with _refusing():
+        opened = _open_or_create(given, study, storage, preset)
+        _check_device(device)
+    crew_size = workers or _default_workers(device)
+    code = _work(opened, storage, crew_size, device)
+    if code:
+        _explain(opened, code)
+        raise typer.Exit(code)
+    importance(study=opened.name, storage=storage, as_json=as_json)
+
+
+@app.command()
+def plan(
+    data: Source = None,
+    model: Model = None,
+    preset: PresetName = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    space: SpaceName = None,
+    fix: Fix = None,
+    drop: Drop = None,
+    range_: Range = None,
+    choices: Choices = None,
+    limit: Limit = None,
+    image_size: ImageSize = None,
+    target: Target = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Time two probe runs and say how long a study would take; nothing is stored."""
+    given = _given(locals())
+    with _refusing():
+        from study.reporting import plan as drawing
+        from study.running.planning import make_plan
+        from study.running.preparation import prepare
+        from study.running.presets import open_preset
+        from study.running.settings import Definition
+
+        size = open_preset(preset or "quick")
+        prepared = prepare(Definition(**given))
+        made = make_plan(prepared, size, workers or _default_workers(device), device)
+    document = {"schema": 1, **made._asdict(), "seconds": made.seconds}
+    _show(document if as_json else drawing.draw(document))
+
+
+@app.command()
+def worker(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    storage: Storage = None,
+    device: Device = "auto",
+) -> None:
+    """Work on a study that was created elsewhere, until none of its runs waits."""
+    from study.running.launch import PARENT
+    from study.running.stopping import Stop
+    from study.running.worker import work
+
+    parent = os.environ.get(PARENT)
+    stop = Stop(int(parent) if parent else None).listen()
+    with _refusing():
+        code = work(_load(study, storage), device, stop)
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
+    """How far a study is, and its best run."""
+    with _refusing():
+        from study.reporting import overview
+
+        found = overview.compute(_load(study, storage))
+    _show(overview.as_document(found) if as_json else overview.draw(found))
+
+
+@app.command("list")
+def list_(storage: Storage = None, as_json: Json = False) -> None:
+    """All studies in a database."""
+    with _refusing():
+        from storage.database import open_database
+        from storage.studies import load_study, study_names
+        from study.reporting import overview
+
+        database = open_database(_url(storage))
+        found = [overview.compute(load_study(database, name)) for name in study_names(database)]
+    if as_json:
+        _show({"schema": 1, "studies": [overview.as_document(item) for item in found]})
+    else:
+        _show(overview.draw_list(found))
+
+
+@app.command()
+def factors(
+    space: SpaceName = None,
+    markdown: Annotated[bool, typer.Option(help="As the table of the README.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Every factor: what it does, its options and ranges, and where it does not apply."""
+    with _refusing():
+        from search_spaces.overrides import open_space
+        from study.reporting import catalogue
+
+        described = open_space(space or "full").describe()
+    if as_json:
+        _show({"schema": 1, **described})
+    elif markdown:
+        print(catalogue.as_markdown(described))
+    else:
+        _show(catalogue.draw(described))
+
+
+@app.command()
+def importance(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
+    """Which factor matters most, how sure that is, and the best configuration."""
+    with _refusing():
+        opened = _load(study, storage)
+    from study.analysis.evidence import NoAnswer
+    from study.reporting import summary
+
+    try:
+        found = summary.compute(opened, jobs=_cores())
+    except NoAnswer as error:
+        raise _RefusedError(str(error), 3) from error
+    files = summary.write(found, _folder(opened))
+    _show(summary.as_document(found) if as_json else summary.draw(found, files, _entry()))
+
+
+def main() -> None:
+    """The terminal's entry: parses, runs one verb, and ends with its exit code."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    if "--no-color" in arguments:
+        os.environ["NO_COLOR"] = "1"
+    arguments = [word for word in arguments if word not in ("--debug", "--no-color")]
+    informing = ("--help", "--version", "--install-completion", "--show-completion")
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in informing):
+        arguments.insert(0, "run")
+    try:
+        code = app(arguments, prog_name="run_study.py", standalone_mode=False)
+    except typer.TyperException as error:
+        if debug:
+            traceback.print_exc()
+        print(f"run_study.py: error: {_one_line(error.format_message())}", file=sys.stderr)
+        code = error.exit_code
+    sys.exit(code)
+
+
+class _RefusedError(typer.TyperException):
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what a user got wrong into one line and exit code 2, what is not there yet into 3."""
+    from pydantic import ValidationError
+
+    from storage.database import NoDatabaseError
+    from storage.studies import NoStudyError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + str(first["loc"][0]).replace("_", "-")
+        raise _RefusedError(f"{name} {first['input']!r}: {first['msg']}", 2) from error
+    except (NoDatabaseError, NoStudyError) as error:
+        raise _RefusedError(str(error), 3) from error
+    except ValueError as error:
+        raise _RefusedError(str(error), 2) from error
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that define a study and were named, under the names of `Definition`."""
+    from study.running.settings import Definition
+
+    renamed = {"source": "data", "range": "range_"}
+    named = {field: arguments[renamed.get(field, field)] for field in Definition.model_fields}
+    return {field: value for field, value in named.items() if value not in (None, [])}
+
+
+def _open_or_create(
+    given: dict[str, Any], name: str | None, storage: str | None, preset: str | None
+) -> Any:
+    """The study of this name with its runs planned; wrong input leaves nothing behind."""
+    from storage.database import NoDatabaseError, open_database
+    from storage.studies import create_study, find_study
+    from study.running.presets import open_preset
+    from study.running.settings import Definition, default_name
+
+    size = open_preset(preset or "quick")
+    name = name or default_name(Definition(**given))
+    try:
+        found = find_study(open_database(_url(storage)), name)
+    except NoDatabaseError:
+        found = None
+    stored = found.stamp["definition"] if found else {}
+    definition = Definition(**{**stored, **given})
+    if found is None or definition != Definition(**stored):
+        from study.running.preparation import prepare, refuse_differences
+
+        stamp = prepare(definition).stamp()
+        if found is not None:
+            refuse_differences(found, stamp)
+        else:
+            found = create_study(open_database(_url(storage), create=True), name, stamp)
+            _tell_left_out(stamp)
+    if preset is not None or not found.ledger.progress():
+        found.ledger.plan(size.runs())
+    return found
+
+
+def _work(study: Any, storage: str | None, workers: int, device: str) -> int:
+    """Run what waits on worker processes, showing how far it is; the exit code."""
+    from study.reporting.overview import compute
+    from study.reporting.progress import following
+    from study.running.launch import Crew, launch, requeue_ended
+
+    requeue_ended(study)
+    before = compute(study)
+    if before.done == before.total:
+        print(f"all {before.total} runs of {study.name} are done", file=sys.stderr)
+        return 0
+    crew = Crew(workers, device, _url(storage), _folder(study) / "logs")
+    with following(study, workers) as tick:
+        return launch(study, crew, tick)
+
+
+def _explain(study: Any, code: int) -> None:
+    """Say why a study ended before its end, and how it goes on."""
+    from study.reporting.overview import compute
+
+    if code in (130, 143):
+        now = compute(study)
+        left = now.total - now.done
+        print(
+            f"stopped: {now.done} of {now.total} runs are done, {left} wait\n"
+            f"resume:  {' '.join(_command_line())}",
+            file=sys.stderr,
+        )
+        return
+    logs = sorted((_folder(study) / "logs").glob("*.log"))
+    lines = [line for log in logs for line in log.read_text().splitlines()[-1:]]
+    print(
+        f"{lines[-1] if lines else 'workers ended'}\nlogs: {_folder(study)}/logs", file=sys.stderr
+    )
+
+
+def _tell_left_out(stamp: dict[str, Any]) -> None:
+    if stamp["left_out"]:
+        names = ", ".join(f"{name} ({where})" for name, where in stamp["left_out"])
+        print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that is not there before anything is stored; `auto` and `cpu` always are."""
+    if name not in ("auto", "cpu"):
+        from study.training.device import open_device
+
+        open_device(name)
+
+
+def _load(name: str | None, storage: str | None) -> Any:
+    from storage.database import open_database
+    from storage.studies import load_study
+
+    return load_study(open_database(_url(storage)), name)
+
+
+def _url(storage: str | None) -> str:
+    from storage.database import DEFAULT_URL
+
+    return storage or DEFAULT_URL
+
+
+def _folder(study: Any) -> Path:
+    from storage.database import folder_of
+
+    return folder_of(study.database) / study.slug
+
+
+def _show(content: Any) -> None:
+    """A document as JSON, anything else as rich draws it, on standard output."""
+    if isinstance(content, dict):
+        print(json.dumps(content, indent=2))
+        return
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(content)
+
+
+def _default_workers(device: str) -> int:
+    """One per GPU where there are any and they are wanted, else one per core."""
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return gpus if gpus and device != "cpu" else _cores()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _command_line() -> list[str]:
+    return ["python", *sys.argv]
+
+
+def _entry() -> str:
+    return f"python {sys.argv[0]}"
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())[:300]

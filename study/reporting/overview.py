@@ -1,0 +1,204 @@
+"""How far a study is: counted from its ledger and its trials, drawn as tables."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from storage.ledger import Progress
+from storage.studies import Study
+from storage.tables import Trial, read_trials
+
+LATEST = 5
+"""Trials that the live table shows."""
+
+
+class Overview(NamedTuple):
+    """The state of one study.
+
+    progress: by phase. states: how many trials ended, or stand, in which state. diverged: of the
+    COMPLETE ones. best: the COMPLETE trial with the highest objective. seconds: mean of a run.
+    latest: trials that ended last. baseline: factor -> its first option.
+    """
+
+    name: str
+    objective: str
+    data: str
+    model: str
+    progress: dict[str, Progress]
+    states: dict[str, int]
+    diverged: int
+    best: Trial | None
+    seconds: float | None
+    latest: tuple[Trial, ...]
+    baseline: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        """All runs of the study."""
+        return sum(phase.total for phase in self.progress.values())
+
+    @property
+    def done(self) -> int:
+        """Runs that ended."""
+        return sum(phase.done for phase in self.progress.values())
+
+    def left_s(self, workers: int) -> float | None:
+        """Seconds until the last run ends, when so many workers go on; None before the first."""
+        if self.seconds is None:
+            return None
+        return self.seconds * (self.total - self.done) / max(workers, 1)
+
+
+def compute(study: Study) -> Overview:
+    """The state of a study now."""
+    trials = read_trials(study)
+    ended = [trial for trial in trials if trial.time_s is not None]
+    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    return Overview(
+        name=study.name,
+        objective=study.stamp["objective"],
+        data=study.stamp["data"]["name"],
+        model=study.stamp["model"],
+        progress=study.ledger.progress(),
+        states=dict(Counter(trial.state for trial in trials)),
+        diverged=sum(bool(trial.attributes.get("diverged")) for trial in complete),
+        best=best_trial(trials),
+        seconds=sum(trial.time_s or 0 for trial in ended) / len(ended) if ended else None,
+        latest=tuple(ended[-LATEST:]),
+        baseline={
+            factor["name"]: factor["options"][0]["name"]
+            for factor in study.stamp["described"]["factors"]
+        },
+    )
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The COMPLETE trial with the highest objective, the earliest of several."""
+    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+
+
+def as_document(overview: Overview) -> dict[str, Any]:
+    """The overview as JSON."""
+    best = overview.best
+    return {
+        "schema": 1,
+        "study": overview.name,
+        "data": overview.data,
+        "model": overview.model,
+        "objective": overview.objective,
+        "runs": {"total": overview.total, "done": overview.done},
+        "phases": {phase: counts._asdict() for phase, counts in overview.progress.items()},
+        "states": overview.states,
+        "diverged": overview.diverged,
+        "seconds_per_run": overview.seconds,
+        "best": None
+        if best is None
+        else {
+            "trial": best.number,
+            "value": best.value,
+            "metrics": best.metrics,
+            "parameters": best.parameters,
+        },
+    }
+
+
+def draw(overview: Overview) -> RenderableType:
+    """Phases, outcomes and the best run, for `status`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("phase", "done", "running", "waiting", "total"):
+        table.add_column(heading, justify="left" if heading == "phase" else "right")
+    for phase, counts in overview.progress.items():
+        numbers = (counts.done, counts.running, counts.waiting, counts.total)
+        table.add_row(phase, *(str(number) for number in numbers))
+    title = Text.assemble((overview.name, "bold"), f"  {overview.data}, {overview.model}")
+    return Group(title, table, Text(outcomes(overview)), Text(_best(overview)))
+
+
+def draw_list(overviews: Sequence[Overview]) -> RenderableType:
+    """All studies, a line each, for `list`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("study", "data", "model", "done", "total", "best"):
+        table.add_column(heading, justify="right" if heading in ("done", "total") else "left")
+    for item in overviews:
+        best = "" if item.best is None else f"{item.objective} {item.best.value:.4f}"
+        table.add_row(item.name, item.data, item.model, str(item.done), str(item.total), best)
+    return table
+
+
+def draw_live(overview: Overview, workers: int) -> RenderableType:
+    """The latest runs and the state of the study, for `run`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("trial", justify="right")
+    table.add_column("phase")
+    table.add_column("state")
+    table.add_column(overview.objective, justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("options that differ from the baseline", no_wrap=True, overflow="ellipsis")
+    for trial in overview.latest:
+        table.add_row(
+            f"#{trial.number}",
+            trial.phase,
+            outcome(trial),
+            "" if trial.value is None else f"{trial.value:.4f}",
+            f"{trial.time_s:.1f} s",
+            differing(trial.parameters, overview.baseline),
+            style="bold" if overview.best and trial.number == overview.best.number else "",
+        )
+    return Group(table, Text(progress_line(overview, workers)))
+
+
+def progress_line(overview: Overview, workers: int) -> str:
+    """One line on how far the study is: `24 of 177  complete 20  pruned 4  best 0.9806  …`."""
+    left = overview.left_s(workers)
+    remaining = "" if left is None else f"  left {clock(left)}"
+    done = f"{overview.done} of {overview.total}"
+    return f"{done}  {outcomes(overview)}{_short_best(overview)}{remaining}"
+
+
+def outcomes(overview: Overview) -> str:
+    """How runs ended: `complete 20 (3 diverged)  pruned 4`."""
+    parts = []
+    for state, count in sorted(overview.states.items()):
+        noted = (
+            f" ({overview.diverged} diverged)" if state == "COMPLETE" and overview.diverged else ""
+        )
+        parts.append(f"{state.lower()} {count}{noted}")
+    return "  ".join(parts)
+
+
+def outcome(trial: Trial) -> str:
+    """How a run ended, in a word."""
+    return "diverged" if trial.attributes.get("diverged") else trial.state.lower()
+
+
+def differing(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> str:
+    """The options that are not the baseline's: `optimizer=adam activation=tanh`."""
+    return " ".join(
+        f"{name}={value}"
+        for name, value in parameters.items()
+        if name in baseline and baseline[name] != value
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: `1:31`; with hours from 60 minutes on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _best(overview: Overview) -> str:
+    best = overview.best
+    if best is None or best.value is None:
+        return "no run has ended yet"
+    return f"best {overview.objective} {best.value:.4f} (trial #{best.number}, validation)"
+
+
+def _short_best(overview: Overview) -> str:
+    best = overview.best
+    return "" if best is None or best.value is None else f"  best {best.value:.4f} (#{best.number})"

@@ -1,0 +1,87 @@
+"""From a definition to all that a run needs; every worker does it for itself."""
+
+from importlib.metadata import version
+from typing import NamedTuple
+
+import torch
+
+from search_spaces.overrides import Overrides, open_space, override
+from search_spaces.space import LeftOut, Space
+from storage.stamp import Stamp, differences
+from storage.studies import Study
+from study.running.settings import Definition
+from study.training.dataset import Dataset
+from study.training.metrics import objective_name
+from study.training.network import Builder, normal_name, open_model
+from study.training.sources import load_dataset
+
+PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
+
+
+class Prepared(NamedTuple):
+    """A definition made real."""
+
+    definition: Definition
+    dataset: Dataset
+    space: Space
+    left_out: tuple[LeftOut, ...]
+    model: Builder
+
+    def stamp(self) -> Stamp:
+        """What the study is, as plain data."""
+        dataset, problem = self.dataset, self.dataset.problem
+        return {
+            "schema": 1,
+            "definition": self.definition.model_dump(mode="json"),
+            "data": {
+                "name": dataset.name,
+                "samples": len(dataset.targets),
+                "shape": list(problem.shape),
+                "classes": problem.classes,
+                "fingerprint": dataset.fingerprint,
+            },
+            "space": self.space.fingerprint(),
+            "model": normal_name(self.definition.model),
+            "objective": objective_name(problem),
+            "epochs": self.definition.epochs,
+            "seed": self.definition.seed,
+            "left_out": [list(item) for item in self.left_out],
+            "described": self.space.describe(),
+            "class_names": list(dataset.classes or ()),
+            "versions": {package: version(package) for package in PACKAGES},
+        }
+
+
+def prepare(definition: Definition) -> Prepared:
+    """Load the data and build the space and the model.
+
+    Raises ValueError, with a line that names the value and the remedy, for whatever is wrong.
+    """
+    space = open_space(definition.space)
+    dataset = load_dataset(
+        definition.source,
+        limit=definition.limit,
+        image_size=definition.image_size,
+        target=definition.target,
+    )
+    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
+    edited = override(space, changes, dataset.problem)
+    fitted, left_out = edited.fitted(dataset.problem)
+    if not fitted.varied:
+        raise ValueError("nothing is left to vary; fix or drop fewer factors")
+    model = open_model(definition.model, dataset.problem)
+    return Prepared(definition, dataset, fitted, left_out, model)
+
+
+def refuse_differences(study: Study, stamp: Stamp) -> None:
+    """Raise ValueError, naming what differs, when the stamp is not that of the study."""
+    differing = differences(study.stamp, stamp)
+    if differing:
+        raise ValueError(
+            f"study {study.name!r} is another one ({'; '.join(differing)}); choose another --study"
+        )
+
+
+def one_thread() -> None:
+    """One thread: small networks are fastest with one worker per core, each alone on it."""
+    torch.set_num_threads(1)

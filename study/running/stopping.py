@@ -1,0 +1,43 @@
+"""Being asked to stop: a signal is noted at once and acted on at the end of the epoch."""
+
+import os
+import signal
+from types import FrameType
+
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143, signal.SIGUSR1: 143}
+
+
+class InterruptedRunError(Exception):
+    """The run was given up because its worker was asked to stop."""
+
+
+class Stop:
+    """Whether this worker was asked to stop, by a signal or by the end of who started it."""
+
+    def __init__(self, parent: int | None) -> None:
+        self._parent = parent
+        self._signal: signal.Signals | None = None
+
+    def listen(self) -> "Stop":
+        """Note the signals that ask to stop; a second one interrupts at once."""
+        for number in EXIT_CODES:
+            signal.signal(number, self._note)
+        return self
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop after this epoch."""
+        return self._signal is not None or self._is_orphan()
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that ended so: 128 + the signal's number."""
+        return EXIT_CODES[self._signal or signal.SIGTERM]
+
+    def _is_orphan(self) -> bool:
+        return self._parent is not None and os.getppid() != self._parent
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None:
+            raise KeyboardInterrupt
+        self._signal = signal.Signals(number)

@@ -1,0 +1,62 @@
+"""A worker: claims runs of a study, one after another, until none waits."""
+
+import logging
+
+from storage.ledger import this_process
+from storage.studies import Study
+from study.running.objective import Bench, run
+from study.running.preparation import one_thread, prepare, refuse_differences
+from study.running.settings import Definition
+from study.running.stopping import InterruptedRunError, Stop
+from study.training.device import open_device
+from study.training.division import training_division
+
+FAILURES = 5
+"""Equal failures in a row that end a worker: the next run would fail the same way."""
+
+logger = logging.getLogger(__name__)
+
+
+def work(study: Study, device_name: str, stop: Stop) -> int:
+    """Run what waits; the exit code: 0 done, 1 too many failures, 130 or 143 asked to stop.
+
+    Raises ValueError before the first claim when this worker's data, space, model or budget is
+    not the study's.
+    """
+    bench = open_bench(study, device_name)
+    owner = this_process()
+    failures: list[str] = []
+    while not stop.requested:
+        claim = study.ledger.claim(owner)
+        if claim is None:
+            return 0
+        try:
+            reason = run(bench, claim, stop)
+        except InterruptedRunError:
+            break
+        same = failures if reason in failures else []
+        failures = [*same, reason] if reason else []
+        if len(failures) == FAILURES:
+            logger.error("%d runs in a row failed: %s", FAILURES, reason)
+            return 1
+    return stop.exit_code
+
+
+def open_bench(study: Study, device_name: str) -> Bench:
+    """This worker's place. Raises ValueError when it differs from the study's stamp."""
+    device = open_device(device_name)
+    if device.type == "cpu":
+        one_thread()
+    prepared = prepare(Definition.model_validate(study.stamp["definition"]))
+    refuse_differences(study, prepared.stamp())
+    seed = prepared.definition.seed
+    data = training_division(prepared.dataset, seed, device)
+    return Bench(
+        study,
+        prepared.space,
+        data,
+        prepared.model,
+        prepared.definition.epochs,
+        seed,
+        str(device),
+    )

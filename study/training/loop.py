@@ -1,0 +1,198 @@
+"""A recipe becomes a trained network: one explicit loop that knows no factor and no database."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import one_hot
+from torch.optim.lr_scheduler import LambdaLR
+
+from search_spaces.problem import Problem
+from search_spaces.recipe import Averaged, Recipe, Transform
+from study.training.division import Division, Part
+from study.training.metrics import Metrics, chance, measure, objective, objective_name
+from study.training.network import Builder
+from study.training.randomness import generator
+
+Report = Callable[[int, float], bool]
+"""(epoch from 0, validation objective) -> whether to stop here."""
+
+EVALUATION_BATCH = 2048
+"""Samples in an evaluation batch: large, since nothing is kept for a backward pass."""
+
+
+class Outcome(NamedTuple):
+    """What came of a run.
+
+    value: the objective after the last epoch; chance when diverged.
+    stopped: the report asked to stop before the last epoch; there are no metrics then.
+    """
+
+    value: float
+    metrics: Metrics
+    diverged: bool
+    stopped: bool
+    epochs: int
+
+
+class Training(NamedTuple):
+    """A network in training, and all that a step needs.
+
+    targets: as floats, (samples, classes) one-hot or (samples, 1).
+    rates: sets the learning rate of the next step.
+    """
+
+    recipe: Recipe
+    inputs: Tensor
+    targets: Tensor
+    normalize: Transform
+    network: nn.Module
+    average: Averaged
+    parameters: list[Tensor]
+    optimizer: torch.optim.Optimizer
+    rates: LambdaLR
+    batch_size: int
+    order: Generator
+    augmentation: Generator
+
+
+def train(
+    recipe: Recipe, data: Division, model: Builder, epochs: int, seed: int, report: Report
+) -> Outcome:
+    """Train a network as the recipe says and measure it on the validation part.
+
+    The same arguments give the same outcome, on a CPU with one thread to the last digit. A loss
+    that is not finite ends the run as diverged: a result, not a failure.
+    """
+    problem = data.problem
+    part = _training_part(recipe, data, seed)
+    training = prepare(recipe, part, problem, model, epochs, seed)
+    for epoch in range(epochs):
+        loss = train_epoch(training)
+        outputs = predict(training, data.validation.inputs)
+        # The first wait for the device in this epoch.
+        if not bool(loss.isfinite() & outputs.isfinite().all()):
+            return _diverged(data, epoch + 1)
+        value = float(objective(outputs, data.validation.targets, problem))
+        if report(epoch, value) and epoch + 1 < epochs:
+            return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
+    metrics = measure(outputs, data.validation.targets, problem)
+    seen = objective(predict(training, part.inputs), part.targets, problem)
+    metrics[f"train_{objective_name(problem)}"] = float(seen)
+    return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs)
+
+
+def prepare(
+    recipe: Recipe, part: Part, problem: Problem, model: Builder, epochs: int, seed: int
+) -> Training:
+    """The network before its first step; every purpose has a generator of its own."""
+    device = part.inputs.device
+    network = model(
+        recipe, problem, generator(seed, "weights"), generator(seed, "dropout", device)
+    ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parameters: list[Tensor] = list(network.parameters())
+    optimizer = recipe.optimizer(parameters)
+    batch_size = min(recipe.batch_size, len(part.inputs))
+    steps = epochs * (len(part.inputs) // batch_size)
+    return Training(
+        recipe,
+        part.inputs,
+        one_hot(part.targets, problem.classes).float()
+        if problem.classes is not None
+        else part.targets.unsqueeze(1),
+        recipe.normalize(as_numbers(part.inputs)),
+        network,
+        recipe.average(network),
+        parameters,
+        optimizer,
+        LambdaLR(
+            optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
+        ),
+        batch_size,
+        generator(seed, "order", device),
+        generator(seed, "augmentation", device),
+    )
+
+
+def train_epoch(training: Training) -> Tensor:
+    """One pass over the training part; the sum of the losses, still on the device.
+
+    Whole batches only, so that every step has the same shape; what is left over differs by epoch.
+    """
+    training.network.train()
+    device = training.inputs.device
+    total = torch.zeros((), device=device)
+    samples = torch.randperm(len(training.inputs), generator=training.order, device=device)
+    for batch in samples.split(training.batch_size):
+        if len(batch) == training.batch_size:
+            total += train_step(training, batch)
+    return total
+
+
+def train_step(training: Training, batch: Tensor) -> Tensor:
+    """One step on the samples of these indices; the loss."""
+    recipe, draws = training.recipe, training.augmentation
+    inputs = as_numbers(training.inputs[batch])
+    for augment in (
+        recipe.augment_crop_flip,
+        recipe.augment_geometry,
+        recipe.augment_color,
+        recipe.augment_corruption,
+    ):
+        inputs = augment(inputs, draws)
+    inputs, targets = recipe.mix(training.normalize(inputs), training.targets[batch], draws)
+    training.optimizer.zero_grad()
+    with _precision(inputs.device):
+        loss = recipe.loss(training.network(_laid_out(inputs)).float(), targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    recipe.penalize([weight for weight in training.parameters if weight.dim() > 1])
+    recipe.clip(training.parameters)
+    training.optimizer.step()
+    training.rates.step()
+    training.average.update()
+    return loss.detach()
+
+
+@torch.inference_mode()
+def predict(training: Training, inputs: Tensor) -> Tensor:
+    """The evaluated network's outputs for inputs as stored: float32, (samples, outputs)."""
+    network = training.average.network().eval()
+    with _precision(inputs.device):
+        return torch.cat(
+            [
+                network(_laid_out(training.normalize(as_numbers(batch)))).float()
+                for batch in inputs.split(EVALUATION_BATCH)
+            ]
+        )
+
+
+def as_numbers(inputs: Tensor) -> Tensor:
+    """Stored inputs as floats: bytes of images in [0, 1], tables as they are."""
+    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+
+
+def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:
+    targets = data.pool.targets
+    chosen = recipe.split(targets, generator(seed, "split", targets.device))
+    return Part(data.pool.inputs[chosen], targets[chosen])
+
+
+def _laid_out(inputs: Tensor) -> Tensor:
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+
+
+def _precision(device: torch.device) -> torch.autocast:
+    # bfloat16 is slower than float32 on CPUs without matrix units, so it is for GPUs only.
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+
+
+def _diverged(data: Division, epochs: int) -> Outcome:
+    targets, problem = data.validation.targets, data.problem
+    return Outcome(
+        chance(targets, problem),
+        {objective_name(problem): chance(targets, problem)},
+        diverged=True,
+        stopped=False,
+        epochs=epochs,
+    )

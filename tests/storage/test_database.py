@@ -1,0 +1,56 @@
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from storage.database import Database, NoDatabaseError, folder_of, open_database, shown
+
+
+def test_sqlite_writes_ahead_and_locks_at_the_start(database: Database) -> None:
+    with database.engine.begin() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 1
+        other = sqlite3.connect(str(database.engine.url.database), timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+
+def test_many_workers_open_an_empty_database_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/studies.db"
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda _: open_database(url, create=True), range(8)))
+    assert len(opened) == 8
+
+
+def test_nothing_is_made_unless_asked(tmp_path: Path) -> None:
+    with pytest.raises(NoDatabaseError, match="no study yet"):
+        open_database(f"sqlite:///{tmp_path}/studies.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("foo", "not a database URL"),
+        ("sqlite://", "outlive its process"),
+        ("sqlite:///{folder}", "is a folder"),
+        ("sqlite:///{folder}/text.db", "is not an SQLite database"),
+        ("nonsense://host/name", "driver"),
+        ("sqlite:////proc/none/studies.db", "cannot be written"),
+    ],
+)
+def test_an_unusable_url_is_refused(tmp_path: Path, url: str, message: str) -> None:
+    (tmp_path / "text.db").write_text("this is no database at all")
+    with pytest.raises(ValueError, match=message):
+        open_database(url.format(folder=tmp_path), create=True)
+
+
+def test_a_password_is_never_shown() -> None:
+    assert "secret" not in shown("postgresql+psycopg://me:secret@host/name")
+
+
+def test_files_lie_beside_the_database(database: Database, tmp_path: Path) -> None:
+    assert folder_of(database) == tmp_path
