@@ -87,7 +87,7 @@ PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="smoke (57 runs), quick (185, the default), standard (369) or deep (705).",
+        help="smoke (49 runs), quick (177, the default), standard (353) or deep (673).",
         rich_help_panel=STUDY,
     ),
 ]
@@ -424,7 +424,7 @@ def _url(storage: str | None) -> str:
 def _folder(study: Any) -> Path:
     from storage.database import folder_of
 
-    return folder_of(study.database) / study.slug
+    return folder_of(study.database) / str(study.slug)
 
 
 def _show(content: Any) -> None:

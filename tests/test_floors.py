@@ -12,9 +12,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces.dimension": (),
     "search_spaces.problem": (),
     "search_spaces.recipe": ("search_spaces.problem",),
+    "search_spaces.strata": (),
     "search_spaces": ("search_spaces",),
     "storage": ("storage",),
-    "study.training": ("study.training", "search_spaces.problem", "search_spaces.recipe"),
+    "study.training": (
+        "study.training", "search_spaces.problem", "search_spaces.recipe", "search_spaces.strata",
+    ),
     "study.running": ("study.running", "study.training", "storage", "search_spaces"),
     "study.analysis": ("study.analysis", "storage", "search_spaces.dimension"),
     "study.reporting": (

@@ -145,7 +145,7 @@ def train_step(training: Training, batch: Tensor) -> Tensor:
     training.optimizer.zero_grad()
     with _precision(inputs.device):
         loss = recipe.loss(training.network(_laid_out(inputs)).float(), targets)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     recipe.penalize([weight for weight in training.parameters if weight.dim() > 1])
     recipe.clip(training.parameters)
     training.optimizer.step()

@@ -34,7 +34,7 @@ def objective(outputs: Tensor, targets: Tensor, problem: Problem) -> Tensor:
     outputs: (samples, classes) or (samples, 1). Returns a scalar on their device.
     """
     if problem.classes is not None:
-        return (outputs.argmax(1) == targets).float().mean()
+        return (outputs.argmax(1) == targets).double().mean()
     unexplained = (outputs.squeeze(1) - targets).square().sum()
     total = (targets - targets.mean()).square().sum()
     return (1 - unexplained / total).clamp(min=0)

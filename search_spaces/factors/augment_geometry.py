@@ -1,0 +1,58 @@
+"""Whether training images are turned, moved and zoomed."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from search_spaces.dimension import Uniform
+from search_spaces.factor import Factor
+from search_spaces.problem import IMAGES
+from search_spaces.recipe import Recipe, unaugmented
+
+
+def move(
+    images: Tensor, generator: Generator, *, rotation: float, shift: float, zoom: float
+) -> Tensor:
+    """Each image by its own draws from [−amount, amount]; what comes into view is black."""
+    count, _, height, width = images.shape
+    draws = torch.rand(4, count, generator=generator, device=images.device) * 2 - 1
+    angle = draws[0] * (rotation * torch.pi / 180)
+    scale = 1 / (1 + draws[1] * zoom)
+    cosine, sine = angle.cos() * scale, angle.sin() * scale
+    # Coordinates run from -1 to 1 along each side, so turning needs the sides' ratio.
+    ratio = height / width
+    maps = torch.stack(
+        [cosine, -sine * ratio, draws[2] * shift * 2, sine / ratio, cosine, draws[3] * shift * 2], 1
+    ).view(count, 2, 3)
+    grid = affine_grid(maps, list(images.shape), align_corners=False)
+    return grid_sample(images, grid, align_corners=False)
+
+
+def none(recipe: Recipe) -> Recipe:
+    """Images as they are."""
+    return replace(recipe, augment_geometry=unaugmented)
+
+
+def affine(
+    recipe: Recipe,
+    rotation: Annotated[float, Uniform(0.0, 20.0)] = 10.0,
+    shift: Annotated[float, Uniform(0.0, 0.15)] = 0.08,
+    zoom: Annotated[float, Uniform(0.0, 0.2)] = 0.1,
+) -> Recipe:
+    """Turn by up to `rotation` degrees, move by `shift` of the side, zoom by 1 ± `zoom`.
+
+    Every sample draws its own (Simard et al., 2003).
+    """
+    if min(rotation, shift, zoom) < 0 or zoom >= 1:
+        raise ValueError(
+            f"amounts must not be below 0, and zoom below 1, got {rotation}, {shift}, {zoom}"
+        )
+    made = partial(move, rotation=rotation, shift=shift, zoom=zoom)
+    return replace(recipe, augment_geometry=made)
+
+
+FACTOR = Factor("augment_geometry", topic="data augmentation", options=(none, affine), where=IMAGES)

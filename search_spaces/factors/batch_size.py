@@ -1,0 +1,18 @@
+"""How many samples a step sees."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from search_spaces.dimension import OneOf
+from search_spaces.factor import Factor
+from search_spaces.recipe import Recipe
+
+
+def minibatch(recipe: Recipe, samples: Annotated[int, OneOf(32, 64, 128, 256)] = 64) -> Recipe:
+    """Average the gradient over `samples` samples: fewer make noisier and more steps."""
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    return replace(recipe, batch_size=samples)
+
+
+FACTOR = Factor("batch_size", topic="batch size", options=(minibatch,))

@@ -1,0 +1,68 @@
+"""How gradients become steps."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Annotated
+
+import torch
+from torch import Tensor, optim
+
+from search_spaces.dimension import LogUniform, OneOf, Uniform
+from search_spaces.factor import Factor
+from search_spaces.recipe import Recipe
+
+
+def sgd(
+    recipe: Recipe,
+    lr: Annotated[float, LogUniform(1e-3, 1.0)] = 0.05,
+    momentum: Annotated[float, Uniform(0.0, 0.99)] = 0.9,
+    nesterov: Annotated[bool, OneOf(False, True)] = False,
+) -> Recipe:
+    """v ← momentum · v + g, w ← w − lr · v; Nesterov looks ahead (Sutskever et al., 2013)."""
+    nesterov = nesterov and momentum > 0
+    made = partial(optim.SGD, lr=lr, momentum=momentum, nesterov=nesterov, fused=True)
+    return _checked(recipe, made)
+
+
+def adam(
+    recipe: Recipe,
+    lr: Annotated[float, LogUniform(1e-4, 3e-2)] = 1e-3,
+    beta1: Annotated[float, Uniform(0.5, 0.99)] = 0.9,
+) -> Recipe:
+    """w ← w − lr · m̂ / (√v̂ + ε), running means m of g and v of g² (Kingma & Ba, 2015)."""
+    return _checked(recipe, partial(optim.Adam, lr=lr, betas=(beta1, 0.999), fused=True))
+
+
+def adamw(
+    recipe: Recipe,
+    lr: Annotated[float, LogUniform(1e-4, 3e-2)] = 1e-3,
+    beta1: Annotated[float, Uniform(0.5, 0.99)] = 0.9,
+) -> Recipe:
+    """Adam with a weight decay of 0.01 · lr apart from the gradient (Loshchilov & Hutter, 2019)."""
+    return _checked(recipe, partial(optim.AdamW, lr=lr, betas=(beta1, 0.999), fused=True))
+
+
+def adagrad(recipe: Recipe, lr: Annotated[float, LogUniform(1e-3, 0.3)] = 0.01) -> Recipe:
+    """w ← w − lr · g / (√Σg² + ε), the sum over all steps so far (Duchi et al., 2011)."""
+    return _checked(recipe, partial(optim.Adagrad, lr=lr, fused=True))
+
+
+def rmsprop(
+    recipe: Recipe,
+    lr: Annotated[float, LogUniform(1e-4, 1e-2)] = 1e-3,
+    alpha: Annotated[float, Uniform(0.8, 0.999)] = 0.99,
+    momentum: Annotated[float, Uniform(0.0, 0.95)] = 0.0,
+) -> Recipe:
+    """w ← w − lr · g / (√v + ε), v the running mean of g² (Tieleman & Hinton, 2012)."""
+    made = partial(optim.RMSprop, lr=lr, alpha=alpha, momentum=momentum, foreach=True)
+    return _checked(recipe, made)
+
+
+def _checked(recipe: Recipe, made: Callable[[list[Tensor]], optim.Optimizer]) -> Recipe:
+    # torch checks the numbers when the optimizer is made; do so now, on a parameter of no use.
+    made([torch.nn.Parameter(torch.zeros(1))])
+    return replace(recipe, optimizer=made)
+
+
+FACTOR = Factor("optimizer", topic="optimizer", options=(sgd, adam, adamw, adagrad, rmsprop))
