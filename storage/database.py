@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import Engine, event
@@ -18,6 +19,8 @@ from sqlalchemy.exc import (
 )
 
 DEFAULT_URL = "sqlite:///runs/studies.db"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # we say ourselves what happens
 
 _ATTEMPTS = 20
 """Tries to open an empty database that other workers are filling at the same moment."""

@@ -2,10 +2,12 @@
 
 import hashlib
 import re
+import warnings
 from difflib import get_close_matches
 from typing import NamedTuple
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 
 from storage.database import Database
 from storage.ledger import Ledger, open_ledger
@@ -88,7 +90,9 @@ def create_study(database: Database, name: str, stamp: Stamp) -> Study:
         study_name=name, storage=database.storage, direction="maximize", load_if_exists=True
     )
     if _STAMP not in study.user_attrs:
-        study.set_metric_names([f"validation {stamp['objective']}"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([f"validation {stamp['objective']}"])
         study.set_user_attr(_STAMP, stamp)
     created = find_study(database, name)
     assert created is not None

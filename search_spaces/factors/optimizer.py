@@ -15,7 +15,7 @@ from search_spaces.recipe import Recipe
 
 def sgd(
     recipe: Recipe,
-    lr: Annotated[float, LogUniform(1e-3, 1.0)] = 0.05,
+    lr: Annotated[float, LogUniform(1e-3, 1.0)] = 0.1,
     momentum: Annotated[float, Uniform(0.0, 0.99)] = 0.9,
     nesterov: Annotated[bool, OneOf(False, True)] = False,
 ) -> Recipe:

@@ -157,7 +157,7 @@ def progress_line(overview: Overview, workers: int) -> str:
     left = overview.left_s(workers)
     remaining = "" if left is None else f"  left {clock(left)}"
     done = f"{overview.done} of {overview.total}"
-    return f"{done}  {outcomes(overview)}{_short_best(overview)}{remaining}"
+    return f"{done} runs  {outcomes(overview)}{_short_best(overview)}{remaining}"
 
 
 def outcomes(overview: Overview) -> str:

@@ -90,7 +90,7 @@ def _start(name: str, crew: Crew, number: int) -> subprocess.Popen[bytes]:
     crew.logs.mkdir(parents=True, exist_ok=True)
     with (crew.logs / f"worker-{number}.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, str(_ENTRY), "worker", "--study", name, "--device", crew.device],
+            [sys.executable, str(_ENTRY), "worker", name, "--device", crew.device],
             env={
                 **os.environ,
                 **ENVIRONMENT,

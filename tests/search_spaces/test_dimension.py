@@ -1,0 +1,92 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search_spaces.dimension import (
+    Dimension,
+    Fixed,
+    Integer,
+    LogUniform,
+    OneOf,
+    Uniform,
+    Varied,
+    describe,
+    restore,
+)
+
+bounds = st.floats(-1e6, 1e6, allow_subnormal=False)
+positive = st.floats(1e-8, 1e6, allow_subnormal=False)
+
+
+def apart(pair: tuple[float, float]) -> bool:
+    return pair[1] - pair[0] > 1e-9 * max(1.0, abs(pair[0]), abs(pair[1]))
+
+
+dimensions: st.SearchStrategy[Varied] = st.one_of(
+    st.tuples(bounds, bounds).map(sorted).filter(apart).map(lambda p: Uniform(*p)),
+    st.tuples(positive, positive).map(sorted).filter(apart).map(lambda p: LogUniform(*p)),
+    st.tuples(st.integers(-50, 50), st.integers(1, 60)).map(lambda p: Integer(p[0], p[0] + p[1])),
+    st.lists(st.text(min_size=1), min_size=1, max_size=6, unique=True).map(lambda c: OneOf(*c)),
+)
+units = st.floats(0, 1, exclude_max=True)
+
+
+@given(dimensions, units)
+def test_every_point_decodes_to_a_value_inside(dimension: Varied, unit: float) -> None:
+    assert dimension.contains(dimension.decode(unit))
+
+
+@given(dimensions, units)
+def test_encode_is_the_inverse_of_decode(dimension: Varied, unit: float) -> None:
+    value = dimension.decode(unit)
+    again = dimension.decode(dimension.encode(value))
+    if isinstance(value, float):
+        assert math.isclose(float(again), value, rel_tol=1e-6, abs_tol=1e-6)
+    else:
+        assert again == value
+
+
+@given(dimensions, units)
+def test_a_printed_value_is_parsed_again(dimension: Varied, unit: float) -> None:
+    value = dimension.decode(unit)
+    assert dimension.parse(str(value)) == value
+
+
+@given(st.one_of(dimensions, st.builds(Fixed, st.floats(allow_nan=False))))
+def test_a_description_restores_the_dimension(dimension: Dimension) -> None:
+    assert restore(describe(dimension)) == dimension
+
+
+def test_choices_have_equal_shares() -> None:
+    dimension = OneOf("a", "b", "c", "d")
+    assert [dimension.decode(u / 8) for u in range(8)] == list("aabbccdd")
+
+
+def test_a_logarithmic_range_is_even_in_the_logarithm() -> None:
+    assert LogUniform(1e-4, 1.0).decode(0.5) == pytest.approx(1e-2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform(1, 0), "below the upper"),
+        (lambda: Uniform(0, math.inf), "finite"),
+        (lambda: Uniform(math.nan, 1), "finite"),
+        (lambda: LogUniform(0, 1), "above 0"),
+        (lambda: OneOf("a", "a"), "different"),
+        (lambda: OneOf(), "at least one"),
+        (lambda: Integer(0, 5).parse("1.5"), "whole number"),
+        (lambda: Uniform(0, 1).parse("x"), "expected a number"),
+        (lambda: OneOf("a", "b").parse("c"), "expected one of a, b"),
+    ],
+)
+def test_nonsense_is_refused_with_the_value(make: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_numbers_are_not_truth_values() -> None:
+    assert not Integer(0, 1).contains(True)
+    assert OneOf(False, True).contains(True)

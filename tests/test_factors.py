@@ -1,0 +1,138 @@
+"""Every factor and every option, found by themselves: what must be true of each."""
+
+from collections import Counter
+from dataclasses import fields
+
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from search_spaces.dimension import Fixed
+from search_spaces.factor import Factor, Option
+from search_spaces.factors import FACTORS
+from search_spaces.problem import Problem
+from search_spaces.recipe import Recipe, plain_recipe
+from search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
+from study.training.division import Part
+from study.training.loop import predict, prepare, train_step
+from study.training.network import open_model
+
+COLOUR = Problem((3, 8, 8), 4)
+TABLE = Problem((6,), None)
+
+OPTIONS = [(factor, option) for factor in FACTORS for option in factor.options]
+NOT_BASELINE = [(factor, option) for factor, option in OPTIONS if option is not factor.baseline]
+FOR_TABLES = [
+    (factor, option)
+    for factor, option in OPTIONS
+    if factor.where.holds(TABLE) and option.where.holds(TABLE)
+]
+
+EACH = pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
+
+
+def each(pairs: list[tuple[Factor, Option]]) -> pytest.MarkDecorator:
+    ids = [f"{factor.name}.{option.name}" for factor, option in pairs]
+    return pytest.mark.parametrize(("factor", "option"), pairs, ids=ids)
+
+
+def seams(option: Option, recipe: Recipe) -> set[str]:
+    """The fields that the option, at its defaults, changes."""
+    edited = option.function(recipe, **{knob.name: knob.default for knob in option.knobs})
+    return {
+        field.name
+        for field in fields(recipe)
+        if getattr(edited, field.name) is not getattr(recipe, field.name)
+    }
+
+
+@EACH
+def test_a_factor_is_named_and_belongs_to_a_known_topic(factor: Factor) -> None:
+    assert factor.name.isidentifier()
+    assert factor.topic in DOCUMENTED_TOPICS + FURTHER_TOPICS
+    assert factor.documentation.endswith(".")
+
+
+@EACH
+def test_options_are_different(factor: Factor) -> None:
+    names = [option.name for option in factor.options]
+    assert len(set(names)) == len(names) >= 1
+
+
+@each(OPTIONS)
+def test_an_option_is_documented(factor: Factor, option: Option) -> None:
+    first = option.documentation.partition("\n")[0]
+    assert 10 < len(first) <= 100
+    assert first.endswith(".")
+
+
+@each(OPTIONS)
+def test_defaults_lie_inside_their_dimension(factor: Factor, option: Option) -> None:
+    for knob in option.knobs:
+        assert not isinstance(knob.dimension, Fixed)
+        assert knob.dimension.contains(knob.default), knob.name
+
+
+@each(OPTIONS)
+def test_both_ends_of_every_range_can_be_built(factor: Factor, option: Option) -> None:
+    for knob in option.knobs:
+        assert not isinstance(knob.dimension, Fixed)
+        for unit in (0.0, 1 - 1e-12):
+            option.function(plain_recipe(COLOUR), **{knob.name: knob.dimension.decode(unit)})
+
+
+def test_every_documented_topic_has_a_factor_and_no_seam_two_owners() -> None:
+    assert set(DOCUMENTED_TOPICS + FURTHER_TOPICS) == {factor.topic for factor in FACTORS}
+    unlike_anything = Recipe(**{field.name: object() for field in fields(Recipe)})  # type: ignore[arg-type]
+    owners: Counter[str] = Counter()
+    for factor in FACTORS:
+        owned = {seam for option in factor.options for seam in seams(option, unlike_anything)}
+        owners.update(owned)
+        assert len(owned) == 1, f"{factor.name} acts on {sorted(owned)}"
+    assert set(owners.values()) == {1}
+
+
+@each(NOT_BASELINE)
+def test_an_option_that_is_not_the_baseline_changes_the_recipe(
+    factor: Factor, option: Option
+) -> None:
+    baseline = factor.apply(Recipe(), {})
+    assert seams(option, baseline)
+
+
+@each(OPTIONS)
+def test_an_option_trains(factor: Factor, option: Option) -> None:
+    """config -> recipe -> two steps on 64 small images: a finite loss."""
+    space = named_space("full")
+    recipe = space.build(space.baseline() | {factor.name: option.name}, COLOUR)
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randint(0, 256, (64, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    part = Part(inputs, torch.arange(64) % 4)
+    for model in ("mlp", "cnn"):
+        training = prepare(recipe, part, COLOUR, open_model(model, COLOUR), 1, seed=0)
+        batch = torch.arange(64)
+        losses = [train_step(training, batch) for _ in range(2)]
+        assert torch.stack(losses).isfinite().all()
+        assert predict(training, inputs).shape == (64, 4)
+
+
+@each(FOR_TABLES)
+def test_an_option_trains_on_a_table_where_it_applies(factor: Factor, option: Option) -> None:
+    space, _ = named_space("full").fitted(TABLE)
+    recipe = space.build(space.baseline() | {factor.name: option.name}, TABLE)
+    generator = torch.Generator().manual_seed(0)
+    part = Part(torch.rand(64, 6, generator=generator), torch.rand(64, generator=generator))
+    training = prepare(recipe, part, TABLE, open_model("mlp", TABLE), 1, seed=0)
+    losses = [train_step(training, torch.arange(64)) for _ in range(2)]
+    assert torch.stack(losses).isfinite().all()
+
+
+def test_targets_are_mixed_as_probabilities() -> None:
+    targets = one_hot(torch.arange(32) % 4, 4).float()
+    inputs = torch.rand(32, 3, 8, 8)
+    (mix,) = (factor for factor in FACTORS if factor.name == "augment_mix")
+    for option in mix.options:
+        recipe = mix.apply(Recipe(), {"augment_mix": option.name})
+        mixed, probabilities = recipe.mix(inputs, targets, torch.Generator().manual_seed(1))
+        assert mixed.shape == inputs.shape
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(32))
