@@ -395,6 +395,9 @@ def _explain(study: Any, code: int) -> None:
 
 
 def _tell_left_out(stamp: dict[str, Any]) -> None:
+    if stamp["skipped"]:
+        names = ", ".join(stamp["skipped"][:3])
+        print(f"{stamp['data']['skipped']} files cannot be read: {names}", file=sys.stderr)
     if stamp["left_out"]:
         names = ", ".join(f"{name} ({where})" for name, where in stamp["left_out"])
         print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)

@@ -33,6 +33,7 @@ class Bench(NamedTuple):
     epochs: int
     seed: int
     device: str
+    chance: float
 
 
 def run(bench: Bench, claim: Claim, stop: Stop) -> str | None:
@@ -65,6 +66,7 @@ def _trial(bench: Bench, claim: Claim) -> LiveTrial | None:
         "seed": derive_seed(bench.seed, *claim.run),
         "host": platform.node(),
         "device": bench.device,
+        "chance": bench.chance,
     }
     trial = begin_trial(bench.study, config, bench.space.distributions(config), attributes)
     bench.study.ledger.note_trial(claim, trial.number)

@@ -18,6 +18,10 @@ from study.training.sources import load_dataset
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 
 
+SHOWN = 20
+"""Unreadable files that a stamp names; it counts the others."""
+
+
 class Prepared(NamedTuple):
     """A definition made real."""
 
@@ -39,12 +43,14 @@ class Prepared(NamedTuple):
                 "shape": list(problem.shape),
                 "classes": problem.classes,
                 "fingerprint": dataset.fingerprint,
+                "skipped": len(dataset.skipped),
             },
             "space": self.space.fingerprint(),
             "model": normal_name(self.definition.model),
             "objective": objective_name(problem),
             "epochs": self.definition.epochs,
             "seed": self.definition.seed,
+            "skipped": list(dataset.skipped[:SHOWN]),
             "left_out": [list(item) for item in self.left_out],
             "described": self.space.describe(),
             "class_names": list(dataset.classes or ()),

@@ -10,6 +10,7 @@ from study.running.settings import Definition
 from study.running.stopping import InterruptedRunError, Stop
 from study.training.device import open_device
 from study.training.division import training_division
+from study.training.metrics import chance
 
 FAILURES = 5
 """Equal failures in a row that end a worker: the next run would fail the same way."""
@@ -59,4 +60,5 @@ def open_bench(study: Study, device_name: str) -> Bench:
         prepared.definition.epochs,
         seed,
         str(device),
+        chance(data.validation.targets, data.problem),
     )

@@ -1,97 +1,108 @@
-"""Arrays and tables that users bring: `.npz`, `.csv`, or what a function returns."""
+"""Arrays that a user brings: an .npz with X and y, or a function that returns the two."""
 
-import csv
-from difflib import get_close_matches
+import importlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from study.training.dataset import Dataset, assemble
+from study.training.dataset import Decoded, undecided
 
-MOST_CLASSES = 20
-"""Whole numbers with at most so many different values are classes, not numbers to predict."""
-
-Array = NDArray[Any]
+IMAGES = "uint8 images as NHWC, NCHW or NHW with one or three channels"
 
 
-def from_arrays(name: str, inputs: Any, targets: Any) -> Dataset:
-    """Images (samples, height, width[, channels]) as bytes, or rows (samples, features).
-
-    Text, or few whole numbers, as targets are classes; other numbers make it a regression.
-    """
-    inputs, targets = np.asarray(inputs), np.asarray(targets)
-    if len(inputs) != len(targets) or targets.ndim != 1:
-        raise ValueError(
-            f"data {name!r}: X has shape {inputs.shape} and y {targets.shape}; "
-            "y must hold one target for each of X"
-        )
-    return assemble(name, _inputs(name, inputs), *_targets(targets))
-
-
-def read_npz(path: Path) -> Dataset:
-    """The arrays `X` and `y` of a file."""
-    with np.load(path, allow_pickle=False) as arrays:
-        if not {"X", "y"} <= set(arrays.files):
-            found = ", ".join(arrays.files)
-            raise ValueError(f"data {str(path)!r} must hold X and y; it holds {found or 'nothing'}")
-        return from_arrays(path.name, arrays["X"], arrays["y"])
-
-
-def read_csv(path: Path, target: str | None) -> Dataset:
-    """A table with a heading; columns of text become one column per value."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    names = list(rows[0]) if rows else []
-    if target not in names:
-        near = get_close_matches(target or "", names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:10])}"
-        asked = "needs --target COLUMN" if target is None else f"has no column {target!r}"
-        raise ValueError(f"data {str(path)!r} {asked}; {hint}")
-    columns = {name: np.array([row[name] for row in rows]) for name in names}
-    targets = columns.pop(target)
-    inputs = np.column_stack([_numeric(column) for column in columns.values()])
-    return from_arrays(path.name, inputs, _as_numbers(targets))
-
-
-def _inputs(name: str, inputs: Array) -> Tensor:
-    if inputs.ndim == 2:
-        return torch.from_numpy(inputs.astype(np.float32))
-    if inputs.ndim == 3:
-        inputs = inputs[..., None]
-    if inputs.ndim != 4 or inputs.dtype != np.uint8:
-        raise ValueError(
-            f"data {name!r}: X has shape {inputs.shape} and type {inputs.dtype}; images are uint8 "
-            "(samples, height, width, channels), tables (samples, features)"
-        )
-    if inputs.shape[3] not in (1, 3) and inputs.shape[1] in (1, 3):
-        return torch.from_numpy(inputs)
-    return torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-
-
-def _targets(targets: Array) -> tuple[Tensor, tuple[str, ...] | None]:
-    is_text = targets.dtype.kind not in "iufb"
-    values, indices = np.unique(targets, return_inverse=True)
-    whole = is_text or bool(np.all(values == np.round(values.astype(float))))
-    if is_text or (whole and len(values) <= MOST_CLASSES):
-        names = [str(value if is_text else int(value)) for value in values]
-        return torch.from_numpy(indices).long(), tuple(names)
-    return torch.from_numpy(targets.astype(np.float32)), None
-
-
-def _as_numbers(column: Array) -> Array:
+def read_npz(source: str) -> Decoded:
+    """The arrays X and y of an .npz file. Raises ValueError when they are not there."""
     try:
-        return column.astype(np.float64)
-    except ValueError:
-        return column
+        # numpy leaves a broken file open unless it is opened for it.
+        with Path(source).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            missing = [name for name in ("X", "y") if name not in arrays]
+            if missing:
+                raise ValueError(
+                    f"file {source!r} holds no {missing[0]} ({', '.join(arrays) or 'nothing'}); "
+                    f"save it with numpy.savez(path, X=inputs, y=targets)"
+                )
+            inputs, targets = arrays["X"], arrays["y"]
+    except (BadZipFile, EOFError, AttributeError, TypeError):
+        raise ValueError(f"file {source!r} is not a whole .npz; save it again") from None
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise ValueError(
+            f"file {source!r} holds Python objects; save X and y as plain arrays"
+        ) from None
+    return from_arrays(inputs, targets, source)
 
 
-def _numeric(column: Array) -> Array:
-    numbers = _as_numbers(column)
-    if numbers.dtype.kind == "f":
-        return numbers[:, None]
-    matches: Array = column[:, None] == np.unique(column)[None]
-    return matches.astype(np.float64)
+def call_function(source: str) -> Decoded:
+    """The (X, y) that `package.module:function` returns. Raises ValueError when there is none."""
+    module_name, _, function_name = source.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"data {source!r} cannot be imported ({_line(error)}); use package.module:function"
+        ) from None
+    try:
+        inputs, targets = function()
+    except Exception as error:
+        # A user's code may raise anything; --debug shows where.
+        raise ValueError(
+            f"data {source!r} did not return (X, y): {type(error).__name__}: {_line(error)}"
+        ) from error
+    return from_arrays(np.asarray(inputs), np.asarray(targets), source)
+
+
+def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Decoded:
+    """Arrays as a data set: whole numbers and texts in y are classes, decimals are numbers.
+
+    inputs: uint8 images, or a table (samples, features). Raises ValueError for other shapes.
+    """
+    targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
+    if targets.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(targets):
+        raise ValueError(
+            f"X {inputs.shape} and y {targets.shape} of {source!r} do not fit: "
+            f"y must have one value for each sample of X"
+        )
+    shaped = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)
+    if targets.dtype.kind == "f":
+        return Decoded(shaped, targets.astype(np.float32), None, undecided(len(targets)))
+    if targets.dtype.kind not in "biuUS":
+        raise ValueError(f"y of {source!r} is {targets.dtype}; use whole numbers, texts or floats")
+    names, indices = np.unique(targets, return_inverse=True)
+    classes = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+    return Decoded(shaped, indices.astype(np.int64), classes, undecided(len(targets)))
+
+
+def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:
+    """Rows of features as float32. Raises ValueError for what is not a finite number."""
+    if inputs.dtype.kind not in "biuf" or inputs.shape[1] == 0:
+        raise ValueError(f"X of {source!r} is {inputs.dtype} {inputs.shape}; use columns of floats")
+    with np.errstate(over="ignore"):
+        table = inputs.astype(np.float32)
+    if not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        raise ValueError(
+            f"X of {source!r} has {inputs[row, column]} in row {row}, column {column}; "
+            f"fill it or leave it out"
+        )
+    return table
+
+
+def as_images(inputs: NDArray[Any], source: str) -> NDArray[np.uint8]:
+    """Images as (samples, channels, height, width). Raises ValueError for other arrays."""
+    if inputs.dtype != np.uint8:
+        raise ValueError(f"X of {source!r} is {inputs.dtype} {inputs.shape}; use {IMAGES}")
+    if inputs.ndim == 3:
+        return inputs[:, None]
+    if inputs.ndim == 4 and inputs.shape[3] in (1, 3):
+        return inputs.transpose(0, 3, 1, 2)
+    if inputs.ndim == 4 and inputs.shape[1] in (1, 3):
+        return inputs
+    raise ValueError(f"X of {source!r} has the shape {inputs.shape}; use {IMAGES}")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:120]

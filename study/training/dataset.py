@@ -1,94 +1,89 @@
-"""Decoded data: all of a source's samples as tensors."""
+"""Data in memory: what every source gives, and what a study is run on."""
 
 import hashlib
+import json
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.problem import Problem
 
-FEWEST = 10
-"""Samples that a class must have: fewer cannot be divided into three parts that say anything."""
+
+class Place(IntEnum):
+    """Where a source itself put a sample."""
+
+    POOL = 0
+    VALIDATION = 1
+    TEST = 2
+    UNDECIDED = 3
 
 
-class Origin(IntEnum):
-    """Where the source itself puts a sample."""
+class Decoded(NamedTuple):
+    """What a source gives; shapes and types as in `Dataset`, as arrays."""
 
-    UNDECIDED = 0
-    POOL = 1
-    VALIDATION = 2
-    TEST = 3
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    classes: tuple[str, ...] | None
+    parts: NDArray[np.uint8]
+    skipped: tuple[str, ...] = ()
 
 
 class Dataset(NamedTuple):
-    """Decoded data, on the CPU.
+    """All samples of a data set, on the CPU.
 
-    inputs: uint8 images (samples, channels, height, width), or float32 rows (samples, features).
-    targets: int64 classes, or float32 numbers where classes is None (regression).
-    origins: uint8, an `Origin` per sample.
-    skipped: files that could not be read and were left out.
-    fingerprint: a digest of the decoded content, the same on every machine.
+    name: as shown: `digits`, or the name of the folder or file.
+    inputs: uint8 images (samples, channels, height, width) or float32 tables (samples, features);
+        memory-mapped when larger than a quarter of the machine's memory.
+    targets: int64 indices into `classes`, or float32 numbers as the source gives them (regression).
+    classes: their names; None for regression.
+    parts: a `Place` per sample, uint8.
+    skipped: the unreadable files that were left out.
+    fingerprint: a digest of inputs, targets, classes and parts, the same on every machine.
     """
 
     name: str
     inputs: Tensor
     targets: Tensor
     classes: tuple[str, ...] | None
-    origins: Tensor
+    parts: Tensor
     skipped: tuple[str, ...]
     fingerprint: str
 
     @property
     def problem(self) -> Problem:
         """What is to be learned."""
-        return Problem(
-            tuple(self.inputs.shape[1:]), None if self.classes is None else len(self.classes)
-        )
+        classes = None if self.classes is None else len(self.classes)
+        return Problem(tuple(self.inputs.shape[1:]), classes)
 
 
-def assemble(
-    name: str,
-    inputs: Tensor,
-    targets: Tensor,
-    classes: tuple[str, ...] | None,
-    origins: Tensor | None = None,
-    skipped: tuple[str, ...] = (),
-) -> Dataset:
-    """A checked data set with its fingerprint.
-
-    Raises ValueError for one class, for too few samples of a class, for values that are no numbers.
-    """
-    if origins is None:
-        origins = torch.full((len(targets),), Origin.UNDECIDED, dtype=torch.uint8)
-    if inputs.is_floating_point() and not bool(inputs.isfinite().all()):
-        raise ValueError(f"data {name!r} has missing or infinite values; fill or drop those rows")
-    if classes is not None:
-        _check_classes(name, targets, classes)
-    elif len(targets) < FEWEST * 5:
-        raise ValueError(f"data {name!r} has {len(targets)} samples; a study needs {FEWEST * 5}")
-    fingerprint = _digest(inputs, targets, origins, classes)
-    return Dataset(name, inputs, targets, classes, origins, skipped, fingerprint)
+def undecided(samples: int) -> NDArray[np.uint8]:
+    """The parts of a source that divides nothing."""
+    return np.full(samples, Place.UNDECIDED, dtype=np.uint8)
 
 
-def _check_classes(name: str, targets: Tensor, classes: tuple[str, ...]) -> None:
-    if len(classes) < 2:
-        raise ValueError(f"data {name!r} has one class only ({classes[0]}); a study needs two")
-    counts = torch.bincount(targets, minlength=len(classes))
-    fewest = int(counts.argmin())
-    if counts[fewest] < FEWEST:
-        raise ValueError(
-            f"data {name!r}: class {classes[fewest]!r} has {int(counts[fewest])} samples; every "
-            f"class needs at least {FEWEST}: add some, leave the class out, or raise --limit"
-        )
+def to_dataset(decoded: Decoded, name: str) -> Dataset:
+    """The same data as tensors, with its fingerprint."""
+    arrays = [
+        np.ascontiguousarray(decoded.inputs),
+        np.ascontiguousarray(
+            decoded.targets, dtype=np.float32 if decoded.classes is None else np.int64
+        ),
+        np.ascontiguousarray(decoded.parts),
+    ]
+    inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
+    mark = _fingerprint(arrays, decoded.classes)
+    return Dataset(name, inputs, targets, decoded.classes, parts, decoded.skipped, mark)
 
 
-def _digest(
-    inputs: Tensor, targets: Tensor, origins: Tensor, classes: tuple[str, ...] | None
-) -> str:
-    digest = hashlib.sha256(repr((tuple(inputs.shape), classes)).encode())
-    for tensor in (inputs, targets, origins):
-        digest.update(np.ascontiguousarray(tensor.numpy()).data)
-    return digest.hexdigest()[:16]
+def _fingerprint(arrays: list[NDArray[Any]], classes: tuple[str, ...] | None) -> str:
+    digest = hashlib.sha256(json.dumps(classes).encode())
+    for array in arrays:
+        # Little-endian bytes, so that the order of a machine's bytes is not part of the content.
+        ordered = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{ordered.dtype.str}{ordered.shape}".encode())
+        digest.update(ordered.data)
+    return digest.hexdigest()

@@ -1,97 +1,121 @@
-"""The three-way division, once per study: training pool, validation, test."""
+"""The three-way division: training pool, validation, test; once per study, by its seed.
+
+Only `held_out` gives the test part, and only the confirmation may call it: what has been looked at
+while choosing cannot say how good the choice is (`tests/study/training/test_division.py`).
+"""
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.problem import Problem
 from search_spaces.strata import strata
-from study.training.dataset import Dataset, Origin
+from study.training.dataset import Dataset, Place
 from study.training.randomness import generator
 
 SHARE = 0.2
-"""Of all samples to divide: what becomes the test part, and the validation part."""
+"""The validation part and the test part, each, of what the source leaves undivided."""
 
 
 class Part(NamedTuple):
-    """Samples on a device: inputs as stored, targets as a network learns them."""
+    """Samples on a device.
+
+    inputs: as in `Dataset`. targets: int64 classes, or float32 numbers, standardized (`Scale`).
+    """
 
     inputs: Tensor
     targets: Tensor
 
 
-class Division(NamedTuple):
-    """What training may see. Targets of a regression are scaled to the pool's mean 0, variance 1.
+class Scale(NamedTuple):
+    """Mean and standard deviation of the training pool's numbers, in their own unit.
 
-    scale: that mean and deviation; (0, 1) for classes.
+    Networks learn numbers of size one; a target is (number - mean) / deviation. R² is the same
+    either way; errors such as RMSE times `deviation` are in the numbers' own unit.
+    """
+
+    mean: float
+    deviation: float
+
+
+class Division(NamedTuple):
+    """What training and measuring may see. The test part is not in it, only its size.
+
+    target_scale: None for classes.
     """
 
     problem: Problem
     pool: Part
     validation: Part
-    scale: tuple[float, float]
+    test_size: int
+    target_scale: Scale | None = None
 
 
-def divide(dataset: Dataset, seed: int) -> Tensor:
-    """The `Origin` of every sample: where the source puts it, else drawn by class.
+class Indices(NamedTuple):
+    """Samples of each part, int64, ascending; every sample is in exactly one."""
 
-    A part that the source does not have is cut from its rest: 20 % for test, 20 % for validation.
+    pool: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def divide(dataset: Dataset, seed: int) -> Indices:
+    """Which sample belongs to which part.
+
+    The source's own validation and test parts are kept. A part that it does not have is cut from
+    its other samples: a fifth of them, of every class (of every decile of numbers) alike, one at
+    least. So a source that divides nothing gives 60 % pool, 20 % validation, 20 % test.
     """
-    origins = dataset.origins.clone()
-    has_test, has_validation = (
-        bool((origins == part).any()) for part in (Origin.TEST, Origin.VALIDATION)
-    )
-    if not has_test:
-        _cut(origins, Origin.TEST, SHARE, dataset.targets, seed)
-    if not has_validation:
-        _cut(
-            origins,
-            Origin.VALIDATION,
-            SHARE if has_test else SHARE / (1 - SHARE),
-            dataset.targets,
-            seed,
-        )
-    origins[origins == Origin.UNDECIDED] = Origin.POOL
-    return origins
+    parts = dataset.parts.numpy().copy()
+    rest = np.flatnonzero((parts == Place.POOL) | (parts == Place.UNDECIDED))
+    missing = [place for place in (Place.VALIDATION, Place.TEST) if not (parts == place).any()]
+    parts[rest] = _cut(strata(dataset.targets[rest]).numpy(), missing, seed)
+    return Indices(*(torch.from_numpy(np.flatnonzero(parts == p)) for p in list(Place)[:3]))
 
 
 def training_division(dataset: Dataset, seed: int, device: torch.device) -> Division:
-    """The parts that training may see, on a device."""
-    origins = divide(dataset, seed)
-    pool, validation = (_part(dataset, origins == p) for p in (Origin.POOL, Origin.VALIDATION))
-    scale = (0.0, 1.0)
-    if dataset.classes is None:
-        deviation, mean = torch.std_mean(pool.targets)
-        scale = float(mean), float(deviation) or 1.0
+    """Training pool and validation part on a device; the test part is never read."""
+    indices = divide(dataset, seed)
+    scale = _scale(dataset, indices)
     return Division(
-        dataset.problem, _moved(pool, scale, device), _moved(validation, scale, device), scale
+        dataset.problem,
+        _part(dataset, indices.pool, scale, device),
+        _part(dataset, indices.validation, scale, device),
+        len(indices.test),
+        scale,
     )
 
 
-def held_out(dataset: Dataset, seed: int, division: Division) -> Part:
-    """The test part, on the division's device: for confirmation, and for nothing else."""
-    part = _part(dataset, divide(dataset, seed) == Origin.TEST)
-    return _moved(part, division.scale, division.pool.inputs.device)
+def held_out(dataset: Dataset, seed: int, device: torch.device) -> Part:
+    """The test part on a device, on the training pool's scale: for the confirmation alone."""
+    indices = divide(dataset, seed)
+    return _part(dataset, indices.test, _scale(dataset, indices), device)
 
 
-def _cut(origins: Tensor, part: Origin, share: float, targets: Tensor, seed: int) -> None:
-    draws = generator(seed, f"division/{part.name}")
-    free = (origins == Origin.UNDECIDED) | (origins == Origin.POOL)
-    stratum = strata(targets)
-    for each in stratum.unique():
-        members = (free & (stratum == each)).nonzero().squeeze(1)
-        order = torch.randperm(len(members), generator=draws)
-        origins[members[order[: max(1, round(share * len(members)))]]] = part
+def _cut(groups: NDArray[np.int64], missing: list[Place], seed: int) -> NDArray[np.uint8]:
+    parts = np.full(len(groups), Place.POOL, dtype=np.uint8)
+    order = torch.randperm(len(groups), generator=generator(seed, "division")).numpy()
+    shuffled = order[np.argsort(groups[order], kind="stable")]
+    for members in np.split(shuffled, np.cumsum(np.bincount(groups))[:-1]):
+        size = max(1, round(SHARE * len(members)))
+        for i, place in enumerate(missing):
+            parts[members[i * size : (i + 1) * size]] = place
+    return parts
 
 
-def _part(dataset: Dataset, chosen: Tensor) -> Part:
-    return Part(dataset.inputs[chosen], dataset.targets[chosen])
+def _scale(dataset: Dataset, indices: Indices) -> Scale | None:
+    if dataset.classes is not None:
+        return None
+    numbers = dataset.targets[indices.pool].double()
+    # A pool of equal numbers has no unit; 1 leaves its targets at 0.
+    return Scale(float(numbers.mean()), float(numbers.std(correction=0)) or 1.0)
 
 
-def _moved(part: Part, scale: tuple[float, float], device: torch.device) -> Part:
-    mean, deviation = scale
-    targets = part.targets
-    if targets.is_floating_point():
-        targets = (targets - mean) / deviation
-    return Part(part.inputs.to(device), targets.to(device))
+def _part(dataset: Dataset, indices: Tensor, scale: Scale | None, device: torch.device) -> Part:
+    targets = dataset.targets[indices]
+    if scale is not None:
+        targets = ((targets.double() - scale.mean) / scale.deviation).float()
+    return Part(dataset.inputs[indices].to(device), targets.to(device))

@@ -1,155 +1,169 @@
-"""A folder of images: a sub-folder per class, with or without train, val and test above them."""
+"""A folder of images: class sub-folders, with or without train, val and test above them."""
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from study.training.dataset import Dataset, Origin, assemble
-from study.training.subset import balanced
+from study.training.dataset import Decoded, Place
+from study.training.images import decode_images
+from study.training.requirements import refuse_limit
+from study.training.selection import balanced_subset
 
-PARTS = {
-    "train": Origin.POOL,
-    "val": Origin.VALIDATION,
-    "valid": Origin.VALIDATION,
-    "validation": Origin.VALIDATION,
-    "test": Origin.TEST,
+SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+)  # fmt: skip
+
+PLACES = {
+    "train": Place.POOL,
+    "training": Place.POOL,
+    "val": Place.VALIDATION,
+    "valid": Place.VALIDATION,
+    "validation": Place.VALIDATION,
+    "test": Place.TEST,
+    "testing": Place.TEST,
 }
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-
-LARGEST = 64
-"""Side in pixels of images that differ in size, or are larger, unless another is asked for."""
 
 
 class Listing(NamedTuple):
-    """The images of a folder, not yet read.
+    """The image files of a folder in the order of their names, none of them opened yet.
 
-    files: (path below the folder, bytes, time of change in ns), in order of the paths.
-    labels: index of the class of each; origins: `Origin` of each.
+    files: paths relative to `root`. targets: int64 classes. parts: a `Place` each.
+    digest: of every file's name, size in bytes and time of change in ns.
     """
 
-    folder: Path
-    files: tuple[tuple[str, int, int], ...]
-    labels: tuple[int, ...]
-    origins: tuple[int, ...]
+    root: Path
+    files: tuple[str, ...]
+    targets: NDArray[np.int64]
+    parts: NDArray[np.uint8]
     classes: tuple[str, ...]
-
-    def digest(self) -> str:
-        """Changes when a file is added, removed, or written again."""
-        return hashlib.sha256(repr(self.files).encode()).hexdigest()
+    digest: str
 
 
-def find_images(folder: Path, limit: int | None) -> Listing:
-    """List a folder, or a class-balanced subset of it.
+class ImageFile(NamedTuple):
+    """A file as the folder lists it; they sort by name."""
 
-    Raises ValueError when it holds no images, one class only, or a class without images.
+    name: str
+    size_bytes: int
+    changed_ns: int
+    place: Place
+    class_name: str
+
+
+def list_images(source: str) -> Listing:
+    """The images of a folder, with their classes and parts.
+
+    Names that begin with a dot are passed over, and files that are no images by their suffix.
+    Raises ValueError for a folder without images, without classes or with an empty class.
     """
-    found = [(part, origin) for part, origin in PARTS.items() if (folder / part).is_dir()]
-    roots = found or [("", Origin.UNDECIDED)]
-    names = sorted({entry.name for part, _ in roots for entry in _folders(folder / part)})
-    files, labels, origins = [], [], []
-    for part, origin in roots:
-        for label, name in enumerate(names):
-            for file in _images(folder, Path(part) / name):
-                files.append(file)
-                labels.append(label)
-                origins.append(int(origin))
-    _check(folder, names, labels)
-    if limit is not None:
-        chosen = balanced(torch.tensor(labels), torch.tensor(origins), limit).tolist()
-        files, labels, origins = (
-            [column[i] for i in chosen] for column in (files, labels, origins)
+    folders = [
+        (f"{top}{name}", list(_images(source, top, name, place)))
+        for place, top in _tops(source)
+        for name in _class_names(source, top)
+    ]
+    files = sorted(file for _, inside in folders for file in inside)
+    if not files:
+        raise ValueError(f"folder {source!r} has no images ({' '.join(SUFFIXES)})")
+    empty = [folder for folder, inside in folders if not inside]
+    if empty:
+        raise ValueError(
+            f"class folder {empty[0]!r} of {source!r} has no images; fill or remove it"
         )
-    return Listing(folder, tuple(files), tuple(labels), tuple(origins), tuple(names))
-
-
-def decode_folder(listing: Listing, image_size: int | None) -> Dataset:
-    """Read every image of a listing; those that cannot be read are left out and named."""
-    paths = [listing.folder / name for name, _, _ in listing.files]
-    with ThreadPoolExecutor() as pool:
-        shapes = [shape for shape in pool.map(_shape, paths, chunksize=64) if shape]
-        if not shapes:
-            raise ValueError(
-                f"none of the {len(paths)} images in {str(listing.folder)!r} can be read"
-            )
-        mode = "L" if all(mode in ("L", "1") for mode, _ in shapes) else "RGB"
-        size = image_size or _common_size([size for _, size in shapes])
-        images = list(pool.map(lambda path: _decode(path, mode, size), paths, chunksize=64))
-    read = [i for i, image in enumerate(images) if image is not None]
-    skipped = tuple(listing.files[i][0] for i, image in enumerate(images) if image is None)
-    stacked = np.stack([image for image in images if image is not None])
-    return assemble(
-        listing.folder.name,
-        torch.from_numpy(stacked),
-        torch.tensor(listing.labels)[read],
-        listing.classes,
-        torch.tensor(listing.origins, dtype=torch.uint8)[read],
-        skipped,
+    classes = tuple(sorted({file.class_name for file in files}))
+    index = {name: i for i, name in enumerate(classes)}
+    facts = "\n".join(f"{file.name}\0{file.size_bytes}\0{file.changed_ns}" for file in files)
+    return Listing(
+        Path(source),
+        tuple(file.name for file in files),
+        np.array([index[file.class_name] for file in files], dtype=np.int64),
+        np.array([file.place for file in files], dtype=np.uint8),
+        classes,
+        hashlib.sha256(os.fsencode(facts)).hexdigest(),
     )
 
 
-def _folders(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+def limited(listing: Listing, limit: int | None) -> Listing:
+    """A class-balanced part of the files. Raises ValueError when there are not so many."""
+    if limit is None:
+        return listing
+    refuse_limit(limit, listing.targets, listing.classes)
+    chosen = balanced_subset(listing.targets, listing.parts, limit)
+    return listing._replace(
+        files=tuple(listing.files[i] for i in chosen),
+        targets=listing.targets[chosen],
+        parts=listing.parts[chosen],
+    )
 
 
-def _images(folder: Path, below: Path) -> list[tuple[str, int, int]]:
-    found = []
-    if (folder / below).is_dir():
-        with os.scandir(folder / below) as entries:
-            for entry in entries:
-                if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                    stat = entry.stat()
-                    found.append((str(below / entry.name), stat.st_size, stat.st_mtime_ns))
-    return sorted(found)
+def decode_folder(listing: Listing, side: int | None) -> Decoded:
+    """Decode every file; those that cannot be read are left out and named.
 
-
-def _check(folder: Path, names: list[str], labels: list[int]) -> None:
-    shown = repr(str(folder))
-    if not labels:
+    side: of the images, in pixels; see `images.decode_images`.
+    """
+    images, readable = decode_images([listing.root / name for name in listing.files], side)
+    if not any(readable):
         raise ValueError(
-            f"folder {shown} holds no images; it needs a sub-folder of images for each class"
+            f"none of the {len(readable)} images in {str(listing.root)!r} can be read; "
+            f"are they whole?"
         )
-    empty = [name for label, name in enumerate(names) if label not in set(labels)]
-    if empty:
-        raise ValueError(f"folder {shown}: class {empty[0]!r} holds no images; fill or remove it")
-    if len(names) < 2:
-        raise ValueError(f"folder {shown} holds one class only ({names[0]}); a study needs two")
+    skipped = [n for n, good in zip(listing.files, readable, strict=True) if not good]
+    return Decoded(
+        images,
+        listing.targets[readable],
+        listing.classes,
+        listing.parts[readable],
+        tuple(skipped),
+    )
 
 
-def _shape(path: Path) -> tuple[str, tuple[int, int]] | None:
-    try:
-        with Image.open(path) as image:
-            return image.mode, image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
+def _tops(source: str) -> list[tuple[Place, str]]:
+    """The folders that hold class folders, relative to the source: itself, or train, val, test."""
+    names = _subfolders(source)
+    parts = [name for name in names if name.lower() in PLACES]
+    if not any(PLACES[n.lower()] is Place.POOL and _subfolders(f"{source}/{n}") for n in parts):
+        return [(Place.UNDECIDED, "")]
+    others = sorted(set(names) - set(parts))
+    if others:
+        raise ValueError(
+            f"folder {source!r} has {others[0]!r} beside its {'/'.join(parts)}; move it elsewhere"
+        )
+    return [(PLACES[name.lower()], f"{name}/") for name in parts]
 
 
-def _common_size(sizes: list[tuple[int, int]]) -> int:
-    width, height = sizes[0]
-    same = all(size == sizes[0] for size in sizes)
-    return width if same and width == height <= LARGEST else LARGEST
+def _class_names(source: str, top: str) -> list[str]:
+    names = _subfolders(f"{source}/{top}")
+    if not names:
+        raise ValueError(
+            f"folder {f'{source}/{top}'.rstrip('/')!r} has no class sub-folders; "
+            f"put the images of each class into a folder of its own"
+        )
+    return names
 
 
-def _decode(path: Path, mode: str, size: int) -> NDArray[np.uint8] | None:
-    """(channels, size, size): the shorter side scaled to `size`, then the middle cut out."""
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert(mode)
-    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
-    width, height = image.size
-    if (width, height) != (size, size):
-        short = min(width, height)
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
-        image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+def _images(source: str, top: str, name: str, place: Place) -> Iterator[ImageFile]:
+    for path, size_bytes, changed_ns in _walk(source, f"{top}{name}"):
+        yield ImageFile(path, size_bytes, changed_ns, place, name)
+
+
+def _walk(source: str, folder: str) -> Iterator[tuple[str, int, int]]:
+    """(relative path, bytes, time of change in ns) of all images in a folder and below."""
+    with os.scandir(f"{source}/{folder}") as entries:
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _walk(source, path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                status = entry.stat()
+                yield path, status.st_size, status.st_mtime_ns
+
+
+def _subfolders(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__MACOSX"))]
+    return sorted(names)

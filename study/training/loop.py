@@ -77,7 +77,8 @@ def train(
         value = float(objective(outputs, data.validation.targets, problem))
         if report(epoch, value) and epoch + 1 < epochs:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
-    metrics = measure(outputs, data.validation.targets, problem)
+    outputs, targets = (_in_own_unit(data, n) for n in (outputs, data.validation.targets))
+    metrics = measure(outputs, targets, problem)
     seen = objective(predict(training, part.inputs), part.targets, problem)
     metrics[f"train_{objective_name(problem)}"] = float(seen)
     return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs)
@@ -176,6 +177,13 @@ def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:
     targets = data.pool.targets
     chosen = recipe.split(targets, generator(seed, "split", targets.device))
     return Part(data.pool.inputs[chosen], targets[chosen])
+
+
+def _in_own_unit(data: Division, numbers: Tensor) -> Tensor:
+    """Numbers of a regression in the unit of the source; for classes as they are."""
+    if data.target_scale is None:
+        return numbers
+    return numbers * data.target_scale.deviation + data.target_scale.mean
 
 
 def _laid_out(inputs: Tensor) -> Tensor:

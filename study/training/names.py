@@ -1,6 +1,20 @@
-"""The data sets that go by a name, for help texts that must not load anything."""
+"""The data sets that have a name. Imports nothing, so that a help text may list them."""
 
-BUILT_IN = ("digits", "wine", "breast_cancer", "diabetes")
-"""Inside scikit-learn: no network needed."""
+SCIKIT_LEARN = ("digits", "wine", "breast_cancer", "diabetes")
+"""Inside scikit-learn: no network is needed."""
 
-TORCHVISION = ("mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100", "svhn", "stl10")
+TORCHVISION = {
+    "mnist": "MNIST",
+    "fashion_mnist": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+    "svhn": "SVHN",
+    "stl10": "STL10",
+}
+"""Downloaded once, by torchvision's class of this name."""
+
+
+def dataset_names() -> tuple[str, ...]:
+    """All of them, the default first."""
+    return (*SCIKIT_LEARN, *TORCHVISION)

@@ -1,21 +1,23 @@
-"""From what a user names to decoded data."""
+"""From the words of a user to a data set: where each kind of source is told from the others."""
 
-import importlib
-from difflib import get_close_matches
-from functools import partial
+import difflib
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from study.training.arrays import from_arrays, read_csv, read_npz
-from study.training.built_in import load_built_in
+from search_spaces.strata import strata
+from study.training.arrays import call_function, read_npz
+from study.training.builtin import decode_builtin
 from study.training.cache import cached
-from study.training.dataset import Dataset, assemble
-from study.training.image_folder import decode_folder, find_images
-from study.training.names import BUILT_IN, TORCHVISION
-from study.training.subset import balanced
-from study.training.torchvision_sets import load_torchvision
+from study.training.dataset import Dataset, Decoded, to_dataset
+from study.training.image_folder import decode_folder, limited, list_images
+from study.training.images import resize
+from study.training.names import SCIKIT_LEARN, TORCHVISION, dataset_names
+from study.training.requirements import refuse_limit, refuse_unlearnable
+from study.training.selection import balanced_subset
+from study.training.tables import read_csv
+from study.training.torchvision_sets import decode_torchvision
 
 
 def load_dataset(
@@ -25,66 +27,104 @@ def load_dataset(
     image_size: int | None = None,
     target: str | None = None,
 ) -> Dataset:
-    """The data that `source` names.
+    """The data of this source, decoded once on a machine and from the cache after that.
 
-    source: one of `study.training.names`, a folder of images, a `.csv`, an `.npz`, or
-        `package.module:function` that returns (X, y).
-    limit: so many samples, the same number of each class. image_size: side of the images of a
-        folder, in pixels. target: the column of a `.csv` to predict.
+    source: a name of `dataset_names()`; the path of an image folder, a .csv or an .npz; or
+        `package.module:function`, a function that returns (X, y), which is not cached.
+    limit: a class-balanced subset of so many samples, the same on every machine: evenly spaced in
+        the source's order, spread over its own parts in proportion, chosen before files are opened.
+    image_size: side of square images, in pixels.
+    target: the column of a .csv to predict.
 
-    Raises ValueError, with a line that names the value and the remedy, for whatever is wrong.
+    Raises ValueError, one line that names the value and the remedy, for whatever is wrong with it.
     """
-    path = Path(source).expanduser()
-    key: list[object]
-    if source in BUILT_IN:
-        key = [source, version("scikit-learn")]
-        return _limited(cached(key, partial(load_built_in, source)), limit)
-    if source in TORCHVISION:
-        key = [source, version("torchvision")]
-        return _limited(cached(key, partial(load_torchvision, source)), limit)
-    if path.is_dir():
-        listing = find_images(path, limit)
-        key = [str(path.resolve()), listing.digest(), image_size]
-        return cached(key, partial(decode_folder, listing, image_size))
-    if path.suffix in (".csv", ".npz") and path.is_file():
-        stat = path.stat()
-        key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, target]
-        read = partial(read_csv, path, target) if path.suffix == ".csv" else partial(read_npz, path)
-        return _limited(cached(key, read), limit)
-    if ":" in source and not path.suffix:
-        return _limited(_called(source), limit)
+    path = Path(source)
+    if target is not None and path.suffix.lower() != ".csv":
+        raise ValueError(f"target {target!r} is for a .csv; leave --target out with {source!r}")
+    try:
+        if source in SCIKIT_LEARN:
+            return _builtin(source, limit, image_size)
+        if source in TORCHVISION:
+            return _torchvision(source, limit, image_size)
+        if path.is_dir():
+            return _folder(source, limit, image_size)
+        if path.is_file():
+            return _file(source, limit, image_size, target)
+    except OSError as error:
+        raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
+    if ":" in source:
+        return to_dataset(_ready(call_function(source), source, limit, image_size), source)
     raise ValueError(_unknown(source))
 
 
-def _limited(dataset: Dataset, limit: int | None) -> Dataset:
-    if limit is None:
-        return dataset
-    labels = dataset.targets if dataset.classes is not None else torch.zeros(len(dataset.targets))
-    chosen = balanced(labels, dataset.origins, limit)
-    return assemble(
-        dataset.name,
-        dataset.inputs[chosen],
-        dataset.targets[chosen],
-        dataset.classes,
-        dataset.origins[chosen],
-        dataset.skipped,
+def _builtin(name: str, limit: int | None, image_size: int | None) -> Dataset:
+    return cached(
+        ("scikit-learn", version("scikit-learn"), name, limit, image_size),
+        name,
+        lambda: _ready(decode_builtin(name), name, limit, image_size),
     )
 
 
-def _called(source: str) -> Dataset:
-    module_name, _, function_name = source.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"data {source!r} cannot be loaded ({error}); use module:function"
-        ) from None
-    return from_arrays(source, *function())
+def _torchvision(name: str, limit: int | None, image_size: int | None) -> Dataset:
+    return cached(
+        ("torchvision", name, limit, image_size),
+        name,
+        lambda: _ready(decode_torchvision(name), name, limit, image_size),
+    )
+
+
+def _folder(source: str, limit: int | None, image_size: int | None) -> Dataset:
+    listing = list_images(source)
+
+    def decode() -> Decoded:
+        decoded = decode_folder(limited(listing, limit), image_size)
+        refuse_unlearnable(decoded, source)
+        return decoded
+
+    name = Path(source).resolve().name or source
+    return cached(("folder", listing.digest, limit, image_size), name, decode)
+
+
+def _file(source: str, limit: int | None, image_size: int | None, target: str | None) -> Dataset:
+    path = Path(source)
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".npz"):
+        raise ValueError(f"file {source!r} is no .csv and no .npz; convert it, or name a folder")
+    status = path.stat()
+    return cached(
+        (kind, str(path.resolve()), status.st_size, status.st_mtime_ns, target, limit, image_size),
+        path.name,
+        lambda: _ready(
+            read_csv(source, target) if kind == ".csv" else read_npz(source),
+            source,
+            limit,
+            image_size,
+        ),
+    )
+
+
+def _ready(decoded: Decoded, source: str, limit: int | None, image_size: int | None) -> Decoded:
+    """The data cut to the limit, in the size asked for, and found fit for a study."""
+    if image_size is not None and decoded.inputs.ndim == 2:
+        raise ValueError(f"data {source!r} is a table; leave --image-size out")
+    if limit is not None:
+        refuse_limit(limit, decoded.targets, decoded.classes)
+        groups = strata(torch.from_numpy(decoded.targets)).numpy()
+        chosen = balanced_subset(groups, decoded.parts, limit)
+        decoded = decoded._replace(
+            inputs=decoded.inputs[chosen],
+            targets=decoded.targets[chosen],
+            parts=decoded.parts[chosen],
+        )
+    refuse_unlearnable(decoded, source)
+    if image_size is not None:
+        decoded = decoded._replace(inputs=resize(decoded.inputs, image_size))
+    return decoded
 
 
 def _unknown(source: str) -> str:
-    known = (*BUILT_IN, *TORCHVISION)
-    near = get_close_matches(source, known, n=1)
-    if near and "/" not in source:
-        return f"data {source!r} is unknown; did you mean {near[0]!r}?"
-    return f"data {source!r} is no file or folder, and no known name: {', '.join(known)}"
+    if "/" in source or "\\" in source or Path(source).suffix:
+        return f"data {source!r} does not exist; check the path"
+    near = difflib.get_close_matches(source, dataset_names(), 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(dataset_names())}"
+    return f"data {source!r} is no known name and no folder; {hint}"

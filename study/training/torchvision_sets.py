@@ -1,81 +1,65 @@
-"""torchvision's data sets by name, through their own loaders."""
+"""The data sets that torchvision downloads, once, into the cache folder."""
 
+import inspect
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
-import torch
-from torchvision import datasets
 
+from study.training.arrays import as_images
 from study.training.cache import cache_folder
-from study.training.dataset import Dataset, Origin, assemble
-
-CLASSES = {
-    "mnist": datasets.MNIST,
-    "fashion_mnist": datasets.FashionMNIST,
-    "kmnist": datasets.KMNIST,
-    "cifar10": datasets.CIFAR10,
-    "cifar100": datasets.CIFAR100,
-    "svhn": datasets.SVHN,
-    "stl10": datasets.STL10,
-}
-
-BY_SPLIT = ("svhn", "stl10")
-"""Sets whose parts are named; the others say whether it is the training part."""
+from study.training.dataset import Decoded, Place
+from study.training.names import TORCHVISION
 
 
-def load_torchvision(name: str) -> Dataset:
-    """Both parts of a set, downloaded where they are not there yet.
+def decode_torchvision(name: str) -> Decoded:
+    """All images of the set; its own test part is marked.
 
-    Raises ValueError naming the folder and the files to put there when nothing can be downloaded.
+    Raises ValueError, naming the files to fetch by hand, when it cannot be downloaded.
     """
-    folder = cache_folder() / "torchvision"
-    parts = [_part(name, folder, is_train) for is_train in (True, False)]
-    images = np.concatenate([_images(part.data) for part in parts])
-    labels = np.concatenate([np.asarray(_labels(part)) for part in parts])
-    sizes = [len(part) for part in parts]
-    origins = torch.tensor([Origin.POOL] * sizes[0] + [Origin.TEST] * sizes[1], dtype=torch.uint8)
-    names = getattr(parts[0], "classes", None) or [str(n) for n in range(int(labels.max()) + 1)]
-    return assemble(
-        name, torch.from_numpy(images), torch.from_numpy(labels).long(), tuple(names), origins
-    )
-
-
-def _part(name: str, folder: Path, is_train: bool) -> Any:
-    which: dict[str, Any] = (
-        {"split": "train" if is_train else "test"} if name in BY_SPLIT else {"train": is_train}
-    )
+    # Loaded here: it takes over two seconds, and data in the cache does without it.
+    kind = getattr(import_module("torchvision.datasets"), TORCHVISION[name])
+    root = cache_folder() / "torchvision"
     try:
-        return CLASSES[name](str(folder), download=True, **which)
-    except (URLError, RuntimeError, OSError) as error:
+        opened = [_open(kind, root, test) for test in (False, True)]
+    except (OSError, RuntimeError) as error:
+        folder, files = wanted_files(kind, root)
         raise ValueError(
-            f"data {name!r} cannot be downloaded ({type(error).__name__}); put "
-            f"{', '.join(_files(CLASSES[name]))} into {_place(name, folder)}"
-        ) from None
+            f"data {name!r} is not here and cannot be downloaded; "
+            f"put {', '.join(files)} into {folder}"
+        ) from error
+    targets = [np.asarray(_labels(part), dtype=np.int64) for part in opened]
+    places = zip(targets, (Place.POOL, Place.TEST), strict=True)
+    return Decoded(
+        np.concatenate([as_images(np.asarray(part.data), name) for part in opened]),
+        np.concatenate(targets),
+        _classes(opened[0], targets[0]),
+        np.concatenate([np.full(len(t), place, dtype=np.uint8) for t, place in places]),
+    )
 
 
-def _files(kind: Any) -> list[str]:
-    """The names of the files that the set is downloaded as."""
+def wanted_files(kind: Any, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder and the files in it that torchvision's class looks for before it downloads."""
     if hasattr(kind, "resources"):
-        return [resource[0] for resource in kind.resources]
+        folder = root / kind.__name__ / "raw"
+        return folder, tuple(file for file, _ in kind.resources)
     if hasattr(kind, "split_list"):
-        return [entry[1] for entry in kind.split_list.values()]
-    return [kind.filename]
+        return root, tuple(kind.split_list[split][1] for split in ("train", "test"))
+    return root, (kind.filename,)
 
 
-def _place(name: str, folder: Path) -> Path:
-    is_mnist = hasattr(CLASSES[name], "resources")
-    return folder / CLASSES[name].__name__ / "raw" if is_mnist else folder
-
-
-def _images(data: Any) -> Any:
-    """(samples, channels, height, width), bytes."""
-    images = np.asarray(data)
-    if images.ndim == 3:
-        return images[:, None]
-    return images if images.shape[1] in (1, 3) else images.transpose(0, 3, 1, 2)
+def _open(kind: Any, root: Path, test: bool) -> Any:
+    root.mkdir(parents=True, exist_ok=True)
+    if "split" in inspect.signature(kind).parameters:
+        return kind(root, split="test" if test else "train", download=True)
+    return kind(root, train=not test, download=True)
 
 
 def _labels(part: Any) -> Any:
     return part.targets if hasattr(part, "targets") else part.labels
+
+
+def _classes(part: Any, targets: Any) -> tuple[str, ...]:
+    numbers = [str(number) for number in range(int(targets.max()) + 1)]
+    return tuple(str(name) for name in getattr(part, "classes", numbers))

@@ -81,7 +81,7 @@ def test_a_space_describes_itself_as_json(name: str) -> None:
 
 
 def changed(**changes: list[str]) -> Space:
-    return override(DOCUMENTED, Overrides(**changes), DIGITS)  # type: ignore[arg-type]
+    return override(DOCUMENTED, Overrides(**changes), DIGITS)
 
 
 def test_overrides_change_the_fingerprint() -> None:

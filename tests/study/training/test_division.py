@@ -1,0 +1,167 @@
+"""The division is fair, and nobody but the confirmation sees the test part."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from search_spaces.strata import strata
+from study.training.dataset import Dataset, Decoded, Place, to_dataset, undecided
+from study.training.division import divide, held_out, training_division
+from study.training.sources import load_dataset
+
+ROOT = Path(__file__).parents[3]
+MAY_HOLD_OUT = ROOT / "study" / "running" / "confirmation.py"
+CPU = torch.device("cpu")
+
+
+def classified(counts: list[int], parts: list[Place] | None = None) -> Dataset:
+    targets = np.repeat(np.arange(len(counts)), counts)
+    inputs = np.arange(2 * len(targets), dtype=np.float32).reshape(-1, 2)
+    places = undecided(len(targets)) if parts is None else np.array(parts, dtype=np.uint8)
+    return to_dataset(Decoded(inputs, targets, tuple("abcdefgh"[: len(counts)]), places), "made")
+
+
+def numbered(samples: int) -> Dataset:
+    targets = np.random.default_rng(0).normal(150, 80, samples)
+    inputs = np.arange(samples, dtype=np.float32)[:, None]
+    return to_dataset(Decoded(inputs, targets, None, undecided(samples)), "made")
+
+
+def with_own_test() -> Dataset:
+    parts = [Place.TEST if i % 4 == 0 else Place.POOL for i in range(90)]
+    return classified([30, 30, 30], parts)
+
+
+def mentions(source: str) -> bool:
+    """Whether code imports, reads or names `held_out`; its definition does not count."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id="held_out") | ast.Attribute(attr="held_out"):
+                return True
+            case ast.alias(name="held_out") | ast.Constant(value="held_out"):
+                return True
+    return False
+
+
+counts = st.lists(st.integers(10, 60), min_size=2, max_size=8)
+datasets = st.one_of(counts.map(classified), st.integers(50, 300).map(numbered))
+
+
+@given(datasets, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_parts_are_disjoint_and_cover_all(dataset: Dataset, seed: int) -> None:
+    together = torch.cat(divide(dataset, seed))
+    assert together.sort().values.equal(torch.arange(len(dataset.targets)))
+
+
+@given(datasets, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_every_group_has_its_share_of_every_part(dataset: Dataset, seed: int) -> None:
+    groups = strata(dataset.targets)
+    sizes = groups.bincount()
+    for part, share in zip(divide(dataset, seed), (0.6, 0.2, 0.2), strict=True):
+        held = groups[part].bincount(minlength=len(sizes))
+        assert held.min() >= 1
+        assert (held - share * sizes).abs().max() <= 1
+
+
+@given(datasets, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_the_seed_decides(dataset: Dataset, seed: int) -> None:
+    parts = divide(dataset, seed)
+    assert all(a.equal(b) for a, b in zip(parts, divide(dataset, seed), strict=True))
+    others = [divide(dataset, (seed + i) % 2**32) for i in range(1, 4)]
+    assert any(not other.pool.equal(parts.pool) for other in others)
+
+
+@given(st.lists(st.sampled_from(list(Place)), min_size=60, max_size=60), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_a_source_keeps_the_parts_it_has(places: list[Place], seed: int) -> None:
+    dataset = classified([30, 30], places)
+    parts = divide(dataset, seed)
+    for place, part in ((Place.VALIDATION, parts.validation), (Place.TEST, parts.test)):
+        own = (dataset.parts == place).nonzero().squeeze(1)
+        assert part.equal(own) if len(own) else len(part) > 0
+
+
+def test_a_missing_part_is_a_fifth_of_the_rest() -> None:
+    dataset = with_own_test()
+    parts = divide(dataset, 0)
+    assert len(parts.test) == 23
+    assert abs(len(parts.validation) - 67 / 5) <= 1
+
+
+def test_nothing_but_the_confirmation_touches_the_test_part() -> None:
+    files = [*ROOT.glob("*.py")]
+    for folder in ("search_spaces", "storage", "study", "benchmarks"):
+        files += (ROOT / folder).rglob("*.py")
+    assert len(files) > 20
+    assert [f for f in files if f != MAY_HOLD_OUT and mentions(f.read_text())] == []
+
+
+def test_a_touch_of_the_test_part_would_be_seen() -> None:
+    assert mentions("from study.training.division import held_out as other")
+    assert mentions("from study.training import division\ndivision.held_out(data, 0, device)")
+    assert mentions("getattr(division, 'held_out')")
+
+
+def everything(division: object) -> list[bytes | str]:
+    """All that a division holds, down to the bytes of its tensors."""
+    if isinstance(division, Tensor):
+        return [division.numpy().tobytes(), str(division.dtype), str(division.shape)]
+    if isinstance(division, tuple):
+        return [item for field in division for item in everything(field)]
+    return [repr(division)]
+
+
+@pytest.mark.parametrize("dataset", [classified([40, 20, 30]), with_own_test(), numbered(100)])
+def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
+    indices = divide(dataset, 7)
+    # The draw itself looks at classes; from here on it is the source's own.
+    parts = dataset.parts.clone()
+    for part, place in zip(indices, Place, strict=False):
+        parts[part] = place
+    inputs, targets = dataset.inputs.clone(), dataset.targets.clone()
+    inputs[indices.test] = float("nan")
+    targets[indices.test] = -(10**6)
+    garbage = dataset._replace(inputs=inputs, targets=targets, parts=parts)
+    clean = everything(training_division(dataset, 7, CPU))
+    assert everything(training_division(garbage, 7, CPU)) == clean
+    assert everything(held_out(garbage, 7, CPU)) != everything(held_out(dataset, 7, CPU))
+
+
+def test_a_test_part_of_its_own_has_no_say_at_all() -> None:
+    dataset = with_own_test()
+    targets = dataset.targets.clone()
+    targets[dataset.parts == Place.TEST] = -1
+    division = training_division(dataset._replace(targets=targets), 3, CPU)
+    assert everything(division) == everything(training_division(dataset, 3, CPU))
+
+
+def test_the_division_of_digits() -> None:
+    dataset = load_dataset("digits")
+    division = training_division(dataset, 0, CPU)
+    test = held_out(dataset, 0, CPU)
+    assert len(test.targets) == division.test_size == 359
+    assert (len(division.pool.targets), len(division.validation.targets)) == (1079, 359)
+    assert division.pool.inputs.dtype == torch.uint8
+    assert division.target_scale is None
+
+
+def test_numbers_are_put_on_the_pools_scale() -> None:
+    dataset = load_dataset("diabetes")
+    division, test = training_division(dataset, 0, CPU), held_out(dataset, 0, CPU)
+    assert division.target_scale is not None
+    assert division.pool.targets.mean().abs() < 1e-6
+    assert abs(division.pool.targets.std(correction=0) - 1) < 1e-6
+    indices = divide(dataset, 0)
+    mean, deviation = division.target_scale
+    for part, chosen in ((division.validation, indices.validation), (test, indices.test)):
+        assert part.targets.dtype == torch.float32
+        torch.testing.assert_close(part.targets * deviation + mean, dataset.targets[chosen])

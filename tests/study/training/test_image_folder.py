@@ -1,0 +1,182 @@
+"""Folders of images, as people have them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from study.training.dataset import Dataset, Place
+from study.training.sources import load_dataset
+
+
+def picture(path: Path, size: tuple[int, int] = (8, 8), mode: str = "RGB", value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if mode == "L" else (value, 10, 20)).save(path)
+
+
+def folder(root: Path, tops: tuple[str, ...] = ("",), per_class: int = 12, **how: Any) -> Path:
+    for top in tops:
+        for name in ("cat", "dog"):
+            for i in range(per_class):
+                picture(root / top / name / f"{i:02}.png", value=i, **how)
+    return root
+
+
+def load(root: Path, **options: Any) -> Dataset:
+    return load_dataset(str(root), **options)
+
+
+def refusal(root: Path, **options: Any) -> str:
+    with pytest.raises(ValueError) as caught:
+        load(root, **options)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 300
+    return str(caught.value)
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    dataset = load(folder(tmp_path / "pets"))
+    assert (dataset.name, dataset.classes) == ("pets", ("cat", "dog"))
+    assert dataset.problem.shape == (3, 8, 8)
+    assert dataset.inputs[:, 0, 0, 0].tolist() == [*range(12)] * 2
+    assert dataset.targets.tolist() == [0] * 12 + [1] * 12
+    assert set(dataset.parts.tolist()) == {Place.UNDECIDED}
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Valid"])
+def test_parts_above_the_classes(tmp_path: Path, validation: str) -> None:
+    dataset = load(folder(tmp_path, ("train", validation, "test")))
+    assert dataset.parts.bincount(minlength=4).tolist() == [24, 24, 24, 0]
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("train", "plane"):
+        for i in range(10):
+            picture(tmp_path / name / f"{i}.png")
+    assert load(tmp_path).classes == ("plane", "train")
+
+
+def test_grey_only_when_all_are_grey(tmp_path: Path) -> None:
+    assert load(folder(tmp_path, mode="L")).problem.shape == (1, 8, 8)
+    picture(tmp_path / "cat" / "colour.png")
+    assert load(tmp_path).problem.shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("size", "image_size", "shape"),
+    [
+        ((20, 10), None, (3, 10, 20)),
+        ((65, 65), None, (3, 64, 64)),
+        ((100, 80), 16, (3, 16, 16)),
+        ((8, 8), 16, (3, 16, 16)),
+    ],
+)
+def test_sizes(
+    tmp_path: Path, size: tuple[int, int], image_size: int | None, shape: tuple[int, ...]
+) -> None:
+    dataset = load(folder(tmp_path, size=size), image_size=image_size)
+    assert dataset.problem.shape == shape
+    assert dataset.inputs[5, :, 2, 2].tolist() == [5, 10, 20]
+
+
+def test_different_sizes_are_brought_to_one(tmp_path: Path) -> None:
+    picture(folder(tmp_path) / "dog" / "large.jpg", (300, 200), value=200)
+    dataset = load(tmp_path)
+    assert dataset.problem.shape == (3, 64, 64)
+    assert abs(int(dataset.inputs[-1, 0, 32, 32]) - 200) <= 2
+
+
+def test_the_centre_is_kept(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 48, 3), dtype=np.uint8)
+    pixels[:, 16:32] = 255
+    Image.fromarray(pixels).save(folder(tmp_path) / "cat" / "wide.png")
+    assert (load(tmp_path, image_size=16).inputs[12] == 255).all()
+
+
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    folder(tmp_path, mode="L")
+    Image.fromarray(np.full((8, 8), 0x80FF, dtype=np.uint16)).save(tmp_path / "cat" / "deep.png")
+    assert (load(tmp_path).inputs[12] == 0x80).all()
+
+
+def test_other_files_are_passed_over(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "cat" / "notes.txt").write_text("x")
+    (tmp_path / "dog" / ".hidden.png").write_text("x")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "__MACOSX").mkdir()
+    dataset = load(tmp_path)
+    assert (len(dataset.targets), dataset.skipped) == (24, ())
+
+
+def test_unreadable_images_are_left_out_and_named(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "cat" / "03.png").write_bytes(b"not an image")
+    whole = (tmp_path / "dog" / "05.png").read_bytes()
+    (tmp_path / "dog" / "05.png").write_bytes(whole[:-30])
+    for dataset in (load(tmp_path), load(tmp_path)):
+        assert dataset.skipped == ("cat/03.png", "dog/05.png")
+        assert dataset.inputs[:, 0, 0, 0].tolist() == [
+            *(i for i in range(12) if i != 3),
+            *(i for i in range(12) if i != 5),
+        ]
+
+
+def test_a_limit_keeps_the_parts_in_proportion(tmp_path: Path) -> None:
+    folder(tmp_path, ("train",), 30)
+    folder(tmp_path, ("test",), 10)
+    dataset = load(tmp_path, limit=40)
+    assert dataset.targets.bincount().tolist() == [20, 20]
+    assert dataset.parts.bincount(minlength=4).tolist() == [30, 0, 10, 0]
+    assert dataset.fingerprint == load(tmp_path, limit=40).fingerprint
+
+
+def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:
+    before = load(folder(tmp_path)).fingerprint
+    picture(tmp_path / "cat" / "00.png", value=99)
+    assert load(tmp_path).fingerprint != before
+
+
+def test_a_touched_file_changes_no_fingerprint(tmp_path: Path) -> None:
+    before = load(folder(tmp_path)).fingerprint
+    os.utime(tmp_path / "cat" / "00.png", (1, 1))
+    assert load(tmp_path).fingerprint == before
+
+
+def test_wrong_folders(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "no class sub-folders" in refusal(empty)
+    (empty / "cat").mkdir()
+    assert "has no images" in refusal(empty)
+    picture(empty / "dog" / "a.png")
+    assert "class folder 'cat'" in refusal(empty)
+    (empty / "cat").rmdir()
+    assert "only one class ('dog')" in refusal(empty)
+    picture(empty / "cat" / "a.png")
+    assert "class 'cat' of" in refusal(empty) and "has 1 sample;" in refusal(empty)
+
+
+def test_wrong_parts(tmp_path: Path) -> None:
+    root = folder(tmp_path / "a", ("train",))
+    (root / "test" / "cat").mkdir(parents=True)
+    assert "class folder 'test/cat'" in refusal(root)
+    picture(root / "test" / "cat" / "a.png")
+    assert "class 'dog' of" in refusal(root) and "in its test part" in refusal(root)
+    (root / "extra").mkdir()
+    assert "'extra' beside" in refusal(root)
+
+
+def test_no_readable_image(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_text("no")
+    assert "none of the 2 images" in refusal(tmp_path)
+
+
+def test_wrong_limits(tmp_path: Path) -> None:
+    folder(tmp_path)
+    assert "limit 25 is larger" in refusal(tmp_path, limit=25)
+    assert "limit 19 is too small for 2 classes" in refusal(tmp_path, limit=19)
