@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from storage.database import Database, open_database
@@ -10,6 +11,9 @@ from storage.database import Database, open_database
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")
+
+# As a worker has it: two threads of a small network wait for each other most of the time.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
