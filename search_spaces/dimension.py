@@ -48,7 +48,8 @@ class Uniform:
 
     def decode(self, unit: float) -> float:
         """The value at `unit` of the way from low to high."""
-        return self.low + unit * (self.high - self.low)
+        # Rounding may step over the upper bound by the last digit.
+        return min(self.low + unit * (self.high - self.low), self.high)
 
     def encode(self, value: Value) -> float:
         """The inverse of `decode`."""

@@ -1,5 +1,6 @@
 """Every factor and every option, found by themselves: what must be true of each."""
 
+import pickle
 from collections import Counter
 from dataclasses import fields
 
@@ -98,6 +99,13 @@ def test_an_option_that_is_not_the_baseline_changes_the_recipe(
 ) -> None:
     baseline = factor.apply(Recipe(), {})
     assert seams(option, baseline)
+
+
+@each(OPTIONS)
+def test_a_recipe_can_be_stored(factor: Factor, option: Option) -> None:
+    space = named_space("full")
+    recipe = space.build(space.baseline() | {factor.name: option.name}, COLOUR)
+    assert isinstance(pickle.loads(pickle.dumps(recipe)), Recipe)
 
 
 @each(OPTIONS)

@@ -45,11 +45,15 @@ def tanh(recipe: Recipe) -> Recipe:
 
 def elu(recipe: Recipe, alpha: Annotated[float, Uniform(0.1, 2.0)] = 1.0) -> Recipe:
     """x above 0, alpha (e^x − 1) below (Clevert et al., 2016)."""
+    if alpha <= 0:
+        raise ValueError(f"alpha must be above 0, got {alpha}")
     return _acting(recipe, partial(functional.elu, alpha=alpha))
 
 
 def leaky_relu(recipe: Recipe, slope: Annotated[float, Uniform(0.01, 0.3)] = 0.01) -> Recipe:
     """x above 0, slope · x below (Maas et al., 2013)."""
+    if not 0 <= slope < 1:
+        raise ValueError(f"slope must be in [0, 1), got {slope}")
     return _acting(recipe, partial(functional.leaky_relu, negative_slope=slope))
 
 

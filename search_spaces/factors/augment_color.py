@@ -21,21 +21,25 @@ def tint(
 ) -> Tensor:
     """Each image by its own factors, drawn from [1 − amount, 1 + amount]."""
     count, channels = images.shape[:2]
-    draws = torch.rand(3, count, 1, 1, 1, generator=generator, device=images.device) * 2 - 1
-    images = images * (1 + draws[0] * brightness)
+    draws = torch.empty(3, count, 1, 1, 1, device=images.device, dtype=images.dtype)
+    draws.uniform_(-1, 1, generator=generator)
+    brighter, starker, fuller = (
+        1 + draws[i] * amount for i, amount in enumerate((brightness, contrast, saturation))
+    )
     grey = _grey(images)
-    middle = grey.mean(dim=(1, 2, 3), keepdim=True)
-    images = middle + (images - middle) * (1 + draws[1] * contrast)
+    middle = grey.mean(dim=(2, 3), keepdim=True)
     if channels == 3:
-        images = torch.lerp(_grey(images), images, 1 + draws[2] * saturation)
-    return images.clamp(0, 1)
+        images = torch.lerp(grey, images, fuller)
+    # b x scaled about its mean: m b + (b x − m b) c, in one pass.
+    scale = brighter * starker
+    return torch.addcmul(middle * (brighter - scale), images, scale).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:
     if images.shape[1] != 3:
         return images.mean(dim=1, keepdim=True)
-    weights = images.new_tensor(LUMINANCE).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True)
+    # Numbers, not a tensor of them: that would be copied to the device, which waits for it.
+    return sum(images[:, i : i + 1] * weight for i, weight in enumerate(LUMINANCE))  # type: ignore[return-value]
 
 
 def none(recipe: Recipe) -> Recipe:

@@ -15,19 +15,22 @@ from search_spaces.recipe import Augmentation, Recipe, unaugmented
 
 
 def _uniform(count: int, images: Tensor, generator: Generator) -> Tensor:
-    return torch.rand(count, len(images), 1, 1, 1, generator=generator, device=images.device)
+    draws = torch.empty(count, len(images), 1, 1, 1, device=images.device, dtype=images.dtype)
+    return draws.uniform_(generator=generator)
 
 
 def add_noise(images: Tensor, generator: Generator, *, sigma: float) -> Tensor:
     """Normal noise on every value, its deviation drawn per image from [0, sigma]."""
     noise = torch.empty_like(images).normal_(generator=generator)
-    return (images + noise * (_uniform(1, images, generator)[0] * sigma)).clamp_(0, 1)
+    return torch.addcmul(images, noise, _uniform(1, images, generator)[0] * sigma).clamp_(0, 1)
 
 
 def hide(images: Tensor, generator: Generator, *, area: float) -> Tensor:
     """A black rectangle in each image, its area drawn from [0, area] of the image's.
 
-    Its sides' ratio is drawn from [1/2, 2], its place so that it lies within the image.
+    Its sides' ratio is drawn from [1/2, 2] of the image's, its place so that it lies within the
+    image. A pixel is black when its centre is covered: of the right area on average, and at most
+    a row and a column more.
     """
     height, width = images.shape[2:]
     covered, shape, top, left = _uniform(4, images, generator)
@@ -66,22 +69,23 @@ def none(recipe: Recipe) -> Recipe:
 
 def noise(recipe: Recipe, sigma: Annotated[float, Uniform(0.0, 0.2)] = 0.05) -> Recipe:
     """x + ε, ε ~ N(0, s²), s up to `sigma` of the value range (Bishop, 1995)."""
-    return _corrupting(recipe, partial(add_noise, sigma=sigma), sigma)
+    return _corrupting(recipe, partial(add_noise, sigma=sigma), sigma=sigma)
 
 
 def erase(recipe: Recipe, area: Annotated[float, Uniform(0.0, 0.2)] = 0.1) -> Recipe:
-    """Black out a rectangle of up to `area` of the image (DeVries & Taylor, 2017)."""
-    return _corrupting(recipe, partial(hide, area=area), area)
+    """Black out a rectangle of up to `area` of the image (Zhong et al., 2020)."""
+    return _corrupting(recipe, partial(hide, area=area), area=area)
 
 
 def blur(recipe: Recipe, sigma: Annotated[float, Uniform(0.0, 0.08)] = 0.03) -> Recipe:
-    """Gaussian blur with a deviation of up to `sigma` of the side."""
-    return _corrupting(recipe, partial(soften, sigma=sigma), sigma)
+    """Gaussian blur with a deviation of up to `sigma` of the shorter side."""
+    return _corrupting(recipe, partial(soften, sigma=sigma), sigma=sigma)
 
 
-def _corrupting(recipe: Recipe, made: Augmentation, amount: float) -> Recipe:
-    if not 0 <= amount <= 1:
-        raise ValueError(f"the amount must be in [0, 1], got {amount}")
+def _corrupting(recipe: Recipe, made: Augmentation, **amounts: float) -> Recipe:
+    for name, amount in amounts.items():
+        if not 0 <= amount <= 1:
+            raise ValueError(f"{name} must be in [0, 1], got {amount}")
     return replace(recipe, augment_corruption=made)
 
 

@@ -19,7 +19,8 @@ def move(
 ) -> Tensor:
     """Each image by its own draws from [−amount, amount]; what comes into view is black."""
     count, _, height, width = images.shape
-    draws = torch.rand(4, count, generator=generator, device=images.device) * 2 - 1
+    draws = torch.empty(4, count, device=images.device, dtype=images.dtype)
+    draws.uniform_(-1, 1, generator=generator)
     angle = draws[0] * (rotation * torch.pi / 180)
     scale = 1 / (1 + draws[1] * zoom)
     cosine, sine = angle.cos() * scale, angle.sin() * scale
@@ -47,10 +48,11 @@ def affine(
 
     Every sample draws its own (Simard et al., 2003).
     """
-    if min(rotation, shift, zoom) < 0 or zoom >= 1:
-        raise ValueError(
-            f"amounts must not be below 0, and zoom below 1, got {rotation}, {shift}, {zoom}"
-        )
+    for name, amount, most in (("rotation", rotation, 180), ("shift", shift, 1)):
+        if not 0 <= amount <= most:
+            raise ValueError(f"{name} must be in [0, {most}], got {amount}")
+    if not 0 <= zoom < 1:
+        raise ValueError(f"zoom must be in [0, 1), got {zoom}")
     made = partial(move, rotation=rotation, shift=shift, zoom=zoom)
     return replace(recipe, augment_geometry=made)
 

@@ -14,11 +14,16 @@ from search_spaces.recipe import Recipe, unmixed
 
 
 def _shares(count: int, alpha: float, inputs: Tensor, generator: Generator) -> Tensor:
-    """Beta(alpha, alpha) per sample: X / (X + Y) of two Gamma(alpha) draws."""
-    shape = torch.full((2, count), alpha, device=inputs.device, dtype=torch.float64)
-    first, second = torch._standard_gamma(shape, generator=generator)
-    # Both draws can be 0 in floating point where alpha is small; then either sample may win.
-    share: Tensor = (first + 1e-300) / (first + second + 2e-300)
+    """Beta(alpha, alpha) per sample: X / (X + Y) of two Gamma(alpha) draws.
+
+    A small alpha gives draws that no float holds, so they stay logarithms: X = G · U^(1/alpha),
+    G ~ Gamma(alpha + 1), and X / (X + Y) is the logistic function of log X − log Y.
+    """
+    shape = torch.full((2, count), alpha + 1, device=inputs.device)
+    larger = torch._standard_gamma(shape, generator=generator).log()
+    uniform = 1 - torch.rand(2, count, generator=generator, device=inputs.device)
+    first, second = larger + uniform.log() / alpha
+    share: Tensor = torch.sigmoid(first - second)
     return share.to(inputs.dtype)
 
 
@@ -42,7 +47,10 @@ def blend(
 def paste(
     inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """A rectangle of each image from its partner's; targets by the areas that are seen."""
+    """A rectangle of each image from its partner's; targets by the areas that are seen.
+
+    The rectangle's centre lies anywhere in the image, so a part of it may fall outside.
+    """
     count, _, height, width = inputs.shape
     side = (1 - _shares(count, alpha, inputs, generator)).sqrt().view(-1, 1, 1, 1)
     centre = torch.rand(2, count, 1, 1, 1, generator=generator, device=inputs.device)

@@ -36,15 +36,15 @@ def none(recipe: Recipe) -> Recipe:
 
 def l2(recipe: Recipe, weight: Annotated[float, LogUniform(1e-6, 1e-2)] = 1e-4) -> Recipe:
     """Add weight/2 · Σw² to the loss (Krogh & Hertz, 1991)."""
-    return replace(recipe, penalize=partial(add_l2, weight=_positive(weight)))
+    return replace(recipe, penalize=partial(add_l2, weight=_not_negative(weight)))
 
 
 def l1(recipe: Recipe, weight: Annotated[float, LogUniform(1e-7, 1e-3)] = 1e-5) -> Recipe:
     """Add weight · Σ|w| to the loss (Tibshirani, 1996)."""
-    return replace(recipe, penalize=partial(add_l1, weight=_positive(weight)))
+    return replace(recipe, penalize=partial(add_l1, weight=_not_negative(weight)))
 
 
-def _positive(weight: float) -> float:
+def _not_negative(weight: float) -> float:
     if weight < 0:
         raise ValueError(f"weight must not be below 0, got {weight}")
     return weight

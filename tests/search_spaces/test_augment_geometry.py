@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import Tensor
+
+from search_spaces.factors.augment_geometry import move
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def centre_of_mass(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of every image's middle, from the image's own middle, in pixels."""
+    mass = images.sum(1)
+    height, width = mass.shape[1:]
+    rows = torch.arange(height) - (height - 1) / 2
+    columns = torch.arange(width) - (width - 1) / 2
+    total = mass.sum((1, 2))
+    return (mass.sum(2) * rows).sum(1) / total, (mass.sum(1) * columns).sum(1) / total
+
+
+def dots(height: int, width: int, row: int, column: int, count: int = 200) -> Tensor:
+    """Images with one bright square of 3 × 3 pixels about (row, column)."""
+    images = torch.zeros(count, 1, height, width)
+    images[:, :, row - 1 : row + 2, column - 1 : column + 2] = 1
+    return images
+
+
+def test_a_shift_is_a_fraction_of_each_side() -> None:
+    moved = move(dots(40, 80, 20, 40), seeded(), rotation=0.0, shift=0.1, zoom=0.0)
+    rows, columns = centre_of_mass(moved)
+    rows, columns = rows - 0.5, columns - 0.5  # the square stood half a pixel from the middle
+    assert 3.5 < rows.abs().max() <= 4.01
+    assert 7 < columns.abs().max() <= 8.01
+    assert rows.min() < 0 < rows.max()
+
+
+@pytest.mark.parametrize(("height", "width"), [(41, 41), (41, 81), (81, 41)])
+def test_a_rotation_turns_without_bending_also_where_sides_differ(height: int, width: int) -> None:
+    """The distance from the middle stays, the angle reaches the bound and not beyond."""
+    middle = height // 2, width // 2
+    turned = move(
+        dots(height, width, middle[0], middle[1] + 15), seeded(), rotation=20.0, shift=0.0, zoom=0.0
+    )
+    rows, columns = centre_of_mass(turned)
+    torch.testing.assert_close(
+        torch.hypot(rows, columns), torch.full((200,), 15.0), atol=0.1, rtol=0
+    )
+    angles = torch.rad2deg(torch.atan2(rows, columns))
+    assert 18 < angles.abs().max() <= 20.2
+    assert angles.min() < 0 < angles.max()
+
+
+def test_a_zoom_scales_about_the_middle() -> None:
+    zoomed = move(dots(41, 41, 20, 30), seeded(), rotation=0.0, shift=0.0, zoom=0.2)
+    rows, columns = centre_of_mass(zoomed)
+    torch.testing.assert_close(rows, torch.zeros(200), atol=0.05, rtol=0)
+    assert 8 - 0.1 < columns.min() < 8.5
+    assert 11.5 < columns.max() < 12 + 0.1

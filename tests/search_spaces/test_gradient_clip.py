@@ -1,0 +1,31 @@
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from search_spaces.factors.gradient_clip import norm
+from search_spaces.recipe import Recipe
+
+
+def clipped(largest: float, *gradients: list[float]) -> list[Tensor]:
+    parameters = [nn.Parameter(torch.zeros(len(gradient))) for gradient in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.tensor(gradient)
+    norm(Recipe(), largest=largest).clip(list(parameters))
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def test_all_gradients_shrink_together_where_their_norm_is_too_large() -> None:
+    first, second = clipped(1.0, [3.0, 0.0], [4.0])
+    assert_close(first, torch.tensor([0.6, 0.0]))
+    assert_close(second, torch.tensor([0.8]))
+
+
+def test_small_gradients_stay() -> None:
+    (only,) = clipped(6.0, [3.0, 4.0])
+    assert_close(only, torch.tensor([3.0, 4.0]))
+
+
+def test_an_impossible_norm_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"largest must be above 0, got 0\.0"):
+        norm(Recipe(), largest=0.0)
