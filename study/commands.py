@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -269,7 +270,8 @@ def importance(study: StudyName = None, storage: Storage = None, as_json: Json =
     except NoAnswer as error:
         raise _RefusedError(str(error), 3) from error
     files = summary.write(found, _folder(opened))
-    _show(summary.as_document(found) if as_json else summary.draw(found, files, _entry()))
+    following = _larger(opened, storage)
+    _show(summary.as_document(found) if as_json else summary.draw(found, files, following))
 
 
 def main() -> None:
@@ -381,11 +383,8 @@ def _explain(study: Any, code: int) -> None:
     if code in (130, 143):
         now = compute(study)
         left = now.total - now.done
-        print(
-            f"stopped: {now.done} of {now.total} runs are done, {left} wait\n"
-            f"resume:  {' '.join(_command_line())}",
-            file=sys.stderr,
-        )
+        print(f"stopped: {now.done} of {now.total} runs are done, {left} wait", file=sys.stderr)
+        print(f"resume:  {shlex.join([*_entry(), *sys.argv[1:]])}", file=sys.stderr)
         return
     logs = sorted((_folder(study) / "logs").glob("*.log"))
     lines = [line for log in logs for line in log.read_text().splitlines()[-1:]]
@@ -450,12 +449,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _command_line() -> list[str]:
-    return ["python", *sys.argv]
+def _larger(study: Any, storage: str | None) -> str:
+    """The command that narrows the intervals: the same study with the next larger preset."""
+    from study.running.presets import PRESETS
+
+    rows = study.ledger.progress()["measure"].total
+    larger = [name for name, preset in PRESETS.items() if preset.measure > rows]
+    words = ["--study", study.name, *(["--preset", larger[0]] if larger else ["--json"])]
+    place = ["--storage", study.database.url] if storage else []
+    return shlex.join([*_entry(), *([] if larger else ["importance"]), *words, *place])
 
 
-def _entry() -> str:
-    return f"python {sys.argv[0]}"
+def _entry() -> list[str]:
+    """How this program was called."""
+    program = sys.argv[0]
+    return ["python", program] if program.endswith(".py") else [Path(program).name]
 
 
 def _one_line(message: str) -> str:

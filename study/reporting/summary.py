@@ -21,6 +21,7 @@ class Summary(NamedTuple):
     """What a study says."""
 
     study: str
+    data: str
     objective: str
     answer: Answer
     best: Trial
@@ -32,7 +33,8 @@ def compute(study: Study, jobs: int) -> Summary:
     answer = analyse(trials, study.stamp["described"], seed=study.stamp["seed"], jobs=jobs)
     best = best_trial(trials)
     assert best is not None, "an answer has complete runs"
-    return Summary(study.name, study.stamp["objective"], answer, best)
+    stamp = study.stamp
+    return Summary(study.name, stamp["data"]["name"], stamp["objective"], answer, best)
 
 
 def as_document(summary: Summary) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def write(summary: Summary, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     document = folder / "importance.json"
     document.write_text(json.dumps(as_document(summary), indent=2) + "\n")
-    return [document, *charts.save(charts.draw(summary.answer), folder / "importance")]
+    return [document, *charts.save(charts.draw(summary.answer, summary.data), folder / "importance")]
 
 
 def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableType:
@@ -68,7 +70,7 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
     )
     files_line = f"files  {', '.join(str(path) for path in files)}"
     return Group(
-        terminal.draw(summary.answer),
+        terminal.draw(summary.answer, summary.objective),
         Text(),
         title,
         _configuration(best.parameters),

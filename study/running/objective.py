@@ -19,8 +19,8 @@ from study.training.loop import Outcome, Report, train
 from study.training.network import Builder
 from study.training.randomness import derive_seed
 
-REPORTS = 20
-"""Intermediate values of a run at the most: each costs a transaction."""
+REPORTS = 8
+"""Intermediate values of a run at the most: each costs a transaction of about 5 ms."""
 
 
 class Bench(NamedTuple):

@@ -143,7 +143,8 @@ def train_step(training: Training, batch: Tensor) -> Tensor:
     ):
         inputs = augment(inputs, draws)
     inputs, targets = recipe.mix(training.normalize(inputs), training.targets[batch], draws)
-    training.optimizer.zero_grad()
+    for parameter in training.parameters:
+        parameter.grad = None
     with _precision(inputs.device):
         loss = recipe.loss(training.network(_laid_out(inputs)).float(), targets)
     loss.backward()

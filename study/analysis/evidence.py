@@ -1,0 +1,128 @@
+"""What a study has measured: one value per row of the design, and how noisy it is."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from storage.tables import Trial
+from study.analysis.features import Array
+
+LEAST_ROWS = 16
+"""Below this, half of the rows is too few for a tree to split."""
+
+NEAR_CHANCE = 0.05
+"""A run this part of the way from chance to perfect, or less, has learned nothing."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - it is no error: the study simply cannot say yet
+    """There is nothing to answer from; the message is one line that says why."""
+
+
+class Evidence(NamedTuple):
+    """The measured rows of a study, in the order of their numbers.
+
+    parameters: of every row, the active ones only. values: mean objective over a row's repeats.
+    repeats: runs of every row. noise: pooled variance of a row's repeats around their mean, that
+    of the training seed; None when no row was repeated. at_chance: share of the runs that learned
+    nothing; None when the study does not know its chance level. diverged: share of the runs.
+    """
+
+    parameters: tuple[Mapping[str, Any], ...]
+    values: Array
+    repeats: Array
+    noise: float | None
+    diverged: float
+    at_chance: float | None
+
+    @property
+    def rows(self) -> int:
+        """How many different configurations were measured."""
+        return len(self.values)
+
+    @property
+    def runs(self) -> int:
+        """How many networks were trained for it."""
+        return int(self.repeats.sum())
+
+    @property
+    def ceiling(self) -> float | None:
+        """The largest share of the variance that a configuration could explain.
+
+        1 − s² E[1/repeats] / Var(y), with s² the seed's variance; None without repeats.
+        """
+        if self.noise is None:
+            return None
+        of_means = self.noise * float(np.mean(1 / self.repeats))
+        return max(0.0, 1 - of_means / float(self.values.var(ddof=1)))
+
+
+def gather(trials: Sequence[Trial]) -> Evidence:
+    """The evidence of a study: its complete measuring runs, never pruned or adaptively chosen.
+
+    Raises NoAnswer when there are too few rows or nothing differs among them.
+    """
+    runs: dict[int, list[Trial]] = defaultdict(list)
+    for trial in sorted(trials, key=lambda trial: (trial.row, trial.repeat, trial.number)):
+        if trial.phase == "measure" and trial.complete and trial.value is not None:
+            runs[trial.row].append(trial)
+    _check_count(len(runs))
+    values = [np.array([trial.value for trial in row], dtype=np.float64) for row in runs.values()]
+    means = np.array([row.mean() for row in values])
+    measured = [trial for row in runs.values() for trial in row]
+    diverged = float(np.mean([_has_diverged(trial) for trial in measured]))
+    if np.ptp(means) == 0:
+        raise NoAnswer(_all_equal(len(runs), float(means[0]), diverged))
+    return Evidence(
+        parameters=tuple(row[0].parameters for row in runs.values()),
+        values=means,
+        repeats=np.array([len(row) for row in values], dtype=np.float64),
+        noise=pooled_variance(values),
+        diverged=diverged,
+        at_chance=_share_at_chance(measured),
+    )
+
+
+def pooled_variance(rows: Sequence[Array]) -> float | None:
+    """Σ (y − ȳ_row)² / Σ (repeats − 1); None when no row has a second value."""
+    freedom = sum(len(row) - 1 for row in rows)
+    if freedom == 0:
+        return None
+    return float(sum(((row - row.mean()) ** 2).sum() for row in rows)) / freedom
+
+
+def _check_count(rows: int) -> None:
+    if rows == 0:
+        raise NoAnswer("no measured rows: importance needs finished runs of the measuring phase")
+    if rows < LEAST_ROWS:
+        raise NoAnswer(
+            f"too few rows: {rows} of the measuring phase are finished, at least {LEAST_ROWS} "
+            "are needed"
+        )
+
+
+def _all_equal(rows: int, value: float, diverged: float) -> str:
+    why = ": every run diverged" if diverged == 1 else ""
+    return f"nothing to compare: all {rows} rows ended at {value:.4g}{why}"
+
+
+def _has_diverged(trial: Trial) -> bool:
+    return bool(trial.attributes.get("diverged", False))
+
+
+def _share_at_chance(runs: Sequence[Trial]) -> float | None:
+    levels = [trial.attributes.get("chance") for trial in runs]
+    if any(level is None for level in levels):
+        return None
+    lost = [
+        _has_diverged(trial) or _learned(trial, float(level or 0)) <= NEAR_CHANCE
+        for trial, level in zip(runs, levels, strict=True)
+    ]
+    return float(np.mean(lost))
+
+
+def _learned(trial: Trial, chance: float) -> float:
+    """How far a run came from chance, 0, to perfect, 1."""
+    assert trial.value is not None
+    return (trial.value - chance) / (1 - chance) if chance < 1 else 0.0

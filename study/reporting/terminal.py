@@ -1,0 +1,109 @@
+"""The answer as a table of bars drawn in text, 80 columns wide."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from study.analysis.answer import Answer, Factor, Topic
+from study.analysis.intervals import Interval
+
+BAR = 22
+"""Characters for the longest bar, its interval included."""
+
+
+def draw(answer: Answer, objective: str = "objective") -> RenderableType:
+    """Verdict, factors, topics where one holds several factors, and what remains unexplained.
+
+    A factor whose interval reaches the placebo's is dim, and named so below the table.
+    """
+    parts: list[RenderableType] = [
+        Text(answer.verdict.sentence, style="bold"),
+        Text(),
+        _factors(answer),
+    ]
+    if any(len(topic.factors) > 1 for topic in answer.topics):
+        parts += [Text(), _topics(answer)]
+    return Group(*parts, Text(), _notes(answer, objective))
+
+
+def bar(share: float, interval: Interval, longest: float) -> str:
+    """A bar with its interval marked: `━━━━━├──●──┤`, the point at `share`.
+
+    longest: the share that all of the width stands for.
+    """
+    low, here, high = (_cell(part, longest) for part in (interval[0], share, interval[1]))
+    cells = list("━" * low + "─" * (high - low + 1))
+    cells[low], cells[high] = "├", "┤"
+    cells[here] = "●"
+    return "".join(cells)
+
+
+def _factors(answer: Answer) -> Table:
+    listed = (*answer.factors, answer.placebo)
+    table = _table("factor", "points")
+    for factor in listed:
+        noise = factor.interval[0] <= answer.floor
+        points = f"± {factor.points:.1f}"
+        table.add_row(*_cells(factor, listed), points, style="dim" if noise else "")
+    return table
+
+
+def _topics(answer: Answer) -> Table:
+    table = _table("topic", "factors")
+    for topic in answer.topics:
+        table.add_row(*_cells(topic, answer.topics), str(len(topic.factors)))
+    return table
+
+
+def _table(first: str, last: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("", width=BAR, no_wrap=True)
+    table.add_column(last, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(row: Factor | Topic, rows: Sequence[Factor | Topic]) -> tuple[str, ...]:
+    low, high = (100 * bound for bound in row.interval)
+    longest = max(other.interval[1] for other in rows)
+    drawn = bar(row.share, row.interval, longest)
+    return row.name, f"{100 * row.share:.1f} %", f"{low:.1f} to {high:.1f}", drawn
+
+
+def _cell(share: float, longest: float) -> int:
+    return round(share / longest * (BAR - 1)) if longest else 0
+
+
+def _notes(answer: Answer, objective: str) -> Table:
+    """What the columns mean, and what the shares leave out."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("share", "part of what the factors explain, which is " + _parts(answer))
+    table.add_row(
+        "points", f"standard deviation that the factor causes, in hundredths of the {objective}"
+    )
+    table.add_row("noise", _noise(answer))
+    table.add_row("runs", _runs(answer))
+    return table
+
+
+def _parts(answer: Answer) -> str:
+    parts = [f"{100 * answer.explained:.0f} % of the variance"]
+    if answer.seed_noise is not None:
+        parts.append(f"{100 * answer.seed_noise:.0f} % is seed noise")
+    return "; ".join([*parts, f"{100 * answer.unexplained:.0f} % is unexplained"])
+
+
+def _noise(answer: Answer) -> str:
+    below = [f.name for f in answer.factors if f.interval[0] <= answer.floor]
+    reach = f"the placebo, which training never reads, reaches {100 * answer.floor:.1f} %"
+    return f"{reach}; not distinguishable from it: {', '.join(below) or 'none'}"
+
+
+def _runs(answer: Answer) -> str:
+    counts = answer.evidence
+    chance = "" if counts.at_chance is None else f", {100 * counts.at_chance:.0f} % ended at chance"
+    return f"{counts.rows} rows, {counts.runs} runs{chance}, {100 * counts.diverged:.0f} % diverged"

@@ -1,0 +1,110 @@
+"""Whole analyses of simulated studies."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storage.tables import Trial
+from study.analysis.answer import analyse, as_document
+
+Measured = Callable[..., list[Trial]]
+
+
+def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
+    """500 designed rows, noise a tenth of the variance: research/importance.md section 4."""
+    answer = analyse(measured(branch, 500), branch.space, seed=0, jobs=1)
+    opt, z = answer.factors
+    assert (opt.name, z.name) == ("opt", "z")
+    assert opt.total == pytest.approx(15 / 19, abs=0.03)
+    assert z.total == pytest.approx(8 / 19, abs=0.03)
+    assert opt.first_order == pytest.approx(11 / 19, abs=0.03)
+    assert opt.share == pytest.approx(13 / 19, abs=0.03)
+    assert z.share == pytest.approx(6 / 19, abs=0.03)
+    assert opt.points == pytest.approx(100 * (13 / 6) ** 0.5, rel=0.06)
+    assert max(answer.placebo.share, answer.placebo.total) < 0.02
+    assert answer.verdict.kind == "leader"
+    assert answer.verdict.leaders == ("opt",)
+    assert answer.surrogate.r2 > 0.8
+    assert answer.surrogate.ceiling == pytest.approx(1 / 1.1, abs=0.06)
+    _shares_are_joint(answer.factors, branch.space)
+    (topic,) = answer.topics
+    assert topic.factors == ("opt", "z")
+    assert topic.share == pytest.approx(1, abs=0.02)
+
+
+def _shares_are_joint(factors: Any, space: Any) -> None:
+    """No knob has a share of its own, and the sum of single indices, 8.5/19, is nobody's."""
+    assert {factor.name for factor in factors} == {factor["name"] for factor in space["factors"]}
+    for factor in factors:
+        for number in (factor.share, factor.first_order, factor.total):
+            assert abs(number - 8.5 / 19) > 0.02
+
+
+def test_an_answer_adds_up(branch: Any, measured: Measured) -> None:
+    answer = analyse(measured(branch, 64), branch.space, seed=0, jobs=1)
+    shares = [factor.share for factor in (*answer.factors, answer.placebo)]
+    assert sum(shares) == pytest.approx(1)
+    assert answer.seed_noise is not None
+    assert answer.explained + answer.seed_noise + answer.unexplained == pytest.approx(1)
+    for factor in answer.factors:
+        assert 0 <= factor.interval[0] <= factor.share <= factor.interval[1] <= 1
+    assert sum(f.p_first for f in (*answer.factors, answer.placebo)) == pytest.approx(1)
+
+
+def test_processes_change_nothing(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 64)
+    alone = analyse(trials, branch.space, seed=3, jobs=1)
+    assert all(analyse(trials, branch.space, seed=3, jobs=jobs) == alone for jobs in (2, 3))
+
+
+def test_the_same_seed_gives_the_same_bytes_in_any_order(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+
+    def written(trials: list[Trial], seed: int) -> str:
+        return json.dumps(as_document(analyse(trials, branch.space, seed=seed, jobs=1), "s"))
+
+    assert written(trials, 1) == written(trials[::-1], 1)
+    assert written(trials, 1) != written(trials, 2)
+
+
+def test_scale_and_origin_of_the_objective_do_not_matter(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+    scaled = [trial._replace(value=0.37 * (trial.value or 0) - 2) for trial in trials]
+    before, after = (analyse(some, branch.space, seed=0, jobs=1) for some in (trials, scaled))
+    for one, other in zip(before.factors, after.factors, strict=True):
+        assert other.share == pytest.approx(one.share, abs=1e-9)
+        assert other.points == pytest.approx(0.37 * one.points)
+    assert after.verdict == before.verdict
+
+
+@pytest.mark.parametrize(("seed", "repeats"), [(0, 0), (1, 8), (2, 0), (3, 8), (4, 0), (5, 8)])
+def test_noise_never_crowns_a_winner(
+    noise_only: Any, measured: Measured, seed: int, repeats: int
+) -> None:
+    trials = measured(noise_only, 63, repeats=repeats, seed=seed)
+    answer = analyse(trials, noise_only.space, seed=seed, jobs=1)
+    assert answer.verdict.kind in ("nothing", "inconclusive")
+    assert answer.verdict.leaders == ()
+
+
+def test_equals_tie(twins: Any, measured: Measured) -> None:
+    answer = analyse(measured(twins, 63), twins.space, seed=0, jobs=1)
+    assert answer.verdict.kind == "tie"
+    assert set(answer.verdict.leaders) == {"left", "right"}
+
+
+def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
+    answer = analyse(measured(branch, 32, repeats=0), branch.space, seed=0, jobs=1)
+    document = json.loads(json.dumps(as_document(answer, "a study")))
+    assert (document["schema"], document["study"]) == (1, "a study")
+    assert document["evidence"] == {"rows": 32, "runs": 32, "diverged": 0.0, "at_chance": None}
+    assert document["surrogate"]["ceiling"] is None
+    assert document["seed_noise"] is None
+    assert list(document["factors"][0]) == [
+        "name", "topic", "share", "interval", "first_order", "total", "points", "p_first"
+    ]  # fmt: skip
+    assert document["verdict"]["sentence"] == answer.verdict.sentence
+    assert np.isfinite([factor["share"] for factor in document["factors"]]).all()

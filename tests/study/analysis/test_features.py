@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from study.analysis.features import Layout, read_layout
+
+
+def axis(name: str, factor: str, option: str | None, **dimension: Any) -> dict[str, Any]:
+    return {"name": name, "factor": factor, "option": option, "dimension": dimension}
+
+
+COORDINATES = [
+    axis("opt", "opt", None, kind="one_of", choices=["sgd", "adam", "none"]),
+    axis("opt.sgd.lr", "opt", "sgd", kind="log_uniform", low=1e-3, high=1.0),
+    axis("opt.sgd.nesterov", "opt", "sgd", kind="one_of", choices=[False, True]),
+    axis("opt.adam.beta", "opt", "adam", kind="uniform", low=0.8, high=0.99),
+    axis("size.plain.width", "size", None, kind="integer", low=3, high=9),
+    axis("act", "act", None, kind="one_of", choices=["relu", "tanh"]),
+    axis("act.tanh.mode", "act", "tanh", kind="one_of", choices=["x", "y", "z", "w"]),
+    axis("placebo", "placebo", None, kind="uniform", low=0.0, high=1.0),
+]
+LAYOUT = read_layout(COORDINATES)
+UNITS = st.lists(
+    st.floats(0, 1, exclude_max=True), min_size=len(COORDINATES), max_size=len(COORDINATES)
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(UNITS, min_size=1, max_size=5))
+def test_both_ways_in_agree(
+    decode_one: Callable[[Layout, NDArray[np.float64]], dict[str, Any]], units: list[list[float]]
+) -> None:
+    points = np.array(units)
+    stored = [decode_one(LAYOUT, point) for point in points]
+    np.testing.assert_allclose(LAYOUT.decode(points), LAYOUT.encode(stored), atol=1e-9)
+
+
+def test_columns_and_what_is_inactive() -> None:
+    parameters = {"opt": "adam", "opt.adam.beta": 0.8, "size.plain.width": 3, "act": "relu"}
+    features = LAYOUT.encode([parameters | {"placebo": 0.25}])
+    # opt, lr, nesterov, beta, width, act, mode, placebo
+    expected = [*(0, 1, 0), -1, 0, 0, 1 / 14, 0, *(0, 0, 0, 0), 0.25]
+    np.testing.assert_allclose(features, [expected])
+
+
+def test_a_factor_owns_all_its_coordinates_and_a_topic_all_its_factors() -> None:
+    assert LAYOUT.factors() == {
+        "opt": (0, 1, 2, 3), "size": (4,), "act": (5, 6), "placebo": (7,)
+    }  # fmt: skip
+    topics = {"opt": "shared", "size": "size", "act": "shared", "placebo": "placebo"}
+    assert LAYOUT.groups(topics)["shared"] == (0, 1, 2, 3, 5, 6)
+
+
+def test_a_fixed_coordinate_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^x does not vary: fixed at 1$"):
+        read_layout([axis("x", "x", None, kind="fixed", value=1)])

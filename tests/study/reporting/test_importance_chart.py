@@ -1,0 +1,104 @@
+"""The importance table and chart, drawn from answers written by hand."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from study.analysis.answer import Answer, Counts, Factor, Quality, Topic
+from study.analysis.verdict import Verdict
+from study.reporting import charts, terminal
+
+LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)")
+VERDICTS = {
+    "optimizer matters most on digits": LEADS,
+    "optimizer and loss matter most on digits": Verdict("tie", ("optimizer", "loss"), "…"),
+    "a, b and 2 others matter most on digits": Verdict("tie", ("a", "b", "c", "d"), "…"),
+    "140 runs on digits do not settle what matters most": Verdict("inconclusive", (), "…"),
+    "Nothing matters on digits that 140 runs can show": Verdict("nothing", (), "…"),
+}
+
+
+def factor(name: str, share: float, low: float, high: float) -> Factor:
+    return Factor(name, f"topic of {name}", share, (low, high), share, share, 100 * share, share)
+
+
+def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
+    factors = (
+        factor("optimizer", 0.7, 0.6, 0.8),
+        factor("loss", 0.29, 0.2, 0.38),
+        factor("augment_corruption", 0.01, 0, 0.06),
+    )
+    topics = (Topic("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0)),)
+    placebo = factor("placebo", 0.001, 0, 0.02)
+    counts, quality = Counts(128, 140, 0.1, 0.2), Quality(0.8, 0.95)
+    return Answer(counts, quality, factors, topics, placebo, seed_noise, 0.15, verdict)
+
+
+def printed(drawn: Answer) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(terminal.draw(drawn, "accuracy"))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_says_all_in_plain_text_80_columns_wide() -> None:
+    text = printed(answer())
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    words = " ".join(text.split())
+    assert words.startswith(LEADS.sentence)
+    assert "optimizer 70.0 % 60.0 to 80.0 ━" in words
+    assert "● ± 70.0" not in words
+    assert "not distinguishable from it: augment_corruption" in words
+    assert "80 % of the variance; 5 % is seed noise; 15 % is unexplained" in words
+    assert "128 rows, 140 runs, 20 % ended at chance, 10 % diverged" in words
+    assert "learning 98.0 %" in words
+
+
+def test_topics_of_one_factor_each_are_not_repeated() -> None:
+    single = Topic("optimizer", ("optimizer",), 0.98, (0.9, 1.0))
+    assert "topic" not in printed(answer()._replace(topics=(single,), seed_noise=None))
+
+
+@pytest.mark.parametrize(
+    ("share", "interval", "drawn"),
+    [
+        (0.5, (0.4, 0.6), "━━━━━━━━├─●──┤"),
+        (1.0, (0.9, 1.0), "━━━━━━━━━━━━━━━━━━━├─●"),
+        (0.0, (0.0, 0.0), "●"),
+        (0.0, (0.0, 0.2), "●───┤"),
+    ],
+)
+def test_a_bar_marks_its_interval(share: float, interval: tuple[float, float], drawn: str) -> None:
+    assert terminal.bar(share, interval, 1.0) == drawn
+
+
+def test_no_bar_is_longer_than_its_column() -> None:
+    assert len(terminal.bar(0.7, (0.6, 0.8), 0.8)) == terminal.BAR
+    assert terminal.bar(0.0, (0.0, 0.0), 0.0) == "●"
+
+
+@pytest.mark.parametrize("title", VERDICTS)
+def test_the_title_states_the_finding(title: str) -> None:
+    figure = charts.draw(answer(VERDICTS[title]), "digits")
+    assert figure.get_suptitle() == title
+
+
+def test_factors_that_noise_may_explain_are_grey() -> None:
+    upper, lower = charts.draw(answer()).axes
+    colours = {label.get_text(): label.get_color() for label in upper.get_yticklabels()}
+    assert colours["optimizer"] == colours["loss"] == charts.INK
+    assert colours["augment_corruption"] == colours["placebo"] == charts.QUIET
+    legend = lower.get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["factors 80 %", "seed noise 5 %", "unexplained 15 %"]
+
+
+def test_files_are_the_same_bytes_twice(tmp_path: Path) -> None:
+    first = charts.save(charts.draw(answer()), tmp_path / "a")
+    second = charts.save(charts.draw(answer()), tmp_path / "b")
+    assert [file.suffix for file in first] == [".png", ".svg"]
+    assert [f.read_bytes() for f in first] == [f.read_bytes() for f in second]

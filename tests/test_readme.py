@@ -1,0 +1,37 @@
+"""The README says what the code does."""
+
+import re
+from pathlib import Path
+
+from search_spaces.space import named_space
+from study.reporting.catalogue import as_markdown
+from study.running.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_factors_is_the_code_s() -> None:
+    """Written anew by `python run_study.py factors --space full --markdown`."""
+    _, _, rest = README.partition("<!-- factors:")
+    table = rest.partition("-->\n")[2].partition("<!-- /factors -->")[0]
+    assert table.strip() == as_markdown(named_space("full").describe())
+
+
+def test_the_table_of_presets_is_the_code_s() -> None:
+    for name, preset in PRESETS.items():
+        runs = len(list(preset.runs()))
+        row = f"| {name} | {preset.measure} | {preset.repeats}×2 | {preset.search} | {runs} |"
+        assert row in README
+
+
+def test_every_picture_is_there() -> None:
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
+    assert pictures
+    for picture in pictures:
+        assert (ROOT / picture).is_file(), picture
+
+
+def test_both_commands_are_complete() -> None:
+    assert "pip install -e . && python run_study.py" in README
+    assert "pip install -e '.[test]' && pytest" in README
