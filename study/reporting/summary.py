@@ -57,7 +57,10 @@ def write(summary: Summary, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     document = folder / "importance.json"
     document.write_text(json.dumps(as_document(summary), indent=2) + "\n")
-    return [document, *charts.save(charts.draw(summary.answer, summary.data), folder / "importance")]
+    return [
+        document,
+        *charts.save(charts.draw(summary.answer, summary.data), folder / "importance"),
+    ]
 
 
 def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableType:
