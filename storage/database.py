@@ -10,13 +10,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 DEFAULT_URL = "sqlite:///runs/studies.db"
 
@@ -36,6 +30,11 @@ class Database(NamedTuple):
     url: str
     engine: Engine
     storage: RDBStorage
+
+    def close(self) -> None:
+        """Let go of all connections; the next use opens new ones."""
+        self.storage.scoped_session.remove()
+        self.engine.dispose()
 
 
 class NoDatabaseError(FileNotFoundError):
@@ -58,9 +57,10 @@ def open_database(url: str, *, create: bool = False) -> Database:
     else:
         options["pool_pre_ping"] = True
     rdb = _connect(parsed, options)
+    database = Database(shown(url), rdb.engine, rdb)
     if parsed.get_backend_name() == "sqlite":
-        _tune_sqlite(rdb)
-    return Database(shown(url), rdb.engine, rdb)
+        _tune_sqlite(database)
+    return database
 
 
 def folder_of(database: Database) -> Path:
@@ -90,10 +90,8 @@ def _check_file(url: URL, create: bool) -> None:
     if path.is_dir():
         raise ValueError(f"storage {str(path)!r} is a folder; name a file in it")
     if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start and start != b"SQLite format 3\0":
-            raise ValueError(f"storage {str(path)!r} is not an SQLite database; name another file")
+        # Not looked into: closing the file would drop the locks that SQLite has on it for this
+        # process, and two processes would write at once.
         return
     if not create:
         raise NoDatabaseError(f"there is no study yet in {str(path)!r}")
@@ -116,7 +114,11 @@ def _connect(url: URL, options: dict[str, Any]) -> RDBStorage:
             raise ValueError(
                 f"storage driver {url.drivername!r} is unknown or not installed; use sqlite:///FILE"
             ) from None
-        except (OperationalError, IntegrityError, ProgrammingError, StorageInternalError):
+        except (DatabaseError, StorageInternalError) as error:
+            if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_NOTADB":
+                raise ValueError(
+                    f"storage {url.database!r} is not an SQLite database; name another file"
+                ) from None
             # Several workers may create the same tables at once; the loser looks again.
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -124,7 +126,7 @@ def _connect(url: URL, options: dict[str, Any]) -> RDBStorage:
     raise AssertionError("unreachable")
 
 
-def _tune_sqlite(storage: RDBStorage) -> None:
+def _tune_sqlite(database: Database) -> None:
     """Write-ahead log, and write locks taken at the start of a transaction.
 
     Without BEGIN IMMEDIATE two processes may read the same row before either writes it.
@@ -138,8 +140,7 @@ def _tune_sqlite(storage: RDBStorage) -> None:
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    event.listen(storage.engine, "connect", on_connect)
-    event.listen(storage.engine, "begin", on_begin)
+    event.listen(database.engine, "connect", on_connect)
+    event.listen(database.engine, "begin", on_begin)
     # The constructor has opened a connection already, without these.
-    storage.scoped_session.remove()
-    storage.engine.dispose()
+    database.close()

@@ -13,6 +13,27 @@ from typing import Annotated, Any
 
 import typer
 
+from study.options import (
+    Choices,
+    Data,
+    Device,
+    Drop,
+    Epochs,
+    Fix,
+    ImageSize,
+    Json,
+    Limit,
+    Model,
+    PresetName,
+    Range,
+    Seed,
+    SpaceName,
+    Storage,
+    StudyName,
+    Target,
+    Workers,
+)  # fmt: skip
+
 app = typer.Typer(
     name="run_study.py",
     help=(
@@ -24,93 +45,6 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-
-DATA, SPACE, STUDY, RUNNING = "Data and model", "Search space", "Study", "Running"
-
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        help="digits, wine, breast_cancer, diabetes, one of torchvision's sets, an image folder, "
-        "a .csv, an .npz or package.module:function.",
-        rich_help_panel=DATA,
-    ),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(help="A class-balanced subset of so many samples.", rich_help_panel=DATA),
-]
-ImageSize = Annotated[
-    int | None, typer.Option(help="Side of the images in pixels.", rich_help_panel=DATA)
-]
-Target = Annotated[
-    str | None, typer.Option(help="Column of a .csv to predict.", rich_help_panel=DATA)
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="mlp or cnn, with :small or :medium, or package.module:function.",
-        rich_help_panel=DATA,
-    ),
-]
-SpaceName = Annotated[
-    str | None,
-    typer.Option("--space", help="documented, full or small.", rich_help_panel=SPACE),
-]
-Fix = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Hold a factor or a knob: optimizer=adamw, optimizer.adamw.lr=1e-3.",
-        rich_help_panel=SPACE,
-    ),
-]
-Drop = Annotated[
-    list[str] | None,
-    typer.Option(help="Hold a factor at its baseline: augment_mix.", rich_help_panel=SPACE),
-]
-Range = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--range", help="Another range: optimizer.sgd.lr=1e-3:1:log.", rich_help_panel=SPACE
-    ),
-]
-Choices = Annotated[
-    list[str] | None,
-    typer.Option(help="Some options only: activation=relu,gelu.", rich_help_panel=SPACE),
-]
-Epochs = Annotated[
-    int | None, typer.Option(help="Epochs of every run (default 15).", rich_help_panel=STUDY)
-]
-Seed = Annotated[
-    int | None, typer.Option(help="Seed of the study (default 0).", rich_help_panel=STUDY)
-]
-PresetName = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        help="smoke (49 runs), quick (177, the default), standard (353) or deep (673).",
-        rich_help_panel=STUDY,
-    ),
-]
-StudyName = Annotated[
-    str | None,
-    typer.Option("--study", help="Name of the study.", rich_help_panel=STUDY),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
-        show_envvar=False,
-        help="Database URL (default sqlite:///runs/studies.db; also STUDY_STORAGE).",
-        rich_help_panel=STUDY,
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Processes (default: one per GPU or core).", rich_help_panel=RUNNING),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=RUNNING)]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 @app.callback(invoke_without_command=False)
@@ -126,7 +60,7 @@ def _shared(
 
 @app.command()
 def run(
-    data: Source = None,
+    data: Data = None,
     model: Model = None,
     preset: PresetName = None,
     epochs: Epochs = None,
@@ -148,10 +82,9 @@ def run(
     """Run a study to its end and answer; the same command goes on with what is left."""
     given = _given(locals())
     with _refusing():
-        opened = _open_or_create(given, study, storage, preset)
         _check_device(device)
-    crew_size = workers or _default_workers(device)
-    code = _work(opened, storage, crew_size, device)
+        opened, prepared = _open_or_create(given, study, storage, preset)
+        code = _work(opened, prepared, storage, workers or _default_workers(device), device)
     if code:
         _explain(opened, code)
         raise typer.Exit(code)
@@ -160,7 +93,7 @@ def run(
 
 @app.command()
 def plan(
-    data: Source = None,
+    data: Data = None,
     model: Model = None,
     preset: PresetName = None,
     epochs: Epochs = None,
@@ -197,18 +130,17 @@ def plan(
 def worker(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = None,
+    workers: Workers = None,
     device: Device = "auto",
 ) -> None:
     """Work on a study that was created elsewhere, until none of its runs waits."""
-    from study.running.launch import PARENT
-    from study.running.stopping import Stop
-    from study.running.worker import work
-
-    parent = os.environ.get(PARENT)
-    stop = Stop(int(parent) if parent else None).listen()
     with _refusing():
-        code = work(_load(study, storage), device, stop)
-    raise typer.Exit(code)
+        opened = _load(study, storage)
+        _check_device(device)
+        code = _work(opened, None, storage, workers or _default_workers(device), device)
+    if code:
+        _explain(opened, code)
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -331,8 +263,11 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _open_or_create(
     given: dict[str, Any], name: str | None, storage: str | None, preset: str | None
-) -> Any:
-    """The study of this name with its runs planned; wrong input leaves nothing behind."""
+) -> tuple[Any, Any]:
+    """The study of this name with its runs planned; wrong input leaves nothing behind.
+
+    With it what was prepared, None where that was not needed to know that the study is the same.
+    """
     from storage.database import NoDatabaseError, open_database
     from storage.studies import create_study, find_study
     from study.running.presets import open_preset
@@ -346,10 +281,12 @@ def _open_or_create(
         found = None
     stored = found.stamp["definition"] if found else {}
     definition = Definition(**{**stored, **given})
+    prepared = None
     if found is None or definition != Definition(**stored):
         from study.running.preparation import prepare, refuse_differences
 
-        stamp = prepare(definition).stamp()
+        prepared = prepare(definition)
+        stamp = prepared.stamp()
         if found is not None:
             refuse_differences(found, stamp)
         else:
@@ -357,23 +294,27 @@ def _open_or_create(
             _tell_left_out(stamp)
     if preset is not None or not found.ledger.progress():
         found.ledger.plan(size.runs())
-    return found
+    return found, prepared
 
 
-def _work(study: Any, storage: str | None, workers: int, device: str) -> int:
+def _work(study: Any, prepared: Any, storage: str | None, workers: int, device: str) -> int:
     """Run what waits on worker processes, showing how far it is; the exit code."""
     from study.reporting.overview import compute
-    from study.reporting.progress import following
-    from study.running.launch import Crew, launch, requeue_ended
+    from study.running.recovery import requeue_ended
 
     requeue_ended(study)
     before = compute(study)
     if before.done == before.total:
         print(f"all {before.total} runs of {study.name} are done", file=sys.stderr)
         return 0
+    from study.reporting.progress import following
+    from study.running.launch import Crew, launch
+    from study.running.preparation import prepare_for
+
+    prepared = prepared or prepare_for(study)
     crew = Crew(workers, device, _url(storage), _folder(study) / "logs")
     with following(study, workers) as tick:
-        return launch(study, crew, tick)
+        return launch(study, prepared, crew, tick)
 
 
 def _explain(study: Any, code: int) -> None:
@@ -436,7 +377,7 @@ def _show(content: Any) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(content)
+    Console(highlight=False).print(content, crop=False)
 
 
 def _default_workers(device: str) -> int:

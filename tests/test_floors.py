@@ -23,11 +23,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "study.reporting": (
         "study.reporting", "study.analysis", "storage", "search_spaces.dimension",
     ),
+    "study.options": (),
     "study.commands": ("study", "storage", "search_spaces"),
     "run_study": ("study.commands",),
 }  # fmt: skip
 
-WITHOUT_TORCH = ("storage", "study.analysis", "study.reporting", "study.commands", "run_study")
+WITHOUT_TORCH = (
+    "storage", "study.analysis", "study.reporting", "study.options", "study.commands",
+    "run_study",
+)  # fmt: skip
 """Floors that never import torch: the reading side answers quickly, and without a network."""
 
 OURS = ("search_spaces", "storage", "study", "run_study")

@@ -71,16 +71,22 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
         f"  trial #{best.number} ({best.phase}), "
         f"validation {summary.objective} {best.value:.4f}, one run",
     )
-    files_line = f"files  {', '.join(str(path) for path in files)}"
+    first, *others = sorted(files, key=lambda path: path.suffix != ".png")
+    kinds = ", ".join(path.suffix for path in others)
     return Group(
         terminal.draw(summary.answer, summary.objective),
         Text(),
         title,
         _configuration(best.parameters),
         Text(),
-        Text(files_line, overflow="fold"),
-        Text(f"next   {following}", overflow="fold"),
+        _whole_line(f"chart  {first} (beside it {kinds})"),
+        _whole_line(f"next   {following}"),
     )
+
+
+def _whole_line(text: str) -> Text:
+    """A line that is never broken, so that it can be copied."""
+    return Text(text, no_wrap=True, overflow="ignore")
 
 
 def _configuration(parameters: Mapping[str, Any]) -> RenderableType:

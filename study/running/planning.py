@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from study.running.design import designed
-from study.running.preparation import Prepared, one_thread
+from study.running.preparation import Prepared
 from study.running.presets import Preset
 from study.training.device import open_device
 from study.training.division import training_division
@@ -39,8 +39,6 @@ def make_plan(prepared: Prepared, preset: Preset, workers: int, device_name: str
     """Time the baseline and the first designed row, each with one thread as a worker has it."""
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
-    if device.type == "cpu":
-        one_thread()
     data = training_division(prepared.dataset, definition.seed, device)
     probes = []
     for config in (space.baseline(), designed(space, definition.seed, 0)):

@@ -1,4 +1,4 @@
-"""From a definition to all that a run needs; every worker does it for itself."""
+"""From a definition to all that a run needs."""
 
 from importlib.metadata import version
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from study.training.network import Builder, normal_name, open_model
 from study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
-
 
 SHOWN = 20
 """Unreadable files that a stamp names; it counts the others."""
@@ -61,8 +60,12 @@ class Prepared(NamedTuple):
 def prepare(definition: Definition) -> Prepared:
     """Load the data and build the space and the model.
 
+    From here on this process, and what is forked from it, computes with one thread: small networks
+    are fastest with one worker per core, each alone on it, and threads do not survive a fork.
+
     Raises ValueError, with a line that names the value and the remedy, for whatever is wrong.
     """
+    torch.set_num_threads(1)
     space = open_space(definition.space)
     dataset = load_dataset(
         definition.source,
@@ -79,6 +82,17 @@ def prepare(definition: Definition) -> Prepared:
     return Prepared(definition, dataset, fitted, left_out, model)
 
 
+def prepare_for(study: Study) -> Prepared:
+    """All that a run of a stored study needs.
+
+    Raises ValueError, naming what differs, when data, space, model or budget are not what they
+    were when the study was created.
+    """
+    prepared = prepare(Definition.model_validate(study.stamp["definition"]))
+    refuse_differences(study, prepared.stamp())
+    return prepared
+
+
 def refuse_differences(study: Study, stamp: Stamp) -> None:
     """Raise ValueError, naming what differs, when the stamp is not that of the study."""
     differing = differences(study.stamp, stamp)
@@ -86,8 +100,3 @@ def refuse_differences(study: Study, stamp: Stamp) -> None:
         raise ValueError(
             f"study {study.name!r} is another one ({'; '.join(differing)}); choose another --study"
         )
-
-
-def one_thread() -> None:
-    """One thread: small networks are fastest with one worker per core, each alone on it."""
-    torch.set_num_threads(1)

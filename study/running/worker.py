@@ -2,11 +2,12 @@
 
 import logging
 
+import torch
+
 from storage.ledger import this_process
 from storage.studies import Study
 from study.running.objective import Bench, run
-from study.running.preparation import one_thread, prepare, refuse_differences
-from study.running.settings import Definition
+from study.running.preparation import Prepared
 from study.running.stopping import InterruptedRunError, Stop
 from study.training.device import open_device
 from study.training.division import training_division
@@ -18,13 +19,12 @@ FAILURES = 5
 logger = logging.getLogger(__name__)
 
 
-def work(study: Study, device_name: str, stop: Stop) -> int:
+def work(study: Study, prepared: Prepared, device_name: str, number: int, stop: Stop) -> int:
     """Run what waits; the exit code: 0 done, 1 too many failures, 130 or 143 asked to stop.
 
-    Raises ValueError before the first claim when this worker's data, space, model or budget is
-    not the study's.
+    number: of this worker on this machine; workers take GPUs in turn.
     """
-    bench = open_bench(study, device_name)
+    bench = open_bench(study, prepared, open_device(device_name, number))
     owner = this_process()
     failures: list[str] = []
     while not stop.requested:
@@ -43,13 +43,8 @@ def work(study: Study, device_name: str, stop: Stop) -> int:
     return stop.exit_code
 
 
-def open_bench(study: Study, device_name: str) -> Bench:
-    """This worker's place. Raises ValueError when it differs from the study's stamp."""
-    device = open_device(device_name)
-    if device.type == "cpu":
-        one_thread()
-    prepared = prepare(Definition.model_validate(study.stamp["definition"]))
-    refuse_differences(study, prepared.stamp())
+def open_bench(study: Study, prepared: Prepared, device: torch.device) -> Bench:
+    """This worker's place."""
     seed = prepared.definition.seed
     data = training_division(prepared.dataset, seed, device)
     return Bench(

@@ -40,6 +40,7 @@ class Training(NamedTuple):
     """A network in training, and all that a step needs.
 
     targets: as floats, (samples, classes) one-hot or (samples, 1).
+    weights: the parameters that are penalized, all but biases and scales.
     rates: sets the learning rate of the next step.
     """
 
@@ -50,6 +51,7 @@ class Training(NamedTuple):
     network: nn.Module
     average: Averaged
     parameters: list[Tensor]
+    weights: list[Tensor]
     optimizer: torch.optim.Optimizer
     rates: LambdaLR
     batch_size: int
@@ -106,6 +108,7 @@ def prepare(
         network,
         recipe.average(network),
         parameters,
+        [parameter for parameter in parameters if parameter.dim() > 1],
         optimizer,
         LambdaLR(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
@@ -148,7 +151,7 @@ def train_step(training: Training, batch: Tensor) -> Tensor:
     with _precision(inputs.device):
         loss = recipe.loss(training.network(_laid_out(inputs)).float(), targets)
     loss.backward()
-    recipe.penalize([weight for weight in training.parameters if weight.dim() > 1])
+    recipe.penalize(training.weights)
     recipe.clip(training.parameters)
     training.optimizer.step()
     training.rates.step()

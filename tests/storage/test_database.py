@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -6,6 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from storage.database import Database, NoDatabaseError, folder_of, open_database, shown
+
+LEAVE_WAL = "PRAGMA journal_mode=DELETE"
 
 
 def test_sqlite_writes_ahead_and_locks_at_the_start(database: Database) -> None:
@@ -16,6 +20,17 @@ def test_sqlite_writes_ahead_and_locks_at_the_start(database: Database) -> None:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
         other.close()
+
+
+def test_opening_again_keeps_the_locks_of_this_process(database: Database) -> None:
+    """Closing any file handle drops all POSIX locks that the process has on that file."""
+    path = str(database.engine.url.database)
+    leave_wal = f"import sqlite3; sqlite3.connect({path!r}, timeout=0).execute({LEAVE_WAL!r})"
+    with database.engine.begin() as connection:
+        connection.execute(text("SELECT * FROM studies"))
+        open_database(database.url)
+        ended = subprocess.run([sys.executable, "-c", leave_wal], capture_output=True, check=False)
+    assert b"locked" in ended.stderr
 
 
 def test_many_workers_open_an_empty_database_at_once(tmp_path: Path) -> None:
