@@ -1,18 +1,15 @@
-"""Which training factor matters most, how sure that is, and what remains unexplained."""
+"""What a study says, as records: which factor matters most, how sure that is, what is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
+from pydantic import TypeAdapter
 
-from storage.tables import Trial
-from study.analysis.evidence import gather
-from study.analysis.features import read_layout
-from study.analysis.importance import Indices
+from study.analysis.effects import Effect
 from study.analysis.intervals import Interval
-from study.analysis.shares import Estimate, Fitted, estimate_shares, sobol_indices
-from study.analysis.surrogate import boost, cross_validated_r2
-from study.analysis.verdict import CERTAIN, Fitness, Verdict, judge
+from study.analysis.verdict import Verdict
+
+MATTERS, NOISE = "matters", "not distinguishable"
 
 PLACEBO = "placebo"
 """The factor that training never reads, as spaces name it."""
@@ -28,19 +25,41 @@ class Counts(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """Cross-validated R² of the surrogate, and the most that it could be; None: not known."""
+    """Cross-validated R² of the surrogates' blend, and the most that it could be (None: unknown).
+
+    members: name, own R² and weight of every surrogate.
+    """
 
     r2: float
     ceiling: float | None
+    members: tuple[tuple[str, float, float], ...]
+
+
+class Knob(NamedTuple):
+    """A knob's importance, or that of the choice of the option (named as the factor).
+
+    share: its part of the factor's share (Owen value), so that these sum to the factor's.
+    """
+
+    name: str
+    share: float
+    interval: Interval
+    first_order: float
+    total: float
+    points: float
+    range: float
 
 
 class Factor(NamedTuple):
     """A factor's importance.
 
-    share: Shapley effect, a share of what the surrogate explains, with its 95 % interval;
+    share: Shapley effect, a share of what the surrogates explain, with its 95 % interval;
     first_order and total: alone, and with all interactions. points: the standard deviation that
-    the factor causes, √(share · explained variance), in hundredths of the objective. p_first: in
-    which part of the half-samples its share is the largest.
+    the factor causes, √(share · explained variance), in hundredths of the objective. p_value: of
+    the holdout randomization test, Holm-corrected. p_first: in which part of the half-samples its
+    share is the largest. gain: mean of its best option less that of its baseline, in hundredths.
+    range: of its marginal, the highest mean less the lowest, in hundredths. verdict: `matters`
+    when significant and above the noise floor, or `not distinguishable` from noise.
     """
 
     name: str
@@ -50,7 +69,19 @@ class Factor(NamedTuple):
     first_order: float
     total: float
     points: float
+    p_value: float
     p_first: float
+    gain: float
+    gain_interval: Interval
+    best_option: str
+    range: float
+    verdict: str
+    knobs: tuple[Knob, ...]
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is distinguishable from noise."""
+        return self.verdict == MATTERS
 
 
 class Topic(NamedTuple):
@@ -60,13 +91,24 @@ class Topic(NamedTuple):
     factors: tuple[str, ...]
     share: float
     interval: Interval
+    first_order: float
+    total: float
+    points: float
+
+
+class Interaction(NamedTuple):
+    """What two factors do together beyond what each does alone, as a share of the explained."""
+
+    factors: tuple[str, str]
+    share: float
+    interval: Interval
 
 
 class Answer(NamedTuple):
-    """What the measured runs say. Factors and topics come with the largest share first.
+    """What the measured runs say. Factors, topics and interactions: the largest share first.
 
     seed_noise, unexplained: the parts of the variance among rows that the training seed causes
-    (None without repeats), and that neither the seed nor the surrogate accounts for.
+    (None without repeats), and that neither the seed nor the surrogates account for.
     """
 
     evidence: Counts
@@ -74,13 +116,15 @@ class Answer(NamedTuple):
     factors: tuple[Factor, ...]
     topics: tuple[Topic, ...]
     placebo: Factor
+    interactions: tuple[Interaction, ...]
+    effects: tuple[Effect, ...]
     seed_noise: float | None
     unexplained: float
     verdict: Verdict
 
     @property
     def explained(self) -> float:
-        """The part of the variance among rows that the surrogate explains."""
+        """The part of the variance among rows that the surrogates explain."""
         return max(0.0, self.surrogate.r2)
 
     @property
@@ -89,119 +133,33 @@ class Answer(NamedTuple):
         return self.placebo.interval[1]
 
 
-def analyse(trials: Sequence[Trial], space: Mapping[str, Any], *, seed: int, jobs: int) -> Answer:
-    """The answer of a study's trials over a described space (`Space.describe()`).
+_STORED = TypeAdapter(Answer)
 
-    jobs: processes to spread the refits over; the answer does not depend on it. Raises NoAnswer
-    when too little was measured.
-    """
-    evidence = gather(trials)
-    layout = read_layout(space["coordinates"])
-    topics = {factor["name"]: factor["topic"] for factor in space["factors"]} | {PLACEBO: PLACEBO}
-    features = layout.encode(evidence.parameters).astype(np.float32)
-    values = evidence.values
-    fitted = Fitted(layout, features, values, boost, boost(features, values, seed), seed)
-    by_factor, by_topic = estimate_shares(fitted, [layout.factors(), layout.groups(topics)], jobs)
-    bounds = sobol_indices(fitted, layout.factors())
-    r2 = cross_validated_r2(boost, features, values, seed)
-    fitness = Fitness(r2, evidence.ceiling, evidence.rows)
-    found = _factors(by_factor, bounds, topics, max(0.0, r2) * float(values.var(ddof=1)))
-    factors = tuple(factor for factor in found if factor.name != PLACEBO)
-    (placebo,) = (factor for factor in found if factor.name == PLACEBO)
-    seed_noise, unexplained = _remainder(fitness)
-    return Answer(
-        evidence=Counts(evidence.rows, evidence.runs, evidence.diverged, evidence.at_chance),
-        surrogate=Quality(r2, evidence.ceiling),
-        factors=factors,
-        topics=_topics(by_topic, topics, factors),
-        placebo=placebo,
-        seed_noise=seed_noise,
-        unexplained=unexplained,
-        verdict=judge(factors[0], _tied(factors, by_factor), placebo.interval[1], fitness),
-    )
+
+def to_text(answer: Answer) -> str:
+    """The answer as text to store, every digit kept."""
+    return _STORED.dump_json(answer).decode()
+
+
+def from_text(text: str) -> Answer:
+    """The answer that `to_text` wrote."""
+    return _STORED.validate_json(text)
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:
     """The answer as JSON, under the study's name, every number to 6 decimals."""
-    document: dict[str, Any] = _plain(
-        {
-            "schema": 1,
-            "study": study,
-            "evidence": answer.evidence,
-            "surrogate": answer.surrogate,
-            "factors": answer.factors,
-            "topics": answer.topics,
-            "placebo": answer.placebo,
-            "seed_noise": answer.seed_noise,
-            "unexplained": answer.unexplained,
-            "verdict": answer.verdict,
-        }
-    )
-    return document
+    document = {"schema": 1, "study": study, **answer._asdict()}
+    del document["effects"]  # a document of their own
+    plain: dict[str, Any] = as_plain(document)
+    return plain
 
 
-def _factors(
-    found: Estimate, bounds: Indices, topics: Mapping[str, str], variance: float
-) -> list[Factor]:
-    columns = zip(
-        found.names, found.shares, found.intervals, bounds.first, bounds.total, found.p_first,
-        strict=True,
-    )  # fmt: skip
-    factors = [
-        Factor(
-            name=name,
-            topic=topics[name],
-            share=float(share),
-            interval=interval,
-            first_order=float(first),
-            total=float(total),
-            points=100 * float(share * variance) ** 0.5,
-            p_first=float(p_first),
-        )
-        for name, share, interval, first, total, p_first in columns
-    ]
-    return sorted(factors, key=lambda factor: -factor.share)
-
-
-def _topics(
-    found: Estimate, topics: Mapping[str, str], factors: Sequence[Factor]
-) -> tuple[Topic, ...]:
-    columns = zip(found.names, found.shares, found.intervals, strict=True)
-    listed = [
-        Topic(name, tuple(f.name for f in factors if f.topic == name), float(share), interval)
-        for name, share, interval in columns
-        if name != PLACEBO
-    ]
-    return tuple(sorted(listed, key=lambda topic: -topic.share))
-
-
-def _tied(factors: Sequence[Factor], found: Estimate) -> list[str]:
-    """The names of those that the first factor is not ahead of for certain, and its own."""
-    ahead = found.p_ahead[found.names.index(factors[0].name)]
-    return [
-        factor.name
-        for factor in factors
-        if factor is factors[0] or ahead[found.names.index(factor.name)] < CERTAIN
-    ]
-
-
-def _remainder(fitness: Fitness) -> tuple[float | None, float]:
-    """What the seed causes, and what nothing accounts for: with R² they make up 1.
-
-    An R² above its estimated ceiling leaves the seed what remains.
-    """
-    rest = 1 - min(max(fitness.r2, 0.0), 1.0)
-    if fitness.ceiling is None:
-        return None, rest
-    seed_noise = min(1 - fitness.ceiling, rest)
-    return seed_noise, rest - seed_noise
-
-
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """Records as dictionaries, every number to 6 decimals."""
     if isinstance(value, float):
         return round(value, 6)
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: as_plain(item) for key, item in value.items()}
+    return [as_plain(item) for item in value] if isinstance(value, list | tuple) else value

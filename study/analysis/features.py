@@ -58,6 +58,16 @@ class Layout:
                 columns.append(np.where(active, _settled(axis.dimension, unit), -1.0)[:, None])
         return np.concatenate(columns, axis=1)
 
+    def columns(self, groups: Groups) -> dict[str, tuple[int, ...]]:
+        """The columns of features that belong to each group."""
+        ends = np.cumsum([_width(axis.dimension) for axis in self.axes])
+        spans = [range(end - _width(axis.dimension), end) for axis, end in
+                 zip(self.axes, ends, strict=True)]  # fmt: skip
+        return {
+            name: tuple(column for i in owned for column in spans[i])
+            for name, owned in groups.items()
+        }
+
     def factors(self) -> Groups:
         """Every factor with the axes that it owns, in order."""
         return self.groups({axis.factor: axis.factor for axis in self.axes})
@@ -96,6 +106,14 @@ def one_hot(chosen: NDArray[np.int64], count: int) -> Array:
     shown = np.arange(count) if count > 2 else np.arange(1, count)
     columns: Array = (chosen[:, None] == shown).astype(np.float64)
     return columns
+
+
+def _width(dimension: Varied) -> int:
+    """How many columns a dimension takes."""
+    if not isinstance(dimension, OneOf):
+        return 1
+    count = len(dimension.choices)
+    return count if count > 2 else count - 1
 
 
 def _encoded(axis: Axis, parameters: Mapping[str, Any]) -> Array:

@@ -69,3 +69,17 @@ def indices(start: Values, other: Values, mixed: Values) -> Indices:
     first = ((other - centre) * (mixed - start)).mean(axis=1) / variance
     total = ((start - mixed) ** 2).mean(axis=1) / (2 * variance)
     return Indices(np.clip(first, 0, 1), np.clip(total, 0, 1))
+
+
+def closed(start: Values, moved: Values) -> Values:
+    """What sets of inputs explain together, each as a part of the variance (Sobol, 1993).
+
+    start: f(A), (samples,); moved: f(B with the set's coordinates from A), (sets, samples).
+
+        C = 1 − E[(f(A) − f(AB))²] / 2V
+    """
+    variance = float(np.concatenate([start[None], moved]).var())
+    if variance == 0:
+        return np.zeros(len(moved))
+    parts: Values = 1 - ((start - moved) ** 2).mean(axis=1) / (2 * variance)
+    return parts

@@ -1,49 +1,65 @@
 """What the numbers say, in words, and when they say nothing."""
 
+import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from study.analysis.intervals import Interval
 
 CERTAIN = 0.95
 """P(first), and P(g > h), from which on an order is stated."""
 
+SIGNIFICANT = 0.05
+"""The Holm-corrected p-value below which a factor does something."""
+
 OF_CEILING = 0.5
-"""The part of what can be explained that the surrogate must explain."""
+"""The part of what can be explained that the surrogates must explain."""
+
+ONE_SIDED = 1.645
+"""Standard errors that put P(g > h) at 0.95."""
+
+MOST_TIMES = 16
+"""Rows are extrapolated to so many times those there are; beyond, it is not worth it."""
 
 Kind = Literal["leader", "tie", "inconclusive", "nothing"]
 
 
 class Verdict(NamedTuple):
-    """kind; leaders: the factors that the sentence names, the largest share first; sentence."""
+    """What to say.
+
+    kind; leaders: the factors that the sentence names, the largest share first; more_rows: that
+    would settle what is open, None when nothing is, or when too many would be needed.
+    """
 
     kind: Kind
     leaders: tuple[str, ...]
     sentence: str
+    more_rows: int | None
 
 
-class Contender(Protocol):
-    """A factor as the verdict sees it."""
+class Contender(NamedTuple):
+    """A factor as the verdict sees it.
+
+    tied: the first is not ahead of it with P ≥ 0.95. behind_error: standard error of the
+    difference of the two shares.
+    """
+
+    name: str
+    share: float
+    interval: Interval
+    p_value: float
+    p_first: float
+    tied: bool
+    behind_error: float
 
     @property
-    def name(self) -> str:
-        """As the space names it."""
-
-    @property
-    def share(self) -> float:
-        """Its Shapley share."""
-
-    @property
-    def interval(self) -> Interval:
-        """The share's 95 % interval."""
-
-    @property
-    def p_first(self) -> float:
-        """In which part of the half-samples its share is the largest."""
+    def significant(self) -> bool:
+        """Whether it does anything."""
+        return self.p_value < SIGNIFICANT
 
 
 class Fitness(NamedTuple):
-    """How far the surrogate can be believed: R², its ceiling (None: not known), and the rows."""
+    """How far the surrogates can be believed: R², its ceiling (None: not known), and the rows."""
 
     r2: float
     ceiling: float | None
@@ -51,63 +67,86 @@ class Fitness(NamedTuple):
 
     @property
     def suffices(self) -> bool:
-        """Whether the surrogate explains half of what a configuration can explain."""
+        """Whether the surrogates explain half of what a configuration can explain."""
         return self.r2 > 0 and self.r2 >= OF_CEILING * (1 if self.ceiling is None else self.ceiling)
 
     @property
-    def more_rows(self) -> int:
-        """Rows to add: at least as many again, up to a power of two, where designs balance."""
+    def doubled(self) -> int:
+        """Rows to add to have twice as many, up to a power of two, where designs balance."""
         return int(2 ** (2 * self.rows - 1).bit_length()) - self.rows
 
+    def settling(self, difference: float, error: float) -> int | None:
+        """Rows to add until a difference shows for certain; errors shrink as 1/√rows.
 
-def judge(leader: Contender, tied: Sequence[str], floor: float, fit: Fitness) -> Verdict:
-    """The verdict on the factor with the largest share.
+        At least as many again; None when that is more than 16 times what there is.
+        """
+        times = (ONE_SIDED * error / difference) ** 2 if difference > 0 else math.inf
+        if times > MOST_TIMES:
+            return None
+        wanted = max(2 * self.rows, math.ceil(times * self.rows))
+        return int(2 ** (wanted - 1).bit_length()) - self.rows
 
-    tied: those that it is not ahead of with P ≥ 0.95, itself included. floor: the upper
-    bound of the placebo's interval. "Matters most" is said only if it is first in
-    95 % of the half-samples, its interval lies above the floor, and R² is at least half of what a
-    configuration can explain.
+
+def judge(contenders: Sequence[Contender], floor: float, fit: Fitness) -> Verdict:
+    """The verdict on factors, the one with the largest share first.
+
+    floor: the upper bound of the placebo's interval. "Matters most" is said only if the first is
+    so in 95 % of the half-samples, significant, its interval above the floor, and R² at least half
+    of what a configuration can explain.
     """
-    if fit.r2 <= 0 or leader.share <= floor:
-        return Verdict("nothing", (), _nothing(fit))
+    leader, *others = contenders
+    if fit.r2 <= 0 or not any(contender.significant for contender in contenders):
+        return _nothing(fit)
     if not fit.suffices:
-        return Verdict("inconclusive", (), _too_little_explained(fit))
-    if leader.interval[0] <= floor:
-        return Verdict("inconclusive", (), _within_noise(leader.name, fit))
-    if leader.p_first >= CERTAIN and len(tied) == 1:
-        return Verdict("leader", (leader.name,), _leads(leader))
-    return Verdict("tie", tuple(tied), _tie(leader, tied, fit))
+        return _too_little_explained(contenders, fit)
+    if not leader.significant or leader.interval[0] <= floor:
+        return _within_noise(leader, floor, fit)
+    tied = [other for other in others if other.tied]
+    if leader.p_first >= CERTAIN and not tied:
+        first = f"first in {100 * leader.p_first:.0f} % of half-samples"
+        return Verdict("leader", (leader.name,), f"{leader.name} matters most ({first})", None)
+    return _tie(leader, tied, fit)
 
 
-def _leads(leader: Contender) -> str:
-    return f"{leader.name} matters most (first in {100 * leader.p_first:.0f} % of half-samples)"
-
-
-def _tie(leader: Contender, tied: Sequence[str], fit: Fitness) -> str:
-    names = f"{', '.join(tied[:-1])} and {tied[-1]}"
+def _tie(leader: Contender, tied: Sequence[Contender], fit: Fitness) -> Verdict:
+    group = (leader.name, *(other.name for other in tied if other.significant))
+    needed = [fit.settling(leader.share - other.share, other.behind_error) for other in tied]
+    rows = None if None in needed else max((n for n in needed if n is not None), default=None)
     first = f"{leader.name} is first in {100 * leader.p_first:.0f} % of half-samples"
-    return (
-        f"{names} matter most, in no certain order ({first}): "
-        f"run {fit.more_rows} more rows to tell them apart"
-    )
+    if len(group) == 1:
+        sentence = f"{leader.name} comes first, but not for certain ({first})"
+    else:
+        names = f"{', '.join(group[:-1])} and {group[-1]}"
+        sentence = f"{names} matter most, in no certain order ({first})"
+    further = _run(rows) if rows else "more rows would hardly tell them apart"
+    return Verdict("tie", group, f"{sentence}: {further}", rows)
 
 
-def _too_little_explained(fit: Fitness) -> str:
+def _too_little_explained(contenders: Sequence[Contender], fit: Fitness) -> Verdict:
     most = "" if fit.ceiling is None else f" where at most {fit.ceiling:.2f} could be"
-    return (
-        f"inconclusive: {fit.rows} rows explain {fit.r2:.2f} of the variance{most}: "
-        f"run {fit.more_rows} more rows"
+    seen = ", ".join(contender.name for contender in contenders if contender.significant)
+    sentence = (
+        f"inconclusive: {fit.rows} rows explain {fit.r2:.2f} of the variance{most} "
+        f"({seen} did something): {_run(fit.doubled)}"
     )
+    return Verdict("inconclusive", (), sentence, fit.doubled)
 
 
-def _within_noise(name: str, fit: Fitness) -> str:
-    return (
-        f"inconclusive: {name} comes first but its interval reaches the placebo's: "
-        f"run {fit.more_rows} more rows"
+def _within_noise(leader: Contender, floor: float, fit: Fitness) -> Verdict:
+    error = (leader.share - leader.interval[0]) / 1.96
+    rows = fit.settling(leader.share - floor, error) or fit.doubled
+    sentence = (
+        f"inconclusive: {leader.name} comes first but cannot be told from the placebo: {_run(rows)}"
     )
+    return Verdict("inconclusive", (), sentence, rows)
 
 
-def _nothing(fit: Fitness) -> str:
+def _nothing(fit: Fitness) -> Verdict:
     sentence = f"nothing matters here that these runs can show ({fit.rows} rows, R² {fit.r2:.2f})"
-    unseen = fit.ceiling is not None and fit.ceiling >= OF_CEILING
-    return f"{sentence}: run {fit.more_rows} more rows" if unseen else sentence
+    if fit.ceiling is not None and fit.ceiling >= OF_CEILING:
+        return Verdict("nothing", (), f"{sentence}: {_run(fit.doubled)}", fit.doubled)
+    return Verdict("nothing", (), sentence, None)
+
+
+def _run(rows: int) -> str:
+    return f"run {rows:,} more rows"

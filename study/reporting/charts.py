@@ -34,7 +34,7 @@ STYLE: Any = {
 def draw(answer: Answer, subject: str = "") -> Figure:
     """Every factor's share with its 95 % interval, above what the variance consists of.
 
-    Factors whose interval reaches the noise floor, the placebo's upper bound, are grey. subject:
+    Factors that cannot be told from noise are grey. subject:
     what was studied, such as the data's name; it stands in the title.
     """
     rows = [*answer.factors, answer.placebo]
@@ -97,14 +97,14 @@ def _draw_shares(axes: Axes, rows: Sequence[Factor], answer: Answer) -> None:
     )  # fmt: skip
     axes.set_yticks(places, [factor.name for factor in rows])
     for label, factor in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(INK if factor.interval[0] > answer.floor else QUIET)
+        label.set_color(INK if factor.matters else QUIET)
         label.set_fontstyle("italic" if factor is answer.placebo else "normal")
     axes.tick_params(axis="y", length=0)
     _clear(axes)
 
 
 def _draw_share(axes: Axes, place: float, factor: Factor, answer: Answer) -> None:
-    above = factor.interval[0] > answer.floor
+    above = factor.matters
     low, share, high = (
         100 * part for part in (factor.interval[0], factor.share, factor.interval[1])
     )
@@ -147,7 +147,7 @@ def _draw_parts(axes: Axes, answer: Answer) -> None:
 
 
 def _colour(factor: Factor, answer: Answer) -> str:
-    if factor.interval[0] <= answer.floor:
+    if not factor.matters:
         return PALE
     return LEADING if factor.name in answer.verdict.leaders else OTHER
 

@@ -9,22 +9,25 @@ from rich.text import Text
 from study.analysis.answer import Answer, Factor, Topic
 from study.analysis.intervals import Interval
 
-BAR = 22
+BAR = 15
 """Characters for the longest bar, its interval included."""
+
+
+MUCH_CHANCE = 0.4
+"""Part of the runs at chance above which the ranges are too wide to learn from."""
 
 
 def draw(answer: Answer, objective: str = "objective") -> RenderableType:
     """Verdict, factors, topics where one holds several factors, and what remains unexplained.
 
-    A factor whose interval reaches the placebo's is dim, and named so below the table.
+    A factor that cannot be told from noise is dim, and named so below the table. Where the
+    surrogates explain nothing, shares of it would be noise, so there is no table.
     """
-    parts: list[RenderableType] = [
-        Text(answer.verdict.sentence, style="bold"),
-        Text(),
-        _factors(answer),
-    ]
-    if any(len(topic.factors) > 1 for topic in answer.topics):
-        parts += [Text(), _topics(answer)]
+    parts: list[RenderableType] = [Text(answer.verdict.sentence, style="bold")]
+    if answer.explained > 0:
+        parts += [Text(), _factors(answer)]
+        if any(len(topic.factors) > 1 for topic in answer.topics):
+            parts += [Text(), _topics(answer)]
     return Group(*parts, Text(), _notes(answer, objective))
 
 
@@ -42,11 +45,10 @@ def bar(share: float, interval: Interval, longest: float) -> str:
 
 def _factors(answer: Answer) -> Table:
     listed = (*answer.factors, answer.placebo)
-    table = _table("factor", "points")
+    table = _table("factor", "points", "gain")
     for factor in listed:
-        noise = factor.interval[0] <= answer.floor
-        points = f"± {factor.points:.1f}"
-        table.add_row(*_cells(factor, listed), points, style="dim" if noise else "")
+        numbers = f"± {factor.points:.1f}", f"{factor.gain:+.1f}"
+        table.add_row(*_cells(factor, listed), *numbers, style="" if factor.matters else "dim")
     return table
 
 
@@ -57,13 +59,14 @@ def _topics(answer: Answer) -> Table:
     return table
 
 
-def _table(first: str, last: str) -> Table:
+def _table(first: str, *last: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("", width=BAR, no_wrap=True)
-    table.add_column(last, justify="right", no_wrap=True)
+    for name in last:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -81,11 +84,16 @@ def _cell(share: float, longest: float) -> int:
 def _notes(answer: Answer, objective: str) -> Table:
     """What the columns mean, and what the shares leave out."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_row("share", "part of what the factors explain, which is " + _parts(answer))
-    table.add_row(
-        "points", f"standard deviation that the factor causes, in hundredths of the {objective}"
-    )
-    table.add_row("noise", _noise(answer))
+    if answer.explained > 0:
+        table.add_row("share", "part of what the factors explain, which is " + _parts(answer))
+        table.add_row(
+            "points",
+            f"standard deviation that the factor causes, in hundredths of the {objective}",
+        )
+        table.add_row("gain", "best option less the baseline's, in points, on the average")
+        table.add_row("noise", _noise(answer))
+    if answer.interactions:
+        table.add_row("together", _together(answer))
     table.add_row("runs", _runs(answer))
     return table
 
@@ -98,12 +106,24 @@ def _parts(answer: Answer) -> str:
 
 
 def _noise(answer: Answer) -> str:
-    below = [f.name for f in answer.factors if f.interval[0] <= answer.floor]
+    below = [factor.name for factor in answer.factors if not factor.matters]
     reach = f"the placebo, which training never reads, reaches {100 * answer.floor:.1f} %"
-    return f"{reach}; not distinguishable from it: {', '.join(below) or 'none'}"
+    return f"{reach}; not distinguishable from noise: {', '.join(below) or 'none'}"
+
+
+def _together(answer: Answer) -> str:
+    """The strongest interactions."""
+    return "; ".join(
+        f"{' × '.join(pair.factors)} {100 * pair.share:.1f} % "
+        f"({100 * pair.interval[0]:.1f} to {100 * pair.interval[1]:.1f})"
+        for pair in answer.interactions[:3]
+    )
 
 
 def _runs(answer: Answer) -> str:
     counts = answer.evidence
     chance = "" if counts.at_chance is None else f", {100 * counts.at_chance:.0f} % ended at chance"
-    return f"{counts.rows} rows, {counts.runs} runs{chance}, {100 * counts.diverged:.0f} % diverged"
+    line = f"{counts.rows} rows, {counts.runs} runs{chance}, {100 * counts.diverged:.0f} % diverged"
+    if counts.at_chance is not None and counts.at_chance > MUCH_CHANCE:
+        return f"{line}: too many learned nothing; narrow the ranges (--range, --choices, --drop)"
+    return line

@@ -1,6 +1,6 @@
 """Simulated studies: designed rows of a known function, with the noise of a training seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,8 +35,28 @@ def axis(name: str, option: str | None = None, *choices: str) -> Described:
 
 def described(*axes: Described, topics: dict[str, str] | None = None) -> Described:
     names = dict.fromkeys(one["factor"] for one in axes)
-    factors = [{"name": name, "topic": (topics or {}).get(name, name)} for name in names]
+    factors = [
+        {"name": name, "topic": (topics or {}).get(name, name), "options": options(name, axes)}
+        for name in names
+    ]
     return {"coordinates": [*axes, axis("placebo")], "factors": factors}
+
+
+def options(factor: str, axes: Sequence[Described]) -> list[Described]:
+    """As a space describes them, the first being the baseline."""
+    return [
+        {
+            "name": choice,
+            "knobs": [
+                {"name": one["name"].split(".")[-1], "default": 0.5}
+                for one in axes
+                if one["name"].startswith(f"{factor}.{choice}.")
+            ],
+        }
+        for one in axes
+        if one["name"] == factor
+        for choice in one["dimension"].get("choices", [])
+    ]
 
 
 def branch_function(units: Array) -> Array:

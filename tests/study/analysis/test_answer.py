@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from storage.tables import Trial
-from study.analysis.answer import analyse, as_document
+from study.analysis.answer import as_document
+from study.analysis.headline import analyse
 
 Measured = Callable[..., list[Trial]]
 
@@ -104,7 +105,8 @@ def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
     assert document["surrogate"]["ceiling"] is None
     assert document["seed_noise"] is None
     assert list(document["factors"][0]) == [
-        "name", "topic", "share", "interval", "first_order", "total", "points", "p_first"
+        "name", "topic", "share", "interval", "first_order", "total", "points", "p_value",
+        "p_first", "gain", "gain_interval", "best_option", "range", "verdict", "knobs",
     ]  # fmt: skip
     assert document["verdict"]["sentence"] == answer.verdict.sentence
     assert np.isfinite([factor["share"] for factor in document["factors"]]).all()

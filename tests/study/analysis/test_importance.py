@@ -42,7 +42,10 @@ def shares_of(function: Function, groups: Groups, samples: int = 32_768) -> Shar
 
 
 def indices_of(function: Function, groups: Groups) -> Indices:
-    start, other, *mixed = (function(points) for points in draw_exchanges(groups, 32_768, seed=1))
+    axes = sum(len(owned) for owned in groups.values())
+    start, other, *mixed = (
+        function(points) for points in draw_exchanges(groups, axes, 32_768, seed=1)
+    )
     return indices(start, other, np.array(mixed))
 
 

@@ -1,15 +1,36 @@
 import numpy as np
 import pytest
 
-from study.analysis.surrogate import boost, cross_validated_r2
+from study.analysis.blend import BOOSTING, PROCESS, Kind, Rows, fit_blend
+from study.analysis.surrogate import boost
 
 
-def test_it_learns_what_there_is() -> None:
+@pytest.mark.parametrize("kind", [BOOSTING, PROCESS], ids=lambda kind: kind.name)
+def test_every_kind_learns_what_there_is(kind: Kind) -> None:
     random = np.random.default_rng(0)
-    features = random.random((200, 10)).astype(np.float32)
+    features = random.random((200, 5)).astype(np.float32)
     values = np.where(features[:, 0] < 0.5, features[:, 1], -features[:, 1]).astype(np.float64)
-    assert cross_validated_r2(boost, features, values, seed=0) > 0.85
-    assert cross_validated_r2(boost, features, random.random(200), seed=0) < 0
+    assert fit_blend(Rows(features, values, 0), 1, [kind]).r2 > 0.8
+    assert fit_blend(Rows(features, random.random(200), 0), 1, [kind]).r2 < 0.05
+
+
+def test_weights_follow_what_each_predicts() -> None:
+    random = np.random.default_rng(0)
+    features = random.random((100, 3)).astype(np.float32)
+    values = np.sin(6 * features[:, 0]).astype(np.float64)
+    blend = fit_blend(Rows(features, values, 0), 1)
+    boosting, process = blend.members
+    assert boosting.weight + process.weight == pytest.approx(1)
+    assert boosting.weight / process.weight == pytest.approx(boosting.r2 / process.r2)
+    assert blend.r2 > min(boosting.r2, process.r2)
+    useless = fit_blend(Rows(features, random.random(100), 0), 1)
+    assert all(0 <= member.weight <= 1 for member in useless.members)
+
+
+def test_above_512_rows_there_is_no_process() -> None:
+    features = np.random.default_rng(0).random((513, 2)).astype(np.float32)
+    blend = fit_blend(Rows(features, features[:, 0].astype(np.float64), 0), 1)
+    assert [member.name for member in blend.members] == ["gradient boosting"]
 
 
 @pytest.mark.parametrize("rows", [8, 16, 40])

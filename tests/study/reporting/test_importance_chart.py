@@ -6,22 +6,37 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from study.analysis.answer import Answer, Counts, Factor, Quality, Topic
+from study.analysis.answer import (
+    MATTERS,
+    NOISE,
+    Answer,
+    Counts,
+    Factor,
+    Interaction,
+    Quality,
+    Topic,
+)
 from study.analysis.verdict import Verdict
 from study.reporting import charts, terminal
 
-LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)")
+LEADS = Verdict(
+    "leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)", None
+)
 VERDICTS = {
     "optimizer matters most on digits": LEADS,
-    "optimizer and loss matter most on digits": Verdict("tie", ("optimizer", "loss"), "…"),
-    "a, b and 2 others matter most on digits": Verdict("tie", ("a", "b", "c", "d"), "…"),
-    "140 runs on digits do not settle what matters most": Verdict("inconclusive", (), "…"),
-    "Nothing matters on digits that 140 runs can show": Verdict("nothing", (), "…"),
+    "optimizer and loss matter most on digits": Verdict("tie", ("optimizer", "loss"), "…", 128),
+    "a, b and 2 others matter most on digits": Verdict("tie", ("a", "b", "c", "d"), "…", 128),
+    "140 runs on digits do not settle what matters most": Verdict("inconclusive", (), "…", 128),
+    "Nothing matters on digits that 140 runs can show": Verdict("nothing", (), "…", 128),
 }
 
 
 def factor(name: str, share: float, low: float, high: float) -> Factor:
-    return Factor(name, f"topic of {name}", share, (low, high), share, share, 100 * share, share)
+    return Factor(
+        name, f"topic of {name}", share, (low, high), share, share, 100 * share,
+        p_value=0.001 if low > 0 else 0.5, p_first=share, gain=4.5, gain_interval=(1.0, 8.0),
+        best_option="adam", range=9.0, verdict=MATTERS if low > 0 else NOISE, knobs=(),
+    )  # fmt: skip
 
 
 def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
@@ -30,10 +45,14 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
         factor("loss", 0.29, 0.2, 0.38),
         factor("augment_corruption", 0.01, 0, 0.06),
     )
-    topics = (Topic("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0)),)
+    topics = (Topic("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0),)
     placebo = factor("placebo", 0.001, 0, 0.02)
-    counts, quality = Counts(128, 140, 0.1, 0.2), Quality(0.8, 0.95)
-    return Answer(counts, quality, factors, topics, placebo, seed_noise, 0.15, verdict)
+    counts, quality = (
+        Counts(128, 140, 0.1, 0.2),
+        Quality(0.8, 0.95, (("gradient boosting", 0.8, 1.0),)),
+    )
+    pair = Interaction(("optimizer", "loss"), 0.04, (0.01, 0.07))
+    return Answer(counts, quality, factors, topics, placebo, (pair,), (), seed_noise, 0.15, verdict)
 
 
 def printed(drawn: Answer) -> str:
@@ -51,24 +70,25 @@ def test_the_table_says_all_in_plain_text_80_columns_wide() -> None:
     assert words.startswith(LEADS.sentence)
     assert "optimizer 70.0 % 60.0 to 80.0 ━" in words
     assert "● ± 70.0" not in words
-    assert "not distinguishable from it: augment_corruption" in words
+    assert "not distinguishable from noise: augment_corruption" in words
     assert "80 % of the variance; 5 % is seed noise; 15 % is unexplained" in words
     assert "128 rows, 140 runs, 20 % ended at chance, 10 % diverged" in words
     assert "learning 98.0 %" in words
+    assert "optimizer × loss 4.0 % (1.0 to 7.0)" in words
 
 
 def test_topics_of_one_factor_each_are_not_repeated() -> None:
-    single = Topic("optimizer", ("optimizer",), 0.98, (0.9, 1.0))
+    single = Topic("optimizer", ("optimizer",), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0)
     assert "topic" not in printed(answer()._replace(topics=(single,), seed_noise=None))
 
 
 @pytest.mark.parametrize(
     ("share", "interval", "drawn"),
     [
-        (0.5, (0.4, 0.6), "━━━━━━━━├─●──┤"),
-        (1.0, (0.9, 1.0), "━━━━━━━━━━━━━━━━━━━├─●"),
+        (0.5, (0.4, 0.6), "━━━━━━├●┤"),
+        (1.0, (0.9, 1.0), "━━━━━━━━━━━━━├●"),
         (0.0, (0.0, 0.0), "●"),
-        (0.0, (0.0, 0.2), "●───┤"),
+        (0.0, (0.0, 0.2), "●──┤"),
     ],
 )
 def test_a_bar_marks_its_interval(share: float, interval: tuple[float, float], drawn: str) -> None:

@@ -1,0 +1,56 @@
+"""Answers kept with the study that they belong to: a second look costs nothing."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, and_, delete, insert, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.sql.elements import ColumnElement
+
+from storage.studies import Study
+
+_ANSWERS = Table(
+    "training_factor_answers",
+    MetaData(),
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("text", Text(2**24), nullable=False),
+)
+
+
+class Shelf(NamedTuple):
+    """Where a study keeps its answer to one kind of question; digest: of what it depends on."""
+
+    study: Study
+    kind: str
+    digest: str
+
+    def read(self) -> str | None:
+        """The text that was kept; None when there is none or it belongs to other evidence."""
+        self._make_table()
+        wanted = select(_ANSWERS.c.text).where(self._mine, _ANSWERS.c.digest == self.digest)
+        with self.study.database.engine.connect() as connection:
+            text: str | None = connection.execute(wanted).scalar()
+        return text
+
+    def write(self, text: str) -> None:
+        """Keep the text, in place of an earlier one of this kind."""
+        self._make_table()
+        row = {
+            "study_id": self.study.study_id, "kind": self.kind, "digest": self.digest,
+            "text": text,
+        }  # fmt: skip
+        with self.study.database.engine.begin() as connection:
+            connection.execute(delete(_ANSWERS).where(self._mine))
+            connection.execute(insert(_ANSWERS).values(row))
+
+    @property
+    def _mine(self) -> ColumnElement[bool]:
+        return and_(_ANSWERS.c.study_id == self.study.study_id, _ANSWERS.c.kind == self.kind)
+
+    def _make_table(self) -> None:
+        try:
+            _ANSWERS.create(self.study.database.engine, checkfirst=True)
+        except (OperationalError, IntegrityError):
+            # Another process made the table between the look and the making.
+            _ANSWERS.create(self.study.database.engine, checkfirst=True)

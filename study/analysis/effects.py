@@ -1,0 +1,113 @@
+"""What every option and every knob does to the objective, on the average over all else."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from search_spaces.dimension import Integer, OneOf, Value, Varied
+from study.analysis.features import Axis, Layout
+from study.analysis.intervals import Interval
+
+STEPS = 7
+"""Points along a knob."""
+
+
+class Setting(NamedTuple):
+    """A factor at an option (knob None), or a knob of an option at a value.
+
+    pins: latent axis -> where on it, for `marginals`.
+    """
+
+    factor: str
+    option: str
+    knob: str | None
+    value: Value
+    pins: Mapping[int, float]
+
+
+class Effect(NamedTuple):
+    """The mean objective at a setting, and how far above the baseline's it lies.
+
+    points: the difference, in hundredths of the objective, with its 95 % interval.
+    """
+
+    factor: str
+    option: str
+    knob: str | None
+    value: Value
+    mean: float
+    points: float
+    interval: Interval
+
+
+def settings_of(layout: Layout) -> list[Setting]:
+    """Every option of every factor, and points along every knob."""
+    found = []
+    for i, axis in enumerate(layout.axes):
+        dimension = axis.dimension
+        if axis.name == axis.factor and isinstance(dimension, OneOf):
+            count = len(dimension.choices)
+            found += [
+                Setting(axis.factor, str(choice), None, choice, {i: (k + 0.5) / count})
+                for k, choice in enumerate(dimension.choices)
+            ]
+        elif axis.name != axis.factor:
+            found += [
+                Setting(axis.factor, axis.name.split(".")[1], axis.name, value, {**pins, i: unit})
+                for pins in [_parent(layout, axis)]
+                for unit, value in _along(dimension)
+            ]
+    return found
+
+
+def baselines(settings: list[Setting], space: Mapping[str, Any]) -> list[int]:
+    """For every setting the number of the one that stands for its factor's baseline.
+
+    That is the first option; where there is only one, its first knob nearest to its default.
+    """
+    found: dict[str, int] = {}
+    for factor in space["factors"]:
+        own = [i for i, one in enumerate(settings) if one.factor == factor["name"]]
+        if not own:
+            continue
+        first = factor["options"][0]
+        options = [
+            i for i in own if settings[i].knob is None and settings[i].option == first["name"]
+        ]
+        found[factor["name"]] = options[0] if options else _nearest(settings, own, first)
+    return [found[one.factor] for one in settings]
+
+
+def _nearest(settings: list[Setting], own: list[int], option: Mapping[str, Any]) -> int:
+    knob = option["knobs"][0]
+    path = f"{settings[own[0]].factor}.{option['name']}.{knob['name']}"
+    along = [i for i in own if settings[i].knob == path]
+
+    def distance(i: int) -> float:
+        value, default = settings[i].value, knob["default"]
+        if isinstance(value, int | float) and isinstance(default, int | float):
+            return abs(value - default)
+        return float(value != default)
+
+    return min(along, key=distance)
+
+
+def _parent(layout: Layout, axis: Axis) -> dict[int, float]:
+    if axis.parent is None:
+        return {}
+    chosen = layout.axes[axis.parent].dimension
+    assert isinstance(chosen, OneOf)
+    return {axis.parent: (axis.option + 0.5) / len(chosen.choices)}
+
+
+def _along(dimension: Varied) -> list[tuple[float, Value]]:
+    """Points of the unit interval with the values that they stand for."""
+    if isinstance(dimension, OneOf):
+        count = len(dimension.choices)
+        return [((k + 0.5) / count, choice) for k, choice in enumerate(dimension.choices)]
+    if isinstance(dimension, Integer) and dimension.high - dimension.low < STEPS:
+        count = dimension.high - dimension.low + 1
+        return [((k + 0.5) / count, dimension.low + k) for k in range(count)]
+    units = np.linspace(0, 1, STEPS) * (1 - 1e-9)
+    return [(float(unit), dimension.decode(float(unit))) for unit in units]
