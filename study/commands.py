@@ -190,20 +190,44 @@ def factors(
 
 
 @app.command()
-def importance(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
+def importance(
+    study: StudyName = None,
+    storage: Storage = None,
+    lenses: Annotated[
+        bool, typer.Option("--lenses", help="Also other lenses: budgets, divergence, cost, …")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Which factor matters most, how sure that is, and the best configuration."""
     with _refusing():
         opened = _load(study, storage)
-    from study.analysis.evidence import NoAnswer
-    from study.reporting import summary
+        from study.reporting import lenses as drawing
+        from study.reporting import summary
+        from study.reporting.analyses import lenses_of
 
-    try:
         found = summary.compute(opened, jobs=_cores())
-    except NoAnswer as error:
-        raise _RefusedError(str(error), 3) from error
+        seen = lenses_of(opened, jobs=_cores()) if lenses else None
     files = summary.write(found, _folder(opened))
-    following = _larger(opened, storage)
-    _show(summary.as_document(found) if as_json else summary.draw(found, files, following))
+    if as_json:
+        _show({**summary.as_document(found), **(drawing.as_document(seen) if seen else {})})
+        return
+    _show(summary.draw(found, files, _larger(opened, storage)))
+    if seen:
+        _show("")
+        _show(drawing.draw(seen, found.answer))
+
+
+@app.command()
+def effects(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
+    """What every option and every knob does, in points over the baseline."""
+    with _refusing():
+        opened = _load(study, storage)
+        from study.reporting import effects as drawing
+        from study.reporting.analyses import answer_of
+
+        found = answer_of(opened, jobs=_cores())
+    objective = opened.stamp["objective"]
+    _show(drawing.as_document(found, opened.name) if as_json else drawing.draw(found, objective))
 
 
 def main() -> None:
@@ -239,6 +263,7 @@ def _refusing() -> Iterator[None]:
 
     from storage.database import NoDatabaseError
     from storage.studies import NoStudyError
+    from study.analysis.evidence import NoAnswer
 
     try:
         yield
@@ -246,7 +271,7 @@ def _refusing() -> Iterator[None]:
         first = error.errors()[0]
         name = "--" + str(first["loc"][0]).replace("_", "-")
         raise _RefusedError(f"{name} {first['input']!r}: {first['msg']}", 2) from error
-    except (NoDatabaseError, NoStudyError) as error:
+    except (NoDatabaseError, NoStudyError, NoAnswer) as error:
         raise _RefusedError(str(error), 3) from error
     except ValueError as error:
         raise _RefusedError(str(error), 2) from error

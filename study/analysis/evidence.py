@@ -23,12 +23,14 @@ class NoAnswer(Exception):  # noqa: N818 - it is no error: the study simply cann
 class Evidence(NamedTuple):
     """The measured rows of a study, in the order of their numbers.
 
-    parameters: of every row, the active ones only. values: mean objective over a row's repeats.
-    repeats: runs of every row. noise: pooled variance of a row's repeats around their mean, that
-    of the training seed; None when no row was repeated. at_chance: share of the runs that learned
-    nothing; None when the study does not know its chance level. diverged: share of the runs.
+    trials: of every row, its repeats. parameters: of every row, the active ones only. values: mean
+    objective over a row's repeats. repeats: runs of every row. noise: pooled variance of a row's
+    repeats around their mean, that of the training seed; None when no row was repeated. at_chance:
+    share of the runs that learned nothing; None when the study does not know its chance level.
+    diverged: share of the runs.
     """
 
+    trials: tuple[tuple[Trial, ...], ...]
     parameters: tuple[Mapping[str, Any], ...]
     values: Array
     repeats: Array
@@ -71,10 +73,11 @@ def gather(trials: Sequence[Trial]) -> Evidence:
     values = [np.array([trial.value for trial in row], dtype=np.float64) for row in runs.values()]
     means = np.array([row.mean() for row in values])
     measured = [trial for row in runs.values() for trial in row]
-    diverged = float(np.mean([_has_diverged(trial) for trial in measured]))
+    diverged = float(np.mean([has_diverged(trial) for trial in measured]))
     if np.ptp(means) == 0:
         raise NoAnswer(_all_equal(len(runs), float(means[0]), diverged))
     return Evidence(
+        trials=tuple(tuple(row) for row in runs.values()),
         parameters=tuple(row[0].parameters for row in runs.values()),
         values=means,
         repeats=np.array([len(row) for row in values], dtype=np.float64),
@@ -107,7 +110,8 @@ def _all_equal(rows: int, value: float, diverged: float) -> str:
     return f"nothing to compare: all {rows} rows ended at {value:.4g}{why}"
 
 
-def _has_diverged(trial: Trial) -> bool:
+def has_diverged(trial: Trial) -> bool:
+    """Whether the run's loss stopped being finite."""
     return bool(trial.attributes.get("diverged", False))
 
 
@@ -116,7 +120,7 @@ def _share_at_chance(runs: Sequence[Trial]) -> float | None:
     if any(level is None for level in levels):
         return None
     lost = [
-        _has_diverged(trial) or _learned(trial, float(level or 0)) <= NEAR_CHANCE
+        has_diverged(trial) or _learned(trial, float(level or 0)) <= NEAR_CHANCE
         for trial, level in zip(runs, levels, strict=True)
     ]
     return float(np.mean(lost))

@@ -9,13 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from storage.answers import Shelf
 from storage.studies import Study
 from storage.tables import Trial, read_trials
-from study.analysis.answer import Answer, from_text, to_text
+from study.analysis.answer import Answer
 from study.analysis.answer import as_document as answer_document
-from study.analysis.headline import analyse, digest
 from study.reporting import charts, terminal
+from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
 
 
@@ -35,22 +34,11 @@ def compute(study: Study, jobs: int) -> Summary:
     Raises NoAnswer when that is too little.
     """
     trials = read_trials(study)
-    answer = _answer(study, trials, jobs)
+    answer = answer_of(study, jobs)
     best = best_trial(trials)
     assert best is not None, "an answer has complete runs"
     stamp = study.stamp
     return Summary(study.name, stamp["data"]["name"], stamp["objective"], answer, best)
-
-
-def _answer(study: Study, trials: Sequence[Trial], jobs: int) -> Answer:
-    space, seed = study.stamp["described"], study.stamp["seed"]
-    shelf = Shelf(study, "importance", digest(trials, space, seed))
-    kept = shelf.read()
-    if kept is not None:
-        return from_text(kept)
-    answer = analyse(trials, space, seed=seed, jobs=jobs)
-    shelf.write(to_text(answer))
-    return answer
 
 
 def as_document(summary: Summary) -> dict[str, Any]:
