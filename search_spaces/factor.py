@@ -96,12 +96,14 @@ class Factor:
     options: functions that edit a recipe (or options read before); the first is the baseline.
     where: the problems that the factor applies to.
     restricted: options that apply to some problems only.
+    retune: whether another option asks for another learning rate to be compared fairly.
     """
 
     name: str
     topic: str
     options: tuple[Option, ...]
     where: Where
+    retune: bool
     documentation: str = field(compare=False)
 
     def __init__(
@@ -112,6 +114,7 @@ class Factor:
         options: Sequence[Callable[..., Recipe] | Option],
         where: Where = EVERYWHERE,
         restricted: Mapping[Callable[..., Recipe], Where] | None = None,
+        retune: bool = False,
         documentation: str = "",
     ) -> None:
         limits = restricted or {}
@@ -126,6 +129,7 @@ class Factor:
             "topic": topic,
             "options": read,
             "where": where,
+            "retune": retune,
             "documentation": documentation,
         }.items():
             object.__setattr__(self, attribute, value)

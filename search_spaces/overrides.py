@@ -51,6 +51,7 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
 
     A factor that the space holds can be fixed at another option, or brought in with choices.
     """
+    _refuse_twice(changes)
     for text in changes.choices:
         space = _choose(space, *_split(text, "--choices", "FACTOR=OPTION,OPTION"))
     for text in changes.range:
@@ -60,6 +61,20 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     for name in changes.drop:
         space = space.replace_factor(_factor(space, name).held())
     return space
+
+
+def _refuse_twice(changes: Overrides) -> None:
+    """The same thing said twice, or a factor both fixed and dropped: one of them is a mistake."""
+    for flag, texts in (("--fix", changes.fix), ("--range", changes.range),
+                        ("--choices", changes.choices), ("--drop", changes.drop)):  # fmt: skip
+        paths = [text.partition("=")[0].strip() for text in texts]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"{flag} {path} is given twice; keep one of them")
+    fixed = {text.partition("=")[0].split(".")[0].strip() for text in changes.fix}
+    for name in changes.drop:
+        if name in fixed:
+            raise ValueError(f"{name} is both fixed and dropped; keep one of --fix and --drop")
 
 
 def _choose(space: Space, path: str, text: str) -> Space:

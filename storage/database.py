@@ -80,7 +80,10 @@ def _parse(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
-        raise ValueError("the storage is not a database URL; use sqlite:///FILE.db") from None
+        # Not the text itself, which may hold a password where the form is wrong.
+        raise ValueError(
+            "--storage is no database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
+        ) from None
 
 
 def _check_file(url: URL, create: bool) -> None:
@@ -94,7 +97,9 @@ def _check_file(url: URL, create: bool) -> None:
         # process, and two processes would write at once.
         return
     if not create:
-        raise NoDatabaseError(f"there is no study yet in {str(path)!r}")
+        raise NoDatabaseError(
+            f"there is no study yet in {str(path)!r}; start one with run, or name another --storage"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)

@@ -15,6 +15,11 @@ from storage.stamp import Stamp
 
 _STAMP = "stamp"
 
+LONGEST_NAME = 64
+
+CONFIRMATION = ".confirm"
+"""What the names of studies end with that confirm another one."""
+
 
 class Study(NamedTuple):
     """An open study. Its stamp says what it is; see `storage.stamp`."""
@@ -44,6 +49,11 @@ def study_names(database: Database) -> list[str]:
     return sorted(optuna.get_all_study_names(storage=database.storage))
 
 
+def confirmation_name(name: str) -> str:
+    """The name of the study that confirms the study of this name."""
+    return f"{name}{CONFIRMATION}"
+
+
 def find_study(database: Database, name: str) -> Study | None:
     """The study of this name; None when there is none.
 
@@ -66,9 +76,10 @@ def load_study(database: Database, name: str | None) -> Study:
     """
     names = study_names(database)
     if name is None:
-        if len(names) > 1:
-            raise ValueError(f"which study? name one with --study: {', '.join(names[:10])}")
-        name = names[0] if names else ""
+        own = [found for found in names if not found.endswith(CONFIRMATION)]
+        if len(own) > 1:
+            raise ValueError(f"which study? name one with --study: {', '.join(own[:10])}")
+        name = own[0] if own else ""
     found = find_study(database, name)
     if found is not None:
         return found
@@ -79,13 +90,20 @@ def load_study(database: Database, name: str | None) -> Study:
     )
 
 
+def check_name(name: str) -> None:
+    """Raise ValueError when the name cannot be a study's."""
+    if not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        raise ValueError(
+            f"study name {name[:20]!r} must be 1 to {LONGEST_NAME} printable characters"
+        )
+
+
 def create_study(database: Database, name: str, stamp: Stamp) -> Study:
     """A new study that maximizes the stamp's objective, or the one that is there already.
 
     Raises ValueError when the name cannot be a study's.
     """
-    if not name.isprintable() or not 1 <= len(name) <= 64:
-        raise ValueError(f"study name {name[:64]!r} must be 1 to 64 printable characters")
+    check_name(name)
     study = optuna.create_study(
         study_name=name, storage=database.storage, direction="maximize", load_if_exists=True
     )

@@ -14,7 +14,8 @@ class Trial(NamedTuple):
     repeat: 0, or the number of the repetition of the same row with a fresh seed.
     parameters: the active ones only. value: the objective; None until there is one.
     metrics: name -> number of the trained network; empty until COMPLETE.
-    curve: epoch -> validation objective. time_s: seconds from start to end; None until then.
+    test: the same on the test part, of a confirmation's contrasts alone; test_value: the objective
+    there. curve: epoch -> validation objective. time_s: seconds from start to end; None until then.
     """
 
     number: int
@@ -29,6 +30,8 @@ class Trial(NamedTuple):
     curve: dict[int, float]
     time_s: float | None
     attributes: dict[str, Any]
+    test: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to a record
+    test_value: float | None = None
 
     @property
     def complete(self) -> bool:
@@ -39,6 +42,7 @@ class Trial(NamedTuple):
 def tidy(trial: FrozenTrial) -> Trial:
     """The record of one of Optuna's trials."""
     attributes = dict(trial.user_attrs)
+    test, test_value = attributes.pop("test", {}), attributes.pop("test_value", None)
     return Trial(
         number=trial.number,
         state=trial.state.name,
@@ -52,6 +56,8 @@ def tidy(trial: FrozenTrial) -> Trial:
         curve=dict(trial.intermediate_values),
         time_s=trial.duration.total_seconds() if trial.duration else None,
         attributes=attributes,
+        test=test,
+        test_value=test_value,
     )
 
 

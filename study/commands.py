@@ -1,18 +1,18 @@
 """The verbs of the terminal: one function each. Heavy imports are inside, so --help stays quick."""
 
+import gc
 import json
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from study import starting
 from study.options import (
     Choices,
     Data,
@@ -34,6 +34,10 @@ from study.options import (
     Workers,
 )  # fmt: skip
 
+GARBAGE = 50_000
+"""New objects between two looks for garbage. Imports make many that stay, and looking at them all
+again and again took 0.13 s of a `status` of 1.04 s (medians of 5)."""
+
 app = typer.Typer(
     name="run_study.py",
     help=(
@@ -47,15 +51,22 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"run_study.py {version('training-factors')}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=False)
 def _shared(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
-    if show_version:
-        print(f"run_study.py {version('training-factors')}")
-        raise typer.Exit
+    """Shared by all verbs."""
 
 
 @app.command()
@@ -80,13 +91,15 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study to its end and answer; the same command goes on with what is left."""
-    given = _given(locals())
+    given = starting.given(locals())
     with _refusing():
-        _check_device(device)
-        opened, prepared = _open_or_create(given, study, storage, preset)
-        code = _work(opened, prepared, storage, workers or _default_workers(device), device)
+        starting.check_device(device)
+        opened, prepared = starting.open_or_create(given, study, storage, preset)
+        code = starting.work(
+            opened, prepared, storage, workers or starting.default_workers(device), device
+        )
     if code:
-        _explain(opened, code)
+        starting.explain(opened, code)
         raise typer.Exit(code)
     importance(study=opened.name, storage=storage, as_json=as_json)
 
@@ -111,7 +124,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Time two probe runs and say how long a study would take; nothing is stored."""
-    given = _given(locals())
+    given = starting.given(locals())
     with _refusing():
         from study.reporting import plan as drawing
         from study.running.planning import make_plan
@@ -121,7 +134,7 @@ def plan(
 
         size = open_preset(preset or "quick")
         prepared = prepare(Definition(**given))
-        made = make_plan(prepared, size, workers or _default_workers(device), device)
+        made = make_plan(prepared, size, workers or starting.default_workers(device), device)
     document = {"schema": 1, **made._asdict(), "seconds": made.seconds}
     _show(document if as_json else drawing.draw(document))
 
@@ -135,11 +148,13 @@ def worker(
 ) -> None:
     """Work on a study that was created elsewhere, until none of its runs waits."""
     with _refusing():
-        opened = _load(study, storage)
-        _check_device(device)
-        code = _work(opened, None, storage, workers or _default_workers(device), device)
+        opened = starting.load(study, storage)
+        starting.check_device(device)
+        code = starting.work(
+            opened, None, storage, workers or starting.default_workers(device), device
+        )
     if code:
-        _explain(opened, code)
+        starting.explain(opened, code)
         raise typer.Exit(code)
 
 
@@ -149,7 +164,7 @@ def status(study: StudyName = None, storage: Storage = None, as_json: Json = Fal
     with _refusing():
         from study.reporting import overview
 
-        found = overview.compute(_load(study, storage))
+        found = overview.compute(starting.load(study, storage))
     _show(overview.as_document(found) if as_json else overview.draw(found))
 
 
@@ -161,7 +176,7 @@ def list_(storage: Storage = None, as_json: Json = False) -> None:
         from storage.studies import load_study, study_names
         from study.reporting import overview
 
-        database = open_database(_url(storage))
+        database = open_database(starting.url(storage))
         found = [overview.compute(load_study(database, name)) for name in study_names(database)]
     if as_json:
         _show({"schema": 1, "studies": [overview.as_document(item) for item in found]})
@@ -200,18 +215,18 @@ def importance(
 ) -> None:
     """Which factor matters most, how sure that is, and the best configuration."""
     with _refusing():
-        opened = _load(study, storage)
+        opened = starting.load(study, storage)
         from study.reporting import lenses as drawing
         from study.reporting import summary
         from study.reporting.analyses import lenses_of
 
-        found = summary.compute(opened, jobs=_cores())
-        seen = lenses_of(opened, jobs=_cores()) if lenses else None
-    files = summary.write(found, _folder(opened))
+        found = summary.compute(opened, jobs=starting.cores())
+        seen = lenses_of(opened, jobs=starting.cores()) if lenses else None
+    files = summary.write(found, starting.folder(opened))
     if as_json:
         _show({**summary.as_document(found), **(drawing.as_document(seen) if seen else {})})
         return
-    _show(summary.draw(found, files, _larger(opened, storage)))
+    _show(summary.draw(found, files, starting.larger(opened, storage)))
     if seen:
         _show("")
         _show(drawing.draw(seen, found.answer))
@@ -221,17 +236,82 @@ def importance(
 def effects(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
     """What every option and every knob does, in points over the baseline."""
     with _refusing():
-        opened = _load(study, storage)
+        opened = starting.load(study, storage)
         from study.reporting import effects as drawing
         from study.reporting.analyses import answer_of
 
-        found = answer_of(opened, jobs=_cores())
+        found = answer_of(opened, jobs=starting.cores())
     objective = opened.stamp["objective"]
     _show(drawing.as_document(found, opened.name) if as_json else drawing.draw(found, objective))
 
 
+@app.command()
+def confirm(
+    study: StudyName = None,
+    storage: Storage = None,
+    factors: Annotated[
+        str | None, typer.Option(help="Factors to change, with commas (default: the leading 5).")
+    ] = None,
+    difference: Annotated[
+        float, typer.Option(min=0.01, help="Points worth seeing: seeds grow until they would be.")
+    ] = 1.0,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train the best configuration against itself with one factor changed, on the test part."""
+    with _refusing():
+        opened = starting.load(study, storage)
+        starting.check_device(device)
+        changes = starting.alternatives(opened, factors)
+        code, confirmation = starting.confirm(
+            opened, changes, difference / 100, storage, workers, device
+        )
+    if code:
+        starting.explain(confirmation, code)
+        raise typer.Exit(code)
+    from study.reporting import contrasts as drawing
+
+    found = drawing.compute(confirmation)
+    following = starting.command("recommend", opened, storage)
+    _show(drawing.as_document(found) if as_json else drawing.draw(found, following))
+
+
+@app.command()
+def recommend(study: StudyName = None, storage: Storage = None, as_json: Json = False) -> None:
+    """What to set, factor by factor, with its evidence; as a command and as TOML."""
+    with _refusing():
+        opened = starting.load(study, storage)
+        from study.reporting import recommendation as drawing
+
+        found = drawing.compute(opened, jobs=starting.cores())
+    if as_json:
+        _show(drawing.as_document(found))
+        return
+    path = drawing.write(found, starting.folder(opened))
+    _show(drawing.draw(found, path, starting.entry()))
+
+
+@app.command()
+def compare(
+    studies: Annotated[list[str], typer.Argument(help="Two or more studies of one database.")],
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """The same factors in different studies: where importance differs for certain."""
+    with _refusing():
+        if len(set(studies)) < 2:
+            raise ValueError(f"compare needs two studies, got {', '.join(studies)}")
+        from study.reporting import comparison as drawing
+
+        opened = [starting.load(name, storage) for name in studies]
+        found = drawing.compute(opened, jobs=starting.cores())
+    _show(drawing.as_document(found) if as_json else drawing.draw(found))
+
+
 def main() -> None:
     """The terminal's entry: parses, runs one verb, and ends with its exit code."""
+    gc.set_threshold(GARBAGE)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     if "--no-color" in arguments:
@@ -245,9 +325,27 @@ def main() -> None:
     except typer.TyperException as error:
         if debug:
             traceback.print_exc()
-        print(f"run_study.py: error: {_one_line(error.format_message())}", file=sys.stderr)
+        print(f"run_study.py: error: {_one_line(_worded(error, arguments))}", file=sys.stderr)
         code = error.exit_code
     sys.exit(code)
+
+
+def _worded(error: typer.TyperException, arguments: list[str]) -> str:
+    """The parser's message with the value that it is about, and where to read on."""
+    if isinstance(error, _RefusedError):
+        return str(error)
+    parameter = getattr(error, "param", None)
+    message = error.format_message().rstrip(".")
+    for option in getattr(parameter, "opts", ()):
+        if option in arguments[:-1] and "Input should be" in message:
+            value = arguments[arguments.index(option) + 1]
+            return f"{option} {value!r}: {_plain(message.partition(': ')[2])}"
+    return f"{message}; verbs and options: run_study.py --help"
+
+
+def _plain(message: str) -> str:
+    """pydantic's words in ours."""
+    return message.replace("Input should be", "must be").partition(", unable")[0]
 
 
 class _RefusedError(typer.TyperException):
@@ -263,136 +361,20 @@ def _refusing() -> Iterator[None]:
 
     from storage.database import NoDatabaseError
     from storage.studies import NoStudyError
-    from study.analysis.evidence import NoAnswer
+    from study.analysis.no_answer import NoAnswer
 
     try:
         yield
     except ValidationError as error:
+        if error.title != "Definition":
+            raise
         first = error.errors()[0]
         name = "--" + str(first["loc"][0]).replace("_", "-")
-        raise _RefusedError(f"{name} {first['input']!r}: {first['msg']}", 2) from error
+        raise _RefusedError(f"{name} {first['input']!r}: {_plain(first['msg'])}", 2) from error
     except (NoDatabaseError, NoStudyError, NoAnswer) as error:
         raise _RefusedError(str(error), 3) from error
     except ValueError as error:
         raise _RefusedError(str(error), 2) from error
-
-
-def _given(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that define a study and were named, under the names of `Definition`."""
-    from study.running.settings import Definition
-
-    renamed = {"source": "data", "range": "range_"}
-    named = {field: arguments[renamed.get(field, field)] for field in Definition.model_fields}
-    return {field: value for field, value in named.items() if value not in (None, [])}
-
-
-def _open_or_create(
-    given: dict[str, Any], name: str | None, storage: str | None, preset: str | None
-) -> tuple[Any, Any]:
-    """The study of this name with its runs planned; wrong input leaves nothing behind.
-
-    With it what was prepared, None where that was not needed to know that the study is the same.
-    """
-    from storage.database import NoDatabaseError, open_database
-    from storage.studies import create_study, find_study
-    from study.running.presets import open_preset
-    from study.running.settings import Definition, default_name
-
-    size = open_preset(preset or "quick")
-    name = name or default_name(Definition(**given))
-    try:
-        found = find_study(open_database(_url(storage)), name)
-    except NoDatabaseError:
-        found = None
-    stored = found.stamp["definition"] if found else {}
-    definition = Definition(**{**stored, **given})
-    prepared = None
-    if found is None or definition != Definition(**stored):
-        from study.running.preparation import prepare, refuse_differences
-
-        prepared = prepare(definition)
-        stamp = prepared.stamp()
-        if found is not None:
-            refuse_differences(found, stamp)
-        else:
-            found = create_study(open_database(_url(storage), create=True), name, stamp)
-            _tell_left_out(stamp)
-    if preset is not None or not found.ledger.progress():
-        found.ledger.plan(size.runs())
-    return found, prepared
-
-
-def _work(study: Any, prepared: Any, storage: str | None, workers: int, device: str) -> int:
-    """Run what waits on worker processes, showing how far it is; the exit code."""
-    from study.reporting.overview import compute
-    from study.running.recovery import requeue_ended
-
-    requeue_ended(study)
-    before = compute(study)
-    if before.done == before.total:
-        print(f"all {before.total} runs of {study.name} are done", file=sys.stderr)
-        return 0
-    from study.reporting.progress import following
-    from study.running.launch import Crew, launch
-    from study.running.preparation import prepare_for
-
-    prepared = prepared or prepare_for(study)
-    crew = Crew(workers, device, _url(storage), _folder(study) / "logs")
-    with following(study, workers) as tick:
-        return launch(study, prepared, crew, tick)
-
-
-def _explain(study: Any, code: int) -> None:
-    """Say why a study ended before its end, and how it goes on."""
-    from study.reporting.overview import compute
-
-    if code in (130, 143):
-        now = compute(study)
-        left = now.total - now.done
-        print(f"stopped: {now.done} of {now.total} runs are done, {left} wait", file=sys.stderr)
-        print(f"resume:  {shlex.join([*_entry(), *sys.argv[1:]])}", file=sys.stderr)
-        return
-    logs = sorted((_folder(study) / "logs").glob("*.log"))
-    lines = [line for log in logs for line in log.read_text().splitlines()[-1:]]
-    print(
-        f"{lines[-1] if lines else 'workers ended'}\nlogs: {_folder(study)}/logs", file=sys.stderr
-    )
-
-
-def _tell_left_out(stamp: dict[str, Any]) -> None:
-    if stamp["skipped"]:
-        names = ", ".join(stamp["skipped"][:3])
-        print(f"{stamp['data']['skipped']} files cannot be read: {names}", file=sys.stderr)
-    if stamp["left_out"]:
-        names = ", ".join(f"{name} ({where})" for name, where in stamp["left_out"])
-        print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)
-
-
-def _check_device(name: str) -> None:
-    """Refuse a device that is not there before anything is stored; `auto` and `cpu` always are."""
-    if name not in ("auto", "cpu"):
-        from study.training.device import open_device
-
-        open_device(name)
-
-
-def _load(name: str | None, storage: str | None) -> Any:
-    from storage.database import open_database
-    from storage.studies import load_study
-
-    return load_study(open_database(_url(storage)), name)
-
-
-def _url(storage: str | None) -> str:
-    from storage.database import DEFAULT_URL
-
-    return storage or DEFAULT_URL
-
-
-def _folder(study: Any) -> Path:
-    from storage.database import folder_of
-
-    return folder_of(study.database) / str(study.slug)
 
 
 def _show(content: Any) -> None:
@@ -403,33 +385,6 @@ def _show(content: Any) -> None:
     from rich.console import Console
 
     Console(highlight=False).print(content, crop=False)
-
-
-def _default_workers(device: str) -> int:
-    """One per GPU where there are any and they are wanted, else one per core."""
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return gpus if gpus and device != "cpu" else _cores()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _larger(study: Any, storage: str | None) -> str:
-    """The command that narrows the intervals: the same study with the next larger preset."""
-    from study.running.presets import PRESETS
-
-    rows = study.ledger.progress()["measure"].total
-    larger = [name for name, preset in PRESETS.items() if preset.measure > rows]
-    words = ["--study", study.name, *(["--preset", larger[0]] if larger else ["--json"])]
-    place = ["--storage", study.database.url] if storage else []
-    return shlex.join([*_entry(), *([] if larger else ["importance"]), *words, *place])
-
-
-def _entry() -> list[str]:
-    """How this program was called."""
-    program = sys.argv[0]
-    return ["python", program] if program.endswith(".py") else [Path(program).name]
 
 
 def _one_line(message: str) -> str:

@@ -55,7 +55,10 @@ Range = Annotated[
 ]
 Choices = Annotated[
     list[str] | None,
-    typer.Option(help="Some options only: activation=relu,gelu.", rich_help_panel=_SPACE),
+    typer.Option(
+        help="Some options only, the first being the baseline: activation=relu,gelu.",
+        rich_help_panel=_SPACE,
+    ),
 ]
 Epochs = Annotated[
     int | None, typer.Option(help="Epochs of every run (default 15).", rich_help_panel=_STUDY)

@@ -71,4 +71,5 @@ FACTOR = Factor(
     "activation",
     topic="activation",
     options=(relu, sigmoid, tanh, elu, leaky_relu, gelu, silu),
+    retune=True,
 )

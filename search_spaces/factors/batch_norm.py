@@ -56,4 +56,6 @@ def group(recipe: Recipe) -> Recipe:
     return replace(recipe, norm=over_groups)
 
 
-FACTOR = Factor("batch_norm", topic="batch normalization", options=(none, batch, layer, group))
+FACTOR = Factor(
+    "batch_norm", topic="batch normalization", options=(none, batch, layer, group), retune=True
+)

@@ -73,4 +73,6 @@ def _check(lr: float, **decays: float) -> None:
             raise ValueError(f"{name} must be in [0, 1), got {decay}")
 
 
-FACTOR = Factor("optimizer", topic="optimizer", options=(sgd, adam, adamw, adagrad, rmsprop))
+FACTOR = Factor(
+    "optimizer", topic="optimizer", options=(sgd, adam, adamw, adagrad, rmsprop), retune=True
+)

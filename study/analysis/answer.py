@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
-
 from study.analysis.effects import Effect
 from study.analysis.intervals import Interval
-from study.analysis.verdict import Verdict
-
-MATTERS, NOISE = "matters", "not distinguishable"
+from study.analysis.verdict import PROBABLE, Verdict
 
 PLACEBO = "placebo"
 """The factor that training never reads, as spaces name it."""
@@ -58,8 +54,9 @@ class Factor(NamedTuple):
     the factor causes, √(share · explained variance), in hundredths of the objective. p_value: of
     the holdout randomization test, Holm-corrected. p_first: in which part of the half-samples its
     share is the largest. gain: mean of its best option less that of its baseline, in hundredths.
-    range: of its marginal, the highest mean less the lowest, in hundredths. verdict: `matters`
-    when significant and above the noise floor, or `not distinguishable` from noise.
+    range: of its marginal, the highest mean less the lowest, in hundredths. verdict: `probable`
+    when significant and above the noise floor, else `not distinguishable` from noise. error:
+    standard error of the share.
     """
 
     name: str
@@ -76,12 +73,13 @@ class Factor(NamedTuple):
     best_option: str
     range: float
     verdict: str
+    error: float
     knobs: tuple[Knob, ...]
 
     @property
     def matters(self) -> bool:
         """Whether it is distinguishable from noise."""
-        return self.verdict == MATTERS
+        return self.verdict == PROBABLE
 
 
 class Topic(NamedTuple):
@@ -131,19 +129,6 @@ class Answer(NamedTuple):
     def floor(self) -> float:
         """The noise floor: the upper bound of the placebo's interval."""
         return self.placebo.interval[1]
-
-
-_STORED = TypeAdapter(Answer)
-
-
-def to_text(answer: Answer) -> str:
-    """The answer as text to store, every digit kept."""
-    return _STORED.dump_json(answer).decode()
-
-
-def from_text(text: str) -> Answer:
-    """The answer that `to_text` wrote."""
-    return _STORED.validate_json(text)
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:

@@ -77,12 +77,12 @@ def fit_blend(rows: Rows, jobs: int, kinds: Sequence[Kind] = KINDS) -> Blend:
     """
     kinds = [kind for kind in kinds if len(rows.values) <= kind.most_rows]
     folds = _folds(rows)
-    tasks = [delayed(_held_out)(kind.tune, rows, fold) for kind in kinds for fold in folds]
+    tasks = [delayed(_predicted_fold)(kind.tune, rows, fold) for kind in kinds for fold in folds]
     tasks += [delayed(_tuned)(kind.tune, rows) for kind in kinds]
     done = run_all(tasks, jobs, len(rows.values))
-    held_out, fits = done[: len(kinds) * FOLDS], done[len(kinds) * FOLDS :]
+    predictions, fits = done[: len(kinds) * FOLDS], done[len(kinds) * FOLDS :]
     predicted = np.empty((len(kinds), len(rows.values)))
-    for i, (fold, outputs) in enumerate(zip(folds * len(kinds), held_out, strict=True)):
+    for i, (fold, outputs) in enumerate(zip(folds * len(kinds), predictions, strict=True)):
         predicted[i // FOLDS, fold] = outputs
     r2 = np.array([_r2(rows.values, outputs) for outputs in predicted])
     earned = np.maximum(r2, 0.0)
@@ -111,7 +111,7 @@ def _folds(rows: Rows) -> list[NDArray[np.int64]]:
     return [np.sort(fold) for fold in np.array_split(order, FOLDS)]
 
 
-def _held_out(tune: Tune, rows: Rows, fold: NDArray[np.int64]) -> Values:
+def _predicted_fold(tune: Tune, rows: Rows, fold: NDArray[np.int64]) -> Values:
     """What is predicted for a fold from the others."""
     with threadpool_limits(1):
         kept = rows.some(np.setdiff1d(np.arange(len(rows.values)), fold), rows.seed)

@@ -52,10 +52,11 @@ def settings_of(layout: Layout) -> list[Setting]:
                 Setting(axis.factor, str(choice), None, choice, {i: (k + 0.5) / count})
                 for k, choice in enumerate(dimension.choices)
             ]
-        elif axis.name != axis.factor:
+        else:
+            option = axis.name.removeprefix(axis.factor).lstrip(".").partition(".")[0]
+            pins = _parent(layout, axis)
             found += [
-                Setting(axis.factor, axis.name.split(".")[1], axis.name, value, {**pins, i: unit})
-                for pins in [_parent(layout, axis)]
+                Setting(axis.factor, option, axis.name, value, {**pins, i: unit})
                 for unit, value in _along(dimension)
             ]
     return found
@@ -64,28 +65,33 @@ def settings_of(layout: Layout) -> list[Setting]:
 def baselines(settings: list[Setting], space: Mapping[str, Any]) -> list[int]:
     """For every setting the number of the one that stands for its factor's baseline.
 
-    That is the first option; where there is only one, its first knob nearest to its default.
+    That is the first option; where there is only one, its first knob nearest to its default; the
+    middle of a factor without options, such as the placebo.
     """
+    described = {factor["name"]: factor["options"] for factor in space["factors"]}
     found: dict[str, int] = {}
-    for factor in space["factors"]:
-        own = [i for i, one in enumerate(settings) if one.factor == factor["name"]]
-        if not own:
-            continue
-        first = factor["options"][0]
-        options = [
-            i for i in own if settings[i].knob is None and settings[i].option == first["name"]
-        ]
-        found[factor["name"]] = options[0] if options else _nearest(settings, own, first)
+    for name in dict.fromkeys(one.factor for one in settings):
+        own = [i for i, one in enumerate(settings) if one.factor == name]
+        options = described.get(name, [])
+        found[name] = _baseline(settings, own, options[0]) if options else own[len(own) // 2]
     return [found[one.factor] for one in settings]
 
 
+def _baseline(settings: list[Setting], own: list[int], first: Mapping[str, Any]) -> int:
+    for i in own:
+        if settings[i].knob is None and settings[i].option == first["name"]:
+            return i
+    return _nearest(settings, own, first)
+
+
 def _nearest(settings: list[Setting], own: list[int], option: Mapping[str, Any]) -> int:
-    knob = option["knobs"][0]
-    path = f"{settings[own[0]].factor}.{option['name']}.{knob['name']}"
+    """The setting of the first knob that varies, nearest to its default."""
+    path = settings[own[0]].knob or ""
+    (default,) = (k["default"] for k in option["knobs"] if k["name"] == path.split(".")[-1])
     along = [i for i in own if settings[i].knob == path]
 
     def distance(i: int) -> float:
-        value, default = settings[i].value, knob["default"]
+        value = settings[i].value
         if isinstance(value, int | float) and isinstance(default, int | float):
             return abs(value - default)
         return float(value != default)

@@ -8,16 +8,13 @@ import numpy as np
 
 from storage.tables import Trial
 from study.analysis.features import Array
+from study.analysis.no_answer import NoAnswer
 
 LEAST_ROWS = 16
 """Below this, half of the rows is too few for a tree to split."""
 
 NEAR_CHANCE = 0.05
 """A run this part of the way from chance to perfect, or less, has learned nothing."""
-
-
-class NoAnswer(Exception):  # noqa: N818 - it is no error: the study simply cannot say yet
-    """There is nothing to answer from; the message is one line that says why."""
 
 
 class Evidence(NamedTuple):

@@ -29,7 +29,7 @@ from study.analysis.significance import holm, p_values
 from study.analysis.verdict import Fitness, judge
 
 VERSION = 1
-"""Of the method: an answer that an earlier version stored is computed again."""
+"""Of the method: what an earlier one stored is computed again."""
 
 SAMPLES = 2048
 """Walks for the shares themselves: their Monte-Carlo error is about 0.008."""

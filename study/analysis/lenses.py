@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import TypeAdapter
 from threadpoolctl import threadpool_limits
 
 from storage.tables import Trial
@@ -96,18 +95,6 @@ LENSES = (
     Lens("100 %", "after all epochs", lambda evidence: after(1.0, evidence)),
     Lens("cost", "what makes a run take long", cost),
 )
-
-_STORED = TypeAdapter(Lenses)
-
-
-def to_text(lenses: Lenses) -> str:
-    """The lenses as text to store, every digit kept."""
-    return _STORED.dump_json(lenses).decode()
-
-
-def from_text(text: str) -> Lenses:
-    """The lenses that `to_text` wrote."""
-    return _STORED.validate_json(text)
 
 
 def _through(lens: Lens, study: Measured, jobs: int) -> Seen:

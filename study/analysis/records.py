@@ -6,12 +6,19 @@ from itertools import combinations
 
 import numpy as np
 
-from study.analysis.answer import MATTERS, NOISE, PLACEBO, Factor, Interaction, Knob, Topic
+from study.analysis.answer import PLACEBO, Factor, Interaction, Knob, Topic
 from study.analysis.effects import Effect, Setting, baselines
 from study.analysis.estimation import Estimate
 from study.analysis.intervals import ahead_probability, first_probability
 from study.analysis.rows import Measured
-from study.analysis.verdict import CERTAIN, SIGNIFICANT, Contender, Fitness
+from study.analysis.verdict import (
+    CERTAIN,
+    NOT_DISTINGUISHABLE,
+    PROBABLE,
+    SIGNIFICANT,
+    Contender,
+    Fitness,
+)
 
 
 def effects_of(study: Measured, settings: list[Setting], found: Estimate) -> tuple[Effect, ...]:
@@ -67,6 +74,7 @@ def factors_of(
         own = [effect for effect in effects if effect.factor == name]
         choices = [effect for effect in own if effect.knob is None] or own
         best = max(choices, key=lambda effect: effect.points, default=None)
+        matters = tested[name] < SIGNIFICANT and found.value[i] > floor
         factors.append(
             Factor(
                 name=name,
@@ -82,7 +90,8 @@ def factors_of(
                 gain_interval=best.interval if best else (0.0, 0.0),
                 best_option=_named(best) if best else "",
                 range=_range([effect.mean for effect in own]),
-                verdict=MATTERS if tested[name] < SIGNIFICANT and found.value[i] > floor else NOISE,
+                verdict=PROBABLE if matters else NOT_DISTINGUISHABLE,
+                error=float(found.error[i]),
                 knobs=tuple(sorted(knobs[name], key=lambda knob: -knob.share)),
             )
         )

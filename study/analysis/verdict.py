@@ -21,6 +21,10 @@ ONE_SIDED = 1.645
 MOST_TIMES = 16
 """Rows are extrapolated to so many times those there are; beyond, it is not worth it."""
 
+CONFIRMED, PROBABLE = "confirmed", "probable"
+NOT_DISTINGUISHABLE, UNTESTED = "not distinguishable", "untested"
+"""How a factor stands: shown by controlled runs, by the measured rows, by neither, never varied."""
+
 Kind = Literal["leader", "tie", "inconclusive", "nothing"]
 
 
@@ -142,9 +146,14 @@ def _within_noise(leader: Contender, floor: float, fit: Fitness) -> Verdict:
 
 
 def _nothing(fit: Fitness) -> Verdict:
-    sentence = f"nothing matters here that these runs can show ({fit.rows} rows, R² {fit.r2:.2f})"
+    """Repeats differ as much as rows: nothing matters. They do not: there are too few rows."""
     if fit.ceiling is not None and fit.ceiling >= OF_CEILING:
-        return Verdict("nothing", (), f"{sentence}: {_run(fit.doubled)}", fit.doubled)
+        sentence = (
+            f"inconclusive: {fit.rows} rows are too few to see what matters (R² {fit.r2:.2f} where "
+            f"at most {fit.ceiling:.2f} could be): {_run(fit.doubled)}"
+        )
+        return Verdict("inconclusive", (), sentence, fit.doubled)
+    sentence = f"nothing matters here that these runs can show ({fit.rows} rows, R² {fit.r2:.2f})"
     return Verdict("nothing", (), sentence, None)
 
 

@@ -1,43 +1,48 @@
 """What a study's analyses say: read where they were kept with it, computed and kept where not."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from typing import TypeVar
+
+from pydantic import TypeAdapter
 
 from storage.answers import Shelf
 from storage.studies import Study
 from storage.tables import read_trials
-from study.analysis import answer, lenses
 from study.analysis.answer import Answer
 from study.analysis.headline import analyse, digest
-from study.analysis.lenses import Lenses
+from study.analysis.lenses import Lenses, look
 
 Analysis = TypeVar("Analysis")
 
 
 def answer_of(study: Study, jobs: int) -> Answer:
     """The importance of every factor. Raises NoAnswer when too little was measured."""
-    return _kept(study, "importance", analyse, answer.to_text, answer.from_text, jobs)
+    return _kept(study, "importance", analyse, TypeAdapter(Answer), jobs)
 
 
 def lenses_of(study: Study, jobs: int) -> Lenses:
     """Importance through the other lenses. Raises NoAnswer when too little was measured."""
-    return _kept(study, "lenses", lenses.look, lenses.to_text, lenses.from_text, jobs)
+    return _kept(study, "lenses", look, TypeAdapter(Lenses), jobs)
 
 
 def _kept(
     study: Study,
     kind: str,
     compute: Callable[..., Analysis],
-    to_text: Callable[[Analysis], str],
-    from_text: Callable[[str], Analysis],
+    records: TypeAdapter[Analysis],
     jobs: int,
 ) -> Analysis:
     trials = read_trials(study)
     space, seed = study.stamp["described"], study.stamp["seed"]
-    shelf = Shelf(study, kind, digest(trials, space, seed))
+    # Records that have changed their fields since then cannot be read, so they are not looked for.
+    fields = json.dumps(records.json_schema(), sort_keys=True)
+    known = digest(trials, space, seed) + fields
+    shelf = Shelf(study, kind, hashlib.sha256(known.encode()).hexdigest())
     text = shelf.read()
     if text is not None:
-        return from_text(text)
+        return records.validate_json(text)
     found = compute(trials, space, seed=seed, jobs=jobs)
-    shelf.write(to_text(found))
+    shelf.write(records.dump_json(found).decode())
     return found

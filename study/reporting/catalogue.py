@@ -48,7 +48,7 @@ def _option_block(option: Mapping[str, Any], *, is_baseline: bool) -> Text:
     text.append(_where(option), style="dim")
     text.append(f"  {' '.join(option['documentation'].split())}", style="default")
     for knob in option["knobs"]:
-        line = f"\n    {knob['name']}: {restore(knob)}, baseline {knob['default']}{_where(knob)}"
+        line = f"\n    {knob['name']}: {restore(knob)}, default {knob['default']}{_where(knob)}"
         text.append(line, style="default")
     return text
 

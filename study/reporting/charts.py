@@ -17,6 +17,7 @@ PALE = "#c4c4c4"
 LEADING = "#0072b2"
 OTHER = "#7fb3d3"
 SEED = "#e69f00"
+POINTS = "\n± standard deviation of the objective that the factor causes, in hundredths (points)"
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
     "font.size": 10,
@@ -85,15 +86,17 @@ def _draw_shares(axes: Axes, rows: Sequence[Factor], answer: Answer) -> None:
     floor = 100 * answer.floor
     axes.axvspan(0, floor, color=PALE, alpha=0.35, lw=0, zorder=0)
     axes.axvline(floor, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=1)
+    inside = floor > 0.45 * highest  # no room for the words behind it
     axes.annotate(
         "noise floor: what a parameter reaches that training never reads",
-        (max(floor, 100 * answer.placebo.interval[1]), len(rows) - 1), (6, 0),
+        (floor, len(rows) - 1), (-6 if inside else 6, 13 if inside else 0),
         textcoords="offset points", fontsize=8.5, color=QUIET, va="center",
-    )  # fmt: skip
+        ha="right" if inside else "left",
+    ).set_in_layout(False)  # fmt: skip
     axes.set(
         xlim=(0, 1.36 * highest), ylim=(len(rows) - 0.4, -0.6),
-        xlabel="share of the explained variance, % (Shapley effect with 95 % interval)\n"
-        "± standard deviation of the objective that the factor causes, in hundredths (points)",
+        xlabel="share of the explained variance, % (Shapley effect with 95 % interval)"
+        + (POINTS if any(factor.matters for factor in rows) else ""),
     )  # fmt: skip
     axes.set_yticks(places, [factor.name for factor in rows])
     for label, factor in zip(axes.get_yticklabels(), rows, strict=True):

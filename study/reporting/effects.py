@@ -19,7 +19,7 @@ def draw(answer: Answer, objective: str) -> RenderableType:
     table.add_column("setting", no_wrap=True)
     for heading in ("mean", "points", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("along its range", no_wrap=True)
+    table.add_column("along", no_wrap=True)
     for factor in answer.factors:
         own = [effect for effect in answer.effects if effect.factor == factor.name]
         table.add_row(Text(factor.name, style="bold" if factor.matters else "dim"))
@@ -70,5 +70,4 @@ def _sketch(along: Sequence[Effect]) -> str:
     means = [effect.mean for effect in along]
     span = (max(means) - min(means)) or 1.0
     places = [(mean - min(means)) / span * (len(LEVELS) - 1) for mean in means]
-    ends = f"{_short(along[0].value)} {{}} {_short(along[-1].value)}"
-    return ends.format("".join(LEVELS[round(place)] for place in places))
+    return "".join(LEVELS[round(place)] for place in places)

@@ -64,7 +64,7 @@ def compute(study: Study) -> Overview:
         data=study.stamp["data"]["name"],
         model=study.stamp["model"],
         progress=study.ledger.progress(),
-        states=dict(Counter(trial.state for trial in trials)),
+        states=dict(Counter(_state(trial) for trial in trials)),
         diverged=sum(bool(trial.attributes.get("diverged")) for trial in complete),
         best=best_trial(trials),
         seconds=sum(trial.time_s or 0 for trial in ended) / len(ended) if ended else None,
@@ -74,6 +74,11 @@ def compute(study: Study) -> Overview:
             for factor in study.stamp["described"]["factors"]
         },
     )
+
+
+def _state(trial: Trial) -> str:
+    """Optuna's word; a trial that waits is one that was interrupted, and is run again."""
+    return "INTERRUPTED" if trial.state == "WAITING" else trial.state
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
@@ -102,7 +107,11 @@ def as_document(overview: Overview) -> dict[str, Any]:
             "trial": best.number,
             "value": best.value,
             "metrics": best.metrics,
-            "parameters": best.parameters,
+            "parameters": {
+                path: value
+                for path, value in best.parameters.items()
+                if path.split(".")[0] in overview.baseline  # not the placebo
+            },
         },
     }
 
@@ -132,13 +141,14 @@ def draw_list(overviews: Sequence[Overview]) -> RenderableType:
 
 def draw_live(overview: Overview, workers: int) -> RenderableType:
     """The latest runs and the state of the study, for `run`."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("trial", justify="right")
-    table.add_column("phase")
-    table.add_column("state")
-    table.add_column(overview.objective, justify="right")
-    table.add_column("time", justify="right")
-    table.add_column("options that differ from the baseline", no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    for heading, width in (
+        ("trial", 6), ("phase", 8), ("state", 11), (overview.objective, 8), ("time", 8),
+    ):  # fmt: skip
+        right = heading not in ("phase", "state")
+        table.add_column(heading, justify="right" if right else "left", min_width=width)
+    rest = "options that differ from the baseline"
+    table.add_column(rest, no_wrap=True, overflow="ellipsis", ratio=1)
     for trial in overview.latest:
         table.add_row(
             f"#{trial.number}",

@@ -17,7 +17,7 @@ def draw(plan: Mapping[str, Any]) -> RenderableType:
     probes = " and ".join(f"{seconds:.2f} s" for seconds in plan["probes_s"])
     rows = {
         "data": f"{plan['data']}, {plan['samples']:,} samples",
-        "model": f"{plan['model']}, {plan['epochs']} epochs a run",
+        "model": f"{plan['model']}, {plan['epochs']} epoch{'s' * (plan['epochs'] > 1)} a run",
         "varied": f"{len(plan['factors'])} factors, {plan['parameters']} parameters",
         "left out": ", ".join(f"{name} ({where})" for name, where in plan["left_out"]),
         "device": f"{plan['device']}, {plan['workers']} workers",

@@ -11,11 +11,14 @@ from rich.text import Text
 
 from storage.studies import Study
 from storage.tables import Trial, read_trials
-from study.analysis.answer import Answer
+from study.analysis.answer import Answer, as_plain
 from study.analysis.answer import as_document as answer_document
+from study.analysis.contrasts import Confirmation
+from study.analysis.recommendation import chosen, standing
 from study.reporting import charts, terminal
 from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
+from study.reporting.recommendation import confirmation_of
 
 
 class Summary(NamedTuple):
@@ -26,6 +29,8 @@ class Summary(NamedTuple):
     objective: str
     answer: Answer
     best: Trial
+    confirmation: Confirmation | None
+    space: Mapping[str, Any]
 
 
 def compute(study: Study, jobs: int) -> Summary:
@@ -37,21 +42,28 @@ def compute(study: Study, jobs: int) -> Summary:
     answer = answer_of(study, jobs)
     best = best_trial(trials)
     assert best is not None, "an answer has complete runs"
-    stamp = study.stamp
-    return Summary(study.name, stamp["data"]["name"], stamp["objective"], answer, best)
+    data, objective = study.stamp["data"]["name"], study.stamp["objective"]
+    space = study.stamp["described"]
+    confirmation = confirmation_of(study)
+    return Summary(study.name, data, objective, answer, best, confirmation, space)
 
 
 def as_document(summary: Summary) -> dict[str, Any]:
     """The summary as JSON: that of the answer, and the best run."""
     best = summary.best
+    document = answer_document(summary.answer, summary.study)
+    for factor, row in zip(summary.answer.factors, document["factors"], strict=True):
+        contrast = summary.confirmation.of(factor.name) if summary.confirmation else None
+        row["confirmed"] = as_plain(contrast)
+        row["verdict"] = standing(factor, contrast)
     return {
-        **answer_document(summary.answer, summary.study),
+        **document,
         "best": {
             "trial": best.number,
             "value": best.value,
             "metrics": best.metrics,
             "seed": best.seed,
-            "parameters": _real(best.parameters),
+            "parameters": _complete(summary),
         },
     }
 
@@ -81,7 +93,7 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
         terminal.draw(summary.answer, summary.objective),
         Text(),
         title,
-        _configuration(best.parameters),
+        _configuration(summary),
         Text(),
         _whole_line(f"chart  {first} (beside it {kinds})"),
         _whole_line(f"next   {following}"),
@@ -93,22 +105,28 @@ def _whole_line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ignore")
 
 
-def _configuration(parameters: Mapping[str, Any]) -> RenderableType:
-    """Each factor's option with its knobs, a line each."""
+def _configuration(summary: Summary) -> RenderableType:
+    """The option of each factor with its knobs, a line each; then what no run varied."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    knobs: dict[str, list[str]] = {}
-    options: dict[str, str] = {}
-    for path, value in _real(parameters).items():
-        factor, *rest = path.split(".")
-        if rest:
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            knobs.setdefault(factor, []).append(f"{rest[-1]} {shown}")
-        else:
-            options[factor] = str(value)
-    for factor in dict.fromkeys([*options, *knobs]):
-        table.add_row(f"  {factor}", options.get(factor, ""), ", ".join(knobs.get(factor, [])))
-    return table
+    held = []
+    for factor in summary.space["factors"]:
+        option, knobs = chosen(factor, summary.best.parameters)
+        if not {factor["name"], *knobs} & summary.best.parameters.keys():
+            held.append(f"{factor['name']} {option}")
+            continue
+        shown = (f"{path.split('.')[-1]} {_short(value)}" for path, value in knobs.items())
+        table.add_row(f"  {factor['name']}", option, ", ".join(shown))
+    return Group(table, *([Text(f"  held: {', '.join(held)}")] if held else []))
 
 
-def _real(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if name != "placebo"}
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _complete(summary: Summary) -> dict[str, Any]:
+    """Every factor's option and knobs, also those that were held."""
+    found: dict[str, Any] = {}
+    for factor in summary.space["factors"]:
+        option, knobs = chosen(factor, summary.best.parameters)
+        found |= {factor["name"]: option, **knobs}
+    return found

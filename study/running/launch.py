@@ -104,6 +104,8 @@ def _log_to(path: Path) -> None:
 
 def _stop(study: Study, processes: list[ForkProcess], received: list[signal.Signals]) -> int:
     """Ask all workers to stop, and once more for every further signal; the exit code."""
+    if received[0] == signal.SIGINT:
+        print("stopping after this epoch; Ctrl-C again stops at once", file=sys.stderr)
     sent = 0
     while any(process.exitcode is None for process in processes):
         for number in received[sent:]:

@@ -1,11 +1,12 @@
 """One claimed run becomes a finished trial: the only meeting of a trial and the loop."""
 
 import platform
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from search_spaces.space import Config, Space
+from storage.arms import CONTRAST, read_arms
 from storage.ledger import Claim
 from storage.studies import Study
 from storage.tables import read_trials, tidy
@@ -14,7 +15,7 @@ from study.running.design import designed
 from study.running.pruning import is_hopeless, thresholds
 from study.running.sampler import propose
 from study.running.stopping import InterruptedRunError, Stop
-from study.training.division import Division
+from study.training.division import Division, Part
 from study.training.loop import Outcome, Report, train
 from study.training.network import Builder
 from study.training.randomness import derive_seed
@@ -24,7 +25,11 @@ REPORTS = 8
 
 
 class Bench(NamedTuple):
-    """A worker's place: the study, and all that its runs have in common."""
+    """A worker's place: the study, and all that its runs have in common.
+
+    test: the test part, where the study is a confirmation. chance: objective of having learned
+    nothing.
+    """
 
     study: Study
     space: Space
@@ -34,6 +39,8 @@ class Bench(NamedTuple):
     seed: int
     device: str
     chance: float
+    objective: str
+    test: Part | None
 
 
 def run(bench: Bench, claim: Claim, stop: Stop) -> str | None:
@@ -46,7 +53,7 @@ def run(bench: Bench, claim: Claim, stop: Stop) -> str | None:
         bench.study.ledger.finish(claim)
         return None
     try:
-        reason = _end(trial, _train(bench, claim, trial, stop))
+        reason = _end(bench, trial, _train(bench, claim, trial, stop))
     except (InterruptedRunError, KeyboardInterrupt):
         trial.wait()
         bench.study.ledger.hand_back(claim)
@@ -63,7 +70,7 @@ def _trial(bench: Bench, claim: Claim) -> LiveTrial | None:
     config = _configuration(bench, claim)
     attributes = {
         **claim.run._asdict(),
-        "seed": derive_seed(bench.seed, *claim.run),
+        "seed": _seed(bench, claim),
         "host": platform.node(),
         "device": bench.device,
         "chance": bench.chance,
@@ -85,8 +92,18 @@ def _earlier_trial(bench: Bench, claim: Claim) -> LiveTrial | None:
     return None
 
 
+def _seed(bench: Bench, claim: Claim) -> int:
+    """The run's own; arms of one purpose share theirs, repeat by repeat."""
+    if claim.run.phase == "confirm":
+        purpose = read_arms(bench.study)[claim.run.row].purpose
+        return derive_seed(bench.seed, "confirm", purpose, claim.run.repeat)
+    return derive_seed(bench.seed, *claim.run)
+
+
 def _configuration(bench: Bench, claim: Claim) -> Config:
     run = claim.run
+    if run.phase == "confirm":
+        return read_arms(bench.study)[run.row].config
     if run.phase == "baseline":
         return bench.space.baseline()
     if run.phase == "measure":
@@ -100,13 +117,21 @@ def _train(bench: Bench, claim: Claim, trial: LiveTrial, stop: Stop) -> Outcome 
     stored = tidy(trial.stored())
     recipe = bench.space.build(stored.parameters, bench.data.problem)
     report = _reporter(bench, claim, trial, stop)
+    test = bench.test if _is_contrast(bench, claim) else None
     try:
-        return train(recipe, bench.data, bench.model, bench.epochs, stored.seed, report)
+        return train(recipe, bench.data, bench.model, bench.epochs, stored.seed, report, test)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"
     except (RuntimeError, ValueError) as error:
         return f"{type(error).__name__}: {error}"[:500]
+
+
+def _is_contrast(bench: Bench, claim: Claim) -> bool:
+    """Whether the run is one of those that may look at the test part."""
+    if claim.run.phase != "confirm":
+        return False
+    return read_arms(bench.study)[claim.run.row].purpose == CONTRAST
 
 
 def _reporter(bench: Bench, claim: Claim, trial: LiveTrial, stop: Stop) -> Report:
@@ -124,13 +149,17 @@ def _reporter(bench: Bench, claim: Claim, trial: LiveTrial, stop: Stop) -> Repor
     return report
 
 
-def _end(trial: LiveTrial, outcome: Outcome | str) -> str | None:
+def _end(bench: Bench, trial: LiveTrial, outcome: Outcome | str) -> str | None:
     if isinstance(outcome, str):
         trial.fail(outcome)
         return outcome
     if outcome.stopped:
         trial.prune(outcome.value, {})
     else:
-        diverged = {"diverged": True} if outcome.diverged else {}
-        trial.complete(outcome.value, {"metrics": outcome.metrics, **diverged})
+        attributes: dict[str, Any] = {"metrics": outcome.metrics}
+        if outcome.diverged:
+            attributes["diverged"] = True
+        if outcome.test is not None:
+            attributes |= {"test": outcome.test, "test_value": outcome.test[bench.objective]}
+        trial.complete(outcome.value, attributes)
     return None

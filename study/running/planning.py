@@ -3,12 +3,20 @@
 import time
 from typing import NamedTuple
 
+from search_spaces.space import Config
+from study.running.allocator import keep_freed_memory
 from study.running.design import designed
 from study.running.preparation import Prepared
 from study.running.presets import Preset
 from study.training.device import open_device
-from study.training.division import training_division
+from study.training.division import Division, Part, training_division
 from study.training.loop import train
+from study.training.network import normal_name
+
+PROBES = 2
+
+WARM_UP = 64
+"""Samples of a run that is not timed."""
 
 
 class Plan(NamedTuple):
@@ -36,20 +44,19 @@ class Plan(NamedTuple):
 
 
 def make_plan(prepared: Prepared, preset: Preset, workers: int, device_name: str) -> Plan:
-    """Time the baseline and the first designed row, each with one thread as a worker has it."""
+    """Time the first designed rows, as a worker runs them."""
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
     data = training_division(prepared.dataset, definition.seed, device)
-    probes = []
-    for config in (space.baseline(), designed(space, definition.seed, 0)):
-        start = time.perf_counter()
-        recipe = space.build(config, data.problem)
-        train(recipe, data, prepared.model, definition.epochs, definition.seed, lambda *_: False)
-        probes.append(time.perf_counter() - start)
+    keep_freed_memory()
+    rows = [designed(space, definition.seed, row) for row in range(PROBES)]
+    few = data._replace(pool=Part(data.pool.inputs[:WARM_UP], data.pool.targets[:WARM_UP]))
+    _seconds(prepared, few, rows[0], epochs=1)  # what only the first run of a worker waits for
+    probes = [_seconds(prepared, data, row, definition.epochs) for row in rows]
     return Plan(
         data=prepared.dataset.name,
         samples=len(prepared.dataset.targets),
-        model=definition.model,
+        model=normal_name(definition.model),
         device=str(device),
         factors=tuple(factor.name for factor in space.varied),
         parameters=len(space.coordinates()) - 1,
@@ -59,3 +66,11 @@ def make_plan(prepared: Prepared, preset: Preset, workers: int, device_name: str
         workers=workers,
         probes_s=tuple(probes),
     )
+
+
+def _seconds(prepared: Prepared, data: Division, config: Config, epochs: int) -> float:
+    start = time.perf_counter()
+    recipe = prepared.space.build(config, data.problem)
+    seed = prepared.definition.seed
+    train(recipe, data, prepared.model, epochs, seed, lambda *_: False)
+    return time.perf_counter() - start

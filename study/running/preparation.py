@@ -6,16 +6,20 @@ from typing import NamedTuple
 import torch
 
 from search_spaces.overrides import Overrides, open_space, override
+from search_spaces.problem import Problem
 from search_spaces.space import LeftOut, Space
 from storage.stamp import Stamp, differences
 from storage.studies import Study
 from study.running.settings import Definition
 from study.training.dataset import Dataset
 from study.training.metrics import objective_name
-from study.training.network import Builder, normal_name, open_model
+from study.training.network import Builder, normal_name, open_model, try_model
 from study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
+
+ANY = Problem(shape=(3, 32, 32), classes=10)
+"""A problem that every factor applies to."""
 
 SHOWN = 20
 """Unreadable files that a stamp names; it counts the others."""
@@ -67,18 +71,21 @@ def prepare(definition: Definition) -> Prepared:
     """
     torch.set_num_threads(1)
     space = open_space(definition.space)
+    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
+    override(space, changes, ANY)  # before the data is read, which may take long
     dataset = load_dataset(
         definition.source,
         limit=definition.limit,
         image_size=definition.image_size,
         target=definition.target,
     )
-    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
     edited = override(space, changes, dataset.problem)
     fitted, left_out = edited.fitted(dataset.problem)
     if not fitted.varied:
         raise ValueError("nothing is left to vary; fix or drop fewer factors")
     model = open_model(definition.model, dataset.problem)
+    recipe = fitted.build(fitted.baseline(), dataset.problem)
+    try_model(model, definition.model, recipe, dataset.problem)
     return Prepared(definition, dataset, fitted, left_out, model)
 
 
@@ -98,5 +105,6 @@ def refuse_differences(study: Study, stamp: Stamp) -> None:
     differing = differences(study.stamp, stamp)
     if differing:
         raise ValueError(
-            f"study {study.name!r} is another one ({'; '.join(differing)}); choose another --study"
+            f"study {study.name!r} has other settings; choose another --study "
+            f"({'; '.join(differing)})"
         )

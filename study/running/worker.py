@@ -5,13 +5,14 @@ import logging
 import torch
 
 from storage.ledger import this_process
-from storage.studies import Study
+from storage.studies import CONFIRMATION, Study
+from study.running.confirmation import test_part
 from study.running.objective import Bench, run
 from study.running.preparation import Prepared
 from study.running.stopping import InterruptedRunError, Stop
 from study.training.device import open_device
 from study.training.division import training_division
-from study.training.metrics import chance
+from study.training.metrics import chance, objective_name
 
 FAILURES = 5
 """Equal failures in a row that end a worker: the next run would fail the same way."""
@@ -56,4 +57,6 @@ def open_bench(study: Study, prepared: Prepared, device: torch.device) -> Bench:
         seed,
         str(device),
         chance(data.validation.targets, data.problem),
+        objective_name(data.problem),
+        test_part(prepared, device) if study.name.endswith(CONFIRMATION) else None,
     )

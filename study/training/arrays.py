@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,10 @@ def read_npz(source: str) -> Decoded:
     except ValueError as error:
         if "pickle" not in str(error):
             raise
+        # numpy says the same of a file that is no archive at all.
+        what = "holds Python objects" if is_zipfile(source) else "is no .npz archive"
         raise ValueError(
-            f"file {source!r} holds Python objects; save X and y as plain arrays"
+            f"file {source!r} {what}; save plain arrays with numpy.savez(path, X=inputs, y=targets)"
         ) from None
     return from_arrays(inputs, targets, source)
 
@@ -41,10 +43,11 @@ def call_function(source: str) -> Decoded:
     module_name, _, function_name = source.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:
+        # A user's code may raise anything; --debug shows where.
         raise ValueError(
             f"data {source!r} cannot be imported ({_line(error)}); use package.module:function"
-        ) from None
+        ) from error
     try:
         inputs, targets = function()
     except Exception as error:

@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
 
     value: the objective after the last epoch; chance when diverged.
     stopped: the report asked to stop before the last epoch; there are no metrics then.
+    test: metrics on the test part; None where it was not given.
     """
 
     value: float
@@ -34,6 +35,7 @@ class Outcome(NamedTuple):
     diverged: bool
     stopped: bool
     epochs: int
+    test: Metrics | None = None
 
 
 class Training(NamedTuple):
@@ -60,9 +62,17 @@ class Training(NamedTuple):
 
 
 def train(
-    recipe: Recipe, data: Division, model: Builder, epochs: int, seed: int, report: Report
+    recipe: Recipe,
+    data: Division,
+    model: Builder,
+    epochs: int,
+    seed: int,
+    report: Report,
+    test: Part | None = None,
 ) -> Outcome:
     """Train a network as the recipe says and measure it on the validation part.
+
+    test: another part to measure it on, once, at the end.
 
     The same arguments give the same outcome, on a CPU with one thread to the last digit. A loss
     that is not finite ends the run as diverged: a result, not a failure.
@@ -75,15 +85,15 @@ def train(
         outputs = predict(training, data.validation.inputs)
         # The first wait for the device in this epoch.
         if not bool(loss.isfinite() & outputs.isfinite().all()):
-            return _diverged(data, epoch + 1)
+            return _diverged(data, epoch + 1, test)
         value = float(objective(outputs, data.validation.targets, problem))
         if report(epoch, value) and epoch + 1 < epochs:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
-    outputs, targets = (_in_own_unit(data, n) for n in (outputs, data.validation.targets))
-    metrics = measure(outputs, targets, problem)
+    metrics = _measured(data, outputs, data.validation.targets)
     seen = objective(predict(training, part.inputs), part.targets, problem)
     metrics[f"train_{objective_name(problem)}"] = float(seen)
-    return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs)
+    unseen = test and _measured(data, predict(training, test.inputs), test.targets)
+    return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs, test=unseen)
 
 
 def prepare(
@@ -183,6 +193,10 @@ def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:
     return Part(data.pool.inputs[chosen], targets[chosen])
 
 
+def _measured(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
+    return measure(_in_own_unit(data, outputs), _in_own_unit(data, targets), data.problem)
+
+
 def _in_own_unit(data: Division, numbers: Tensor) -> Tensor:
     """Numbers of a regression in the unit of the source; for classes as they are."""
     if data.target_scale is None:
@@ -199,12 +213,13 @@ def _precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
-def _diverged(data: Division, epochs: int) -> Outcome:
-    targets, problem = data.validation.targets, data.problem
+def _diverged(data: Division, epochs: int, test: Part | None) -> Outcome:
+    name, level = objective_name(data.problem), chance(data.validation.targets, data.problem)
     return Outcome(
-        chance(targets, problem),
-        {objective_name(problem): chance(targets, problem)},
+        level,
+        {name: level},
         diverged=True,
         stopped=False,
         epochs=epochs,
+        test=test and {name: chance(test.targets, data.problem)},
     )

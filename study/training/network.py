@@ -3,12 +3,15 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
 from search_spaces.problem import Problem
 from search_spaces.recipe import Recipe, Transform
+from study.training.randomness import generator
 
 Layer = nn.Linear | nn.Conv2d
 
@@ -65,14 +68,35 @@ def _imported(name: str) -> Builder:
     module_name, _, function_name = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:
+        # A user's code may raise anything; --debug shows where.
         known = ", ".join(ARCHITECTURES)
-        raise ValueError(
-            f"model {name!r} is unknown ({error}); use {known} or package.module:function"
-        ) from None
+        near = get_close_matches(name, [*ARCHITECTURES, "mlp", "cnn"], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"use {known} or package.module:function"
+        why = f" ({error})" if function_name and not near else ""
+        raise ValueError(f"model {name!r} is unknown{why}; {hint}") from error
     return lambda recipe, problem, weights, dropout: function(
         recipe, problem.shape, problem.classes
     )
+
+
+def try_model(model: Builder, name: str, recipe: Recipe, problem: Problem) -> None:
+    """Raise ValueError when the model cannot be built or does not give an output per class."""
+    weights, dropout = generator(0, "weights"), generator(0, "dropout")
+    try:
+        network = model(recipe, problem, weights, dropout).eval()
+        with torch.inference_mode():
+            shape = tuple(network(torch.zeros(2, *problem.shape)).shape)
+    except Exception as error:
+        # A user's code may raise anything; --debug shows where.
+        raise ValueError(
+            f"model {name!r} does not work: {type(error).__name__}: {error}"
+        ) from error
+    if shape != (2, problem.outputs):
+        raise ValueError(
+            f"model {name!r} gives outputs of shape {shape} for 2 samples, "
+            f"not {(2, problem.outputs)}"
+        )
 
 
 class Pointwise(nn.Module):

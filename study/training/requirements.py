@@ -31,7 +31,7 @@ def refuse_unlearnable(decoded: Decoded, source: str) -> None:
     if decoded.classes is None:
         _refuse_numbers(decoded.targets, source)
     else:
-        _refuse_classes(decoded.targets, decoded.parts, decoded.classes, source)
+        _refuse_classes(decoded, decoded.classes, source)
 
 
 def _refuse_numbers(targets: NDArray[Any], source: str) -> None:
@@ -45,18 +45,19 @@ def _refuse_numbers(targets: NDArray[Any], source: str) -> None:
         raise ValueError(f"every target of {source!r} is {targets[0]:g}; nothing can be learned")
 
 
-def _refuse_classes(
-    targets: NDArray[Any], parts: NDArray[np.uint8], classes: tuple[str, ...], source: str
-) -> None:
+def _refuse_classes(decoded: Decoded, classes: tuple[str, ...], source: str) -> None:
+    targets, parts, skipped = decoded.targets, decoded.parts, decoded.skipped
     if len(classes) < 2:
         raise ValueError(
             f"data {source!r} has only one class ({', '.join(classes)!r}); two or more are needed"
         )
     counts = np.bincount(targets, minlength=len(classes))
     if counts.min() < SMALLEST:
+        unreadable = f" that can be read ({len(skipped)} files cannot)" if skipped else ""
         raise ValueError(
-            f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())}; "
-            f"every class needs {SMALLEST} or more: add some, or merge or remove the class"
+            f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())}"
+            f"{unreadable}; every class needs {SMALLEST} or more: add some, or merge or remove "
+            "the class"
         )
     for words, inside, least in _demands(parts):
         counts = np.bincount(targets[inside], minlength=len(classes))

@@ -49,7 +49,7 @@ def test_nothing_is_made_unless_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("foo", "not a database URL"),
+        ("foo", "no database URL"),
         ("sqlite://", "outlive its process"),
         ("sqlite:///{folder}", "is a folder"),
         ("sqlite:///{folder}/text.db", "is not an SQLite database"),

@@ -106,7 +106,7 @@ def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
     assert document["seed_noise"] is None
     assert list(document["factors"][0]) == [
         "name", "topic", "share", "interval", "first_order", "total", "points", "p_value",
-        "p_first", "gain", "gain_interval", "best_option", "range", "verdict", "knobs",
+        "p_first", "gain", "gain_interval", "best_option", "range", "verdict", "error", "knobs",
     ]  # fmt: skip
     assert document["verdict"]["sentence"] == answer.verdict.sentence
     assert np.isfinite([factor["share"] for factor in document["factors"]]).all()

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from storage.tables import Trial
-from study.analysis.evidence import NoAnswer, gather
+from study.analysis.evidence import gather
+from study.analysis.no_answer import NoAnswer
 
 
 def run(row: int, value: float | None, repeat: int = 0, **changes: Any) -> Trial:

@@ -45,8 +45,12 @@ NO_EFFECT = contender("dropout", 0.58, 0.0, p_value=0.4)
         ([contender(low=0.04)], fitness(), "inconclusive", "told from the placebo: run 128", []),
         ([contender(p_value=0.1), CLOSE], fitness(), "inconclusive", "from the placebo", []),
         ([FIRST], fitness(-0.1, 0.2), "nothing", "(128 rows, R² -0.10)", []),
-        ([NO_EFFECT], fitness(), "nothing", "nothing matters here that these runs", []),
-        ([FIRST], fitness(-0.1, 0.9, 32), "nothing", "R² -0.10): run 32 more rows", []),
+        ([NO_EFFECT], fitness(0.05, 0.2), "nothing", "nothing matters here that these runs", []),
+        ([NO_EFFECT], fitness(0.05, None), "nothing", "nothing matters here that these runs", []),
+        ([NO_EFFECT], fitness(), "inconclusive", "too few to see what matters", []),
+        ([FIRST], fitness(-0.1, 0.9, 32), "inconclusive",
+         "32 rows are too few to see what matters (R² -0.10 where at most 0.90 could be): run 32",
+         []),
     ],
 )  # fmt: skip
 def test_the_words_follow_the_numbers(

@@ -7,8 +7,6 @@ import pytest
 from rich.console import Console
 
 from study.analysis.answer import (
-    MATTERS,
-    NOISE,
     Answer,
     Counts,
     Factor,
@@ -16,7 +14,7 @@ from study.analysis.answer import (
     Quality,
     Topic,
 )
-from study.analysis.verdict import Verdict
+from study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
 from study.reporting import charts, terminal
 
 LEADS = Verdict(
@@ -35,7 +33,8 @@ def factor(name: str, share: float, low: float, high: float) -> Factor:
     return Factor(
         name, f"topic of {name}", share, (low, high), share, share, 100 * share,
         p_value=0.001 if low > 0 else 0.5, p_first=share, gain=4.5, gain_interval=(1.0, 8.0),
-        best_option="adam", range=9.0, verdict=MATTERS if low > 0 else NOISE, knobs=(),
+        best_option="adam", range=9.0, verdict=PROBABLE if low > 0 else NOT_DISTINGUISHABLE,
+        error=0.05, knobs=(),
     )  # fmt: skip
 
 

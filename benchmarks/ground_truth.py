@@ -1,0 +1,100 @@
+"""How far importance is from exact values, how often intervals cover, how often noise passes.
+
+python -m benchmarks.ground_truth accuracy     # functions with exact values, 200 to 1,000 rows
+python -m benchmarks.ground_truth coverage     # intervals of 20 simulated studies
+python -m benchmarks.ground_truth null         # p-values of 60 factors that do nothing
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.simulations import EXACT, NOISE, measure
+from study.analysis.answer import Answer
+from study.analysis.estimands import shapley
+from study.analysis.headline import analyse
+from study.analysis.rows import read_measured
+from study.analysis.significance import p_values
+
+JOBS = os.cpu_count() or 1
+NOISE_PART = 0.1
+"""Variance of the seed as a part of the function's."""
+
+
+def main() -> None:
+    parts: dict[str, Callable[[], Table]] = {
+        "accuracy": accuracy,
+        "coverage": coverage,
+        "null": null,
+    }
+    for name in sys.argv[1:] or parts:
+        Console().print(parts[name]())
+
+
+def accuracy() -> Table:
+    table = Table("function", "rows", "R²", "largest error of T", "of the share", "winner")
+    for name, (simulation, total, share) in EXACT.items():
+        for rows in (200, 500, 1000):
+            answer = analyse(measure(simulation, rows), simulation.space, seed=0, jobs=JOBS)
+            found = {factor.name: factor for factor in answer.factors}
+            errors = [abs(found[factor].total - exact) for factor, exact in total.items()]
+            of_shares = [abs(found[factor].share - exact) for factor, exact in share.items()]
+            table.add_row(
+                name,
+                str(rows),
+                f"{answer.surrogate.r2:.3f}",
+                f"{max(errors):.3f}",
+                f"{max(of_shares):.3f}" if of_shares else "",
+                answer.factors[0].name,
+            )
+    return table
+
+
+def coverage(studies: int = 20, rows: int = 256) -> Table:
+    table = Table("function", "studies", "rows", "intervals", "covering")
+    for name, (simulation, _, share) in EXACT.items():
+        exact = share or true_shares(name)
+        covered = []
+        for seed in range(studies):
+            trials = measure(simulation, rows, seed=seed)
+            answer = analyse(trials, simulation.space, seed=seed, jobs=JOBS)
+            covered += [inside(answer, factor, value) for factor, value in exact.items()]
+        table.add_row(name, str(studies), str(rows), str(len(covered)), f"{np.mean(covered):.3f}")
+    return table
+
+
+def null(studies: int = 6, rows: int = 128) -> Table:
+    table = Table("factors", "p < 0.05", "verdicts")
+    found: list[float] = []
+    verdicts = []
+    for seed in range(studies):
+        trials = measure(NOISE, rows, seed=seed)
+        study = read_measured(trials, NOISE.space, seed)
+        own = p_values(study.rows, study.layout, study.by_factor, JOBS)
+        found += [p for name, p in own.items() if name != "placebo"]
+        verdicts.append(analyse(trials, NOISE.space, seed=seed, jobs=JOBS).verdict.kind)
+    rejected = sum(p < 0.05 for p in found)
+    table.add_row(str(len(found)), str(rejected), ", ".join(sorted(set(verdicts))))
+    return table
+
+
+def inside(answer: Answer, factor: str, value: float) -> bool:
+    (own,) = (one for one in answer.factors if one.name == factor)
+    return own.interval[0] <= value <= own.interval[1]
+
+
+def true_shares(name: str) -> dict[str, float]:
+    """Shapley shares of the function itself, from so many walks that their error is 0.002."""
+    simulation, _, _ = EXACT[name]
+    study = read_measured(measure(simulation, 64), simulation.space, 0)
+    asked = shapley(study.layout, study.by_factor, 2**15, seed=1)
+    shares = asked.of(simulation.function(asked.features.astype(np.float64)))
+    return dict(zip(study.by_factor, shares.tolist(), strict=True))
+
+
+if __name__ == "__main__":
+    main()

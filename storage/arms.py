@@ -1,0 +1,35 @@
+"""The arms of a confirmation: configurations that are run again and again with the same seeds."""
+
+from typing import Any, NamedTuple
+
+from storage.studies import Study
+
+_ARMS = "arms"
+
+RANK, TUNE, CONTRAST = "rank", "tune", "contrast"
+"""What an arm is for: ranking candidates, re-tuning a learning rate, or being compared."""
+
+
+class Arm(NamedTuple):
+    """One configuration of a confirmation; its number is the row of its runs.
+
+    name: as on screen. factor: the one that is set back to its baseline; None for the best
+    configuration itself and for candidates. config: its parameters.
+    """
+
+    purpose: str
+    name: str
+    factor: str | None
+    config: dict[str, Any]
+
+
+def read_arms(study: Study) -> list[Arm]:
+    """The arms that were planned so far, in the order of their numbers."""
+    return [Arm(*arm) for arm in study.optuna_study.user_attrs.get(_ARMS, [])]
+
+
+def add_arms(study: Study, arms: list[Arm]) -> int:
+    """Add arms behind those there are; the number of the first one added."""
+    before = read_arms(study)
+    study.optuna_study.set_user_attr(_ARMS, [list(arm) for arm in [*before, *arms]])
+    return len(before)

@@ -1,0 +1,74 @@
+"""Studies side by side, as a table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from storage.studies import Study
+from study.analysis.answer import Factor, as_plain
+from study.analysis.comparison import Comparison, compare
+from study.analysis.verdict import SIGNIFICANT
+from study.reporting.analyses import answer_of
+
+
+def compute(studies: Sequence[Study], jobs: int) -> Comparison:
+    """Compare studies. Raises NoAnswer, or ValueError when they have no factor in common."""
+    return compare({study.name: answer_of(study, jobs) for study in studies})
+
+
+def draw(comparison: Comparison) -> RenderableType:
+    """Shares with intervals, a column per study; what differs for certain is marked."""
+    names = list(next(iter(comparison.factors.values())))
+    certain = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("share, % (95 % interval)", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    for factor, by_study in comparison.factors.items():
+        cells = []
+        for name in names:
+            low, high = (100 * bound for bound in by_study[name].interval)
+            cells.append(f"{100 * by_study[name].share:.1f} ({low:.0f} to {high:.0f})")
+        differs = any(one.factor == factor for one in certain)
+        table.add_row(factor, *cells, style="bold" if differs else "")
+    lines = [
+        f"rank correlation of {one} and {other}: {rho:.2f}"
+        for (one, other), rho in comparison.correlations.items()
+        if rho is not None
+    ]
+    lines += [
+        f"{one.factor} {'weighs more' if one.difference > 0 else 'weighs less'} in {one.one} than "
+        f"in {one.other}: {100 * one.difference:+.1f} points of share (p {one.p_value:.3f})"
+        for one in certain
+    ] or ["no difference between these studies is more than noise"]
+    return Group(table, Text(), *(Text(line) for line in lines))
+
+
+def as_document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON."""
+    document: dict[str, Any] = as_plain(
+        {
+            "schema": 1,
+            "factors": [
+                {
+                    "name": name,
+                    "studies": {study: one._replace(knobs=()) for study, one in own.items()},
+                }
+                for name, own in comparison.factors.items()
+            ],
+            "correlations": [
+                {"studies": list(pair), "spearman": rho}
+                for pair, rho in comparison.correlations.items()
+            ],
+            "differences": comparison.differences,
+        }
+    )
+    return document
+
+
+def _brief(factor: Factor) -> dict[str, Any]:
+    fields = ("share", "interval", "first_order", "total", "points", "p_value", "verdict")
+    return {field: getattr(factor, field) for field in fields}

@@ -1,0 +1,85 @@
+"""What a confirmation found, as a table of differences."""
+
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from storage.arms import RANK, read_arms
+from storage.studies import CONFIRMATION, Study
+from storage.tables import read_trials
+from study.analysis.answer import as_plain
+from study.analysis.contrasts import Confirmation, Contrast
+from study.analysis.contrasts import confirm as confirm_from
+from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
+
+
+class Found(NamedTuple):
+    """A confirmation, and what was ranked for it: name -> mean validation objective."""
+
+    study: str
+    objective: str
+    ranking: dict[str, float]
+    confirmation: Confirmation | None
+
+
+def compute(study: Study) -> Found:
+    """What the runs of a confirming study say."""
+    arms, trials = read_arms(study), read_trials(study)
+    ranking = {}
+    for row, arm in enumerate(arms):
+        values = [t.value for t in trials if t.row == row and t.value is not None]
+        if arm.purpose == RANK and values:
+            ranking[arm.name] = sum(values) / len(values)
+    name = study.name.removesuffix(CONFIRMATION)
+    return Found(name, study.stamp["objective"], ranking, confirm_from(arms, trials))
+
+
+def draw(found: Found, following: str) -> RenderableType:
+    """The best configuration on the test part, and what each change costs."""
+    confirmation = found.confirmation
+    if confirmation is None:
+        return Text("nothing is confirmed: too few runs ended well")
+    low, high = confirmation.interval
+    best = max(found.ranking, key=lambda name: found.ranking[name])
+    title = Text.assemble(
+        (f"best configuration: {best}", "bold"),
+        f"\ntest {found.objective} {confirmation.value:.4f} ({low:.4f} to {high:.4f}), "
+        f"mean of {confirmation.seeds} seeds; first of {len(found.ranking)} ranked on validation",
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("one change")
+    for heading in ("seeds", "loses", "95 % interval", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("standing")
+    for contrast in confirmation.contrasts:
+        table.add_row(*_cells(contrast), style="" if contrast.confirmed else "dim")
+    note = (
+        "loses: points on the test part, the best less the change, with the same seeds in both; p "
+        "of the paired t test, Holm-corrected. re-tuned: with the best of 8 learning rates on "
+        "validation."
+    )
+    following = f"next   {following}"
+    return Group(
+        title, Text(), table, Text(), Text(note), Text(),
+        Text(following, no_wrap=True, overflow="ignore"),
+    )  # fmt: skip
+
+
+def as_document(found: Found) -> dict[str, Any]:
+    """The confirmation as JSON."""
+    document: dict[str, Any] = as_plain({"schema": 1, **found._asdict()})
+    return document
+
+
+def _cells(contrast: Contrast) -> tuple[str, ...]:
+    low, high = contrast.interval
+    return (
+        contrast.name,
+        str(contrast.seeds),
+        f"{contrast.difference:+.2f}",
+        f"{low:+.2f} to {high:+.2f}",
+        f"{contrast.p_value:.3f}" if contrast.p_value >= 0.001 else "< 0.001",
+        CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
+    )

@@ -1,0 +1,176 @@
+"""What to set: as a table, as a command to paste and as TOML."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from storage.arms import read_arms
+from storage.studies import Study, confirmation_name, find_study
+from storage.tables import read_trials
+from study.analysis.answer import as_plain
+from study.analysis.contrasts import Confirmation, confirm
+from study.analysis.recommendation import Setting, recommend
+from study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
+from study.reporting.analyses import answer_of
+from study.reporting.overview import best_trial
+
+SHOWN_DIGITS = 4
+
+
+class Found(NamedTuple):
+    """A recommendation. source: where the configuration comes from, in words."""
+
+    study: str
+    objective: str
+    definition: dict[str, Any]
+    source: str
+    settings: tuple[Setting, ...]
+
+
+def compute(study: Study, jobs: int) -> Found:
+    """The recommendation of a study, with its confirmation where there is one.
+
+    Raises NoAnswer when too little was measured.
+    """
+    answer = answer_of(study, jobs)
+    confirmation = confirmation_of(study)
+    best = best_trial(read_trials(study))
+    assert best is not None, "an answer has complete runs"
+    objective = study.stamp["objective"]
+    config: Mapping[str, Any]
+    if confirmation is None:
+        config = best.parameters
+        source = f"trial #{best.number}, validation {objective} {best.value:.4f}: not confirmed"
+    else:
+        config = confirmation.config
+        mean = f"{objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
+        source = f"confirmed on the test part: {mean}"
+    settings = recommend(answer, study.stamp["described"], config, confirmation)
+    return Found(study.name, objective, study.stamp["definition"], source, settings)
+
+
+def confirmation_of(study: Study) -> Confirmation | None:
+    """What controlled runs said about this study, None where there were none."""
+    found = find_study(study.database, confirmation_name(study.name))
+    return confirm(read_arms(found), read_trials(found)) if found else None
+
+
+def draw(found: Found, path: Path, entry: Sequence[str]) -> RenderableType:
+    """Every factor with its setting and evidence, the command, and where the TOML lies."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("factor", "set to", "share", "gain", "loses", "standing"):
+        right = heading in ("share", "gain", "loses")
+        table.add_column(
+            heading,
+            justify="right" if right else "left",
+            no_wrap=heading != "set to",
+            overflow="fold",
+        )
+    for setting in found.settings:
+        if setting.standing != UNTESTED:
+            table.add_row(*_cells(setting), style=_style(setting))
+    untested = ", ".join(one.factor for one in found.settings if one.standing == UNTESTED)
+    note = (
+        "share: of the explained variance. gain: best option over the baseline's, points. "
+        "loses: points that the best loses on the test part when this factor alone changes."
+    )
+    return Group(
+        Text.assemble(("recommended configuration", "bold"), f"  {found.source}"),
+        Text(), table, Text(), *([Text(f"untested: {untested}")] if untested else []),
+        Text(note), Text(),
+        Text("study what is left, with this held:"),
+        _whole(shlex.join([*entry, *command(found)])), Text(), _whole(f"TOML   {path}"),
+    )  # fmt: skip
+
+
+def command(found: Found) -> list[str]:
+    """The options of a study that holds the recommended settings and varies what is left.
+
+    Of a study over the documented factors all settings are held, and the further factors vary; of
+    one over all factors those settings are held that the evidence is for.
+    """
+    definition = found.definition
+    words = ["--data", definition["source"], "--model", definition["model"]]
+    for name in ("limit", "image_size", "target"):
+        if definition[name] is not None:
+            words += [f"--{name.replace('_', '-')}", str(definition[name])]
+    words += ["--epochs", str(definition["epochs"]), "--space", "full"]
+    everything = definition["space"] != "full"
+    for setting in found.settings:
+        known = setting.share is not None if everything else setting.standing in _HELD
+        if known:
+            for name, value in _assignments(setting).items():
+                words += ["--fix", f"{name}={_shown(value)}"]
+    return words
+
+
+def as_toml(found: Found) -> str:
+    """The settings as TOML: option by factor, then knobs by path, each with its standing."""
+    lines = [f"# {found.study}: {found.source}"]
+    for name in ("source", "model", "epochs"):
+        key = "data" if name == "source" else name
+        lines.append(f"{key} = {json.dumps(found.definition[name])}")
+    lines += ["", "[settings]"]
+    for setting in found.settings:
+        for name, value in _assignments(setting).items():
+            remark = f"  # {setting.standing}" if name == setting.factor else ""
+            lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
+    return "\n".join(lines) + "\n"
+
+
+def write(found: Found, folder: Path) -> Path:
+    """Write the TOML; where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "recommended.toml"
+    path.write_text(as_toml(found))
+    return path
+
+
+def as_document(found: Found) -> dict[str, Any]:
+    """The recommendation as JSON."""
+    plain: dict[str, Any] = as_plain({"schema": 1, **found._asdict(), "command": command(found)})
+    return plain
+
+
+_HELD = (CONFIRMED, PROBABLE)
+
+
+def _assignments(setting: Setting) -> dict[str, Any]:
+    return {setting.factor: setting.option, **setting.knobs}
+
+
+def _cells(setting: Setting) -> tuple[str, ...]:
+    knobs = " ".join(
+        f"{path.split('.')[-1]}={_short(value)}" for path, value in setting.knobs.items()
+    )
+    return (
+        setting.factor,
+        f"{setting.option} {knobs}".strip(),
+        "" if setting.share is None else f"{100 * setting.share:.1f} %",
+        "" if setting.gain is None else f"{setting.gain:+.1f}",
+        "" if setting.contrast is None else f"{setting.contrast.difference:+.2f}",
+        setting.standing,
+    )
+
+
+def _style(setting: Setting) -> str:
+    return "" if setting.standing in _HELD else "dim"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.{SHOWN_DIGITS}g}" if isinstance(value, float) else str(value)
+
+
+def _whole(line: str) -> Text:
+    """A line that is never broken, so that it can be copied."""
+    return Text(line, no_wrap=True, overflow="ignore")

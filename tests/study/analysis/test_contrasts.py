@@ -1,0 +1,100 @@
+"""Paired differences of controlled runs, and what follows from them."""
+
+from typing import Any
+
+import pytest
+from scipy.stats import ttest_rel
+
+from storage.arms import CONTRAST, RANK, Arm
+from storage.tables import Trial
+from study.analysis.contrasts import Contrast, confirm
+from study.analysis.recommendation import recommend, standing
+from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE, UNTESTED
+
+BEST = [0.95, 0.96, 0.94, 0.97, 0.95]
+WORSE = [0.91, 0.93, 0.90, 0.94, 0.92]
+ARMS = [
+    Arm(RANK, "trial 3", None, {"loss": "smoothed"}),
+    Arm(CONTRAST, "best", None, {"loss": "smoothed"}),
+    Arm(CONTRAST, "loss at its baseline", "loss", {"loss": "hard"}),
+    Arm(CONTRAST, "placebo moved", "placebo", {"loss": "smoothed"}),
+]
+
+
+def run(row: int, repeat: int, test_value: float | None) -> Trial:
+    return Trial(0, "COMPLETE", "confirm", row, repeat, 0, {}, 0.5, {}, {}, 1.0, {}, {}, test_value)
+
+
+def trials(*values: list[float]) -> list[Trial]:
+    return [run(row, i, v) for row, own in enumerate(values, 1) for i, v in enumerate(own)]
+
+
+def test_differences_are_paired_by_seed() -> None:
+    found = confirm(ARMS, trials(BEST, WORSE, BEST)[::-1])
+    assert found is not None
+    assert (found.seeds, found.config) == (5, {"loss": "smoothed"})
+    assert found.value == pytest.approx(0.954)
+    loss, placebo = found.contrasts
+    expected = ttest_rel(BEST, WORSE)
+    interval = expected.confidence_interval()
+    assert loss.difference == pytest.approx(3.4)
+    assert loss.interval == pytest.approx((100 * interval.low, 100 * interval.high))
+    assert loss.p_value == pytest.approx(expected.pvalue)
+    assert (loss.better, loss.seeds, loss.confirmed) == (1.0, 5, True)
+    assert (placebo.difference, placebo.p_value, placebo.confirmed) == (0, 1, False)
+
+
+def test_a_run_that_failed_leaves_its_pair_out() -> None:
+    found = confirm(ARMS, [*trials(BEST, WORSE[:4]), run(3, 0, None)])
+    assert found is not None
+    assert [(one.factor, one.seeds) for one in found.contrasts] == [("loss", 4)]
+
+
+@pytest.mark.parametrize("values", [[], [BEST[:2], WORSE[:2]]])
+def test_too_few_seeds_say_nothing(values: list[list[float]]) -> None:
+    assert confirm(ARMS, trials(*values)) is None
+    assert confirm([], []) is None
+
+
+def contrast(difference: float, p_value: float) -> Contrast:
+    return Contrast("", "loss", 5, difference, (0, 0), p_value, 0.5)
+
+
+class Known:
+    def __init__(self, matters: bool) -> None:
+        self.matters = matters
+
+
+@pytest.mark.parametrize(
+    ("factor", "seen", "expected"),
+    [
+        (None, None, UNTESTED),
+        (Known(True), None, PROBABLE),
+        (Known(False), None, NOT_DISTINGUISHABLE),
+        (Known(False), contrast(2, 0.01), CONFIRMED),
+        (Known(True), contrast(2, 0.2), NOT_DISTINGUISHABLE),
+        (Known(True), contrast(-2, 0.01), NOT_DISTINGUISHABLE),
+    ],
+)
+def test_controlled_runs_have_the_last_word(factor: Any, seen: Any, expected: str) -> None:
+    assert standing(factor, seen) == expected
+
+
+def test_every_factor_is_recommended_with_all_its_knobs() -> None:
+    space = {
+        "factors": [
+            {"name": "loss", "options": [
+                {"name": "hard", "knobs": []},
+                {"name": "smoothed", "knobs": [{"name": "amount", "default": 0.1}]},
+            ]},
+            {"name": "warmup", "options": [{"name": "none", "knobs": []}]},
+        ]
+    }  # fmt: skip
+
+    class NoFactors:
+        factors = ()
+
+    answer: Any = NoFactors()
+    loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)
+    assert (loss.option, loss.knobs) == ("smoothed", {"loss.smoothed.amount": 0.1})
+    assert (warmup.option, warmup.knobs, warmup.standing) == ("none", {}, UNTESTED)

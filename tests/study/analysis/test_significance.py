@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.simulations import BRANCH, NOISE, measure
+from study.analysis.rows import read_measured
+from study.analysis.significance import holm, p_values
+
+
+def test_what_acts_is_found_and_the_placebo_is_not() -> None:
+    study = read_measured(measure(BRANCH, 128), BRANCH.space, 0)
+    p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
+    assert max(p["opt"], p["z"]) < 1e-3
+    assert p["placebo"] > 0.05
+
+
+def test_of_sixty_factors_that_do_nothing_few_pass() -> None:
+    """False positives at 0.05 in 60 null cases: at most 10 %."""
+    found = []
+    for seed in range(6):
+        study = read_measured(measure(NOISE, 64, seed=seed), NOISE.space, seed)
+        p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
+        found += [value for name, value in p.items() if name != "placebo"]
+    assert len(found) == 60
+    assert np.mean([value < 0.05 for value in found]) <= 0.1
+
+
+def test_holm_by_hand() -> None:
+    """Holm (1979): 4 · 0.01, then 3 · 0.02, 2 · 0.03 = 0.06 too, and 0.9."""
+    found = holm({"a": 0.03, "b": 0.01, "c": 0.9, "d": 0.02})
+    assert found == pytest.approx({"a": 0.06, "b": 0.04, "c": 0.9, "d": 0.06})
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_keeps_the_order_and_never_helps(p: dict[str, float]) -> None:
+    found = holm(p)
+    assert list(found) == list(p)
+    assert all(p[name] <= found[name] <= 1 for name in p)
+    ordered = sorted(p, key=lambda name: p[name])
+    assert [found[name] for name in ordered] == sorted(found.values())

@@ -1,0 +1,127 @@
+"""What a confirmation runs next, given what it has found."""
+
+from collections import Counter
+
+import pytest
+
+from search_spaces.problem import Problem
+from search_spaces.space import Config, Space, named_space
+from storage.arms import CONTRAST, RANK, TUNE, Arm
+from storage.ledger import Run
+from storage.tables import Trial
+from study.running.confirmation import RATES, Stage, Wish, next_stage
+from study.running.power import FEWEST, MOST
+
+SPACE, _ = named_space("documented").fitted(Problem(shape=(1, 8, 8), classes=10))
+BEST: Config = {
+    **SPACE.baseline(), "activation": "tanh", "dropout": "dropout", "dropout.dropout.rate": 0.3
+}  # fmt: skip
+WISH = Wish({"activation": "elu", "dropout": "dropout", "residual": "residual"}, 0.01)
+
+
+def candidate(number: int, value: float | None, config: Config, **changes: str) -> Trial:
+    plain = Trial(
+        number, "COMPLETE", "search", number, 0, 0, dict(config), value, {}, {}, 1.0, {}
+    )  # fmt: skip
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+CANDIDATES = [
+    candidate(0, 0.5, SPACE.baseline()),
+    candidate(1, 0.9, BEST),
+    candidate(2, 0.95, {**BEST, "placebo": 0.7}),  # the same configuration
+    candidate(3, 0.99, {**BEST, "penalty": "l2", "penalty.l2.weight": 1e-3}, state="PRUNED"),
+]
+
+
+class Simulated:
+    """A confirmation whose runs end at once, with the values that a rule gives."""
+
+    def __init__(self, noise: float = 0.0, space: Space = SPACE) -> None:
+        self.noise, self.space = noise, space
+        self.arms: list[Arm] = []
+        self.trials: dict[Run, Trial] = {}
+
+    def step(self, wish: Wish = WISH) -> Stage:
+        stage = next_stage(CANDIDATES, self.arms, list(self.trials.values()), self.space, wish)
+        self.arms += stage.arms
+        for run in stage.runs:
+            self.trials.setdefault(run, self.ended(run))
+        return stage
+
+    def ended(self, run: Run) -> Trial:
+        config = self.arms[run.row].config
+        rate = config.get("optimizer.sgd.lr", 0.1)
+        value = (
+            0.9 * (config["activation"] == "tanh") + 0.01 * (0.01 < rate < 0.1)
+            + self.noise * (-1) ** (run.repeat + run.row)
+        )  # fmt: skip
+        return Trial(
+            len(self.trials), "COMPLETE", "confirm", run.row, run.repeat, 0, config, value,
+            {}, {}, 1.0, {}, {}, value,
+        )  # fmt: skip
+
+
+def test_the_stages_follow_each_other_and_end() -> None:
+    simulated = Simulated()
+    ranking = simulated.step()
+    assert [arm.name for arm in ranking.arms] == ["trial 2", "trial 0"]
+    assert {arm.purpose for arm in ranking.arms} == {RANK}
+    assert len(ranking.runs) == 6
+
+    tuning = simulated.step()
+    assert {(arm.purpose, arm.factor) for arm in tuning.arms} == {(TUNE, "activation")}
+    assert len(tuning.runs) == len(tuning.arms) == RATES
+    assert all(arm.config["activation"] == "relu" for arm in tuning.arms)
+
+    contrasts = simulated.step()
+    assert [arm.name for arm in contrasts.arms] == [
+        "best",
+        "activation at its baseline",
+        "activation at its baseline, re-tuned",
+        "dropout at its baseline",
+        "residual set to residual",
+        "placebo moved",
+    ]
+    assert set(Counter(run.row for run in contrasts.runs).values()) == {FEWEST}
+    assert {run.repeat for run in contrasts.runs} == set(range(FEWEST))
+    assert simulated.step().arms == []
+    assert set(simulated.step().runs) <= set(simulated.trials)
+
+
+def test_an_arm_changes_one_factor_and_nothing_else() -> None:
+    simulated = Simulated()
+    for _ in range(3):
+        simulated.step()
+    best, *others = [arm for arm in simulated.arms if arm.purpose == CONTRAST]
+    for arm in others:
+        changed = {
+            key.split(".")[0]
+            for key in arm.config.keys() | best.config.keys()
+            if arm.config.get(key) != best.config.get(key)
+        }
+        assert changed == ({arm.factor} | ({"optimizer"} if "re-tuned" in arm.name else set()))
+        SPACE.distributions(arm.config)
+    (tuned,) = (arm for arm in others if "re-tuned" in arm.name)
+    assert 0.01 < float(tuned.config["optimizer.sgd.lr"]) < 0.1
+
+
+@pytest.mark.parametrize(("noise", "seeds"), [(0.0, FEWEST), (0.004, 13), (0.1, MOST)])
+def test_seeds_grow_with_the_spread_of_differences(noise: float, seeds: int) -> None:
+    simulated = Simulated(noise)
+    for _ in range(6):
+        simulated.step()
+    rows = {row for row, arm in enumerate(simulated.arms) if arm.purpose == CONTRAST}
+    counts = Counter(run.row for run in simulated.trials if run.row in rows)
+    assert set(counts.values()) == {seeds}
+
+
+def test_a_factor_that_is_wished_for_later_joins_with_the_same_seeds() -> None:
+    simulated = Simulated()
+    for _ in range(4):
+        simulated.step()
+    before = len(simulated.arms)
+    wider = Wish({**WISH.alternatives, "penalty": "l2"}, 0.01)
+    added = simulated.step(wider)
+    assert [arm.name for arm in added.arms] == ["penalty set to l2"]
+    assert added.runs == [Run("confirm", before, seed) for seed in range(FEWEST)]
