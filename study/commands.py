@@ -1,6 +1,5 @@
 """The verbs of the terminal: one function each. Heavy imports are inside, so --help stays quick."""
 
-import gc
 import json
 import os
 import sys
@@ -33,10 +32,6 @@ from study.options import (
     Target,
     Workers,
 )  # fmt: skip
-
-GARBAGE = 50_000
-"""New objects between two looks for garbage. Imports make many that stay, and looking at them all
-again and again took 0.13 s of a `status` of 1.04 s (medians of 5)."""
 
 app = typer.Typer(
     name="run_study.py",
@@ -216,18 +211,21 @@ def importance(
     """Which factor matters most, how sure that is, and the best configuration."""
     with _refusing():
         opened = starting.load(study, storage)
-        from study.reporting import lenses as drawing
         from study.reporting import summary
-        from study.reporting.analyses import lenses_of
 
         found = summary.compute(opened, jobs=starting.cores())
-        seen = lenses_of(opened, jobs=starting.cores()) if lenses else None
     files = summary.write(found, starting.folder(opened))
-    if as_json:
-        _show({**summary.as_document(found), **(drawing.as_document(seen) if seen else {})})
+    if not lenses:
+        following = starting.larger(opened, storage)
+        _show(summary.as_document(found) if as_json else summary.draw(found, files, following))
         return
-    _show(summary.draw(found, files, starting.larger(opened, storage)))
-    if seen:
+    from study.reporting import lenses as drawing
+
+    seen = drawing.lenses_of(opened, jobs=starting.cores())
+    if as_json:
+        _show({**summary.as_document(found), **drawing.as_document(seen)})
+    else:
+        _show(summary.draw(found, files, starting.larger(opened, storage)))
         _show("")
         _show(drawing.draw(seen, found.answer))
 
@@ -310,9 +308,16 @@ def compare(
 
 
 def main() -> None:
-    """The terminal's entry: parses, runs one verb, and ends with its exit code."""
-    gc.set_threshold(GARBAGE)
-    arguments = sys.argv[1:]
+    """The terminal's entry: runs one verb, and ends with its exit code."""
+    code = execute(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is written and all children have ended; Python would take torch apart for 1.4 s.
+    os._exit(code)
+
+
+def execute(arguments: list[str]) -> int:
+    """Parse the arguments of a command line and run its verb; the exit code."""
     debug = "--debug" in arguments
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"
@@ -321,13 +326,12 @@ def main() -> None:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in informing):
         arguments.insert(0, "run")
     try:
-        code = app(arguments, prog_name="run_study.py", standalone_mode=False)
+        return app(arguments, prog_name="run_study.py", standalone_mode=False) or 0
     except typer.TyperException as error:
         if debug:
             traceback.print_exc()
         print(f"run_study.py: error: {_one_line(_worded(error, arguments))}", file=sys.stderr)
-        code = error.exit_code
-    sys.exit(code)
+        return error.exit_code
 
 
 def _worded(error: typer.TyperException, arguments: list[str]) -> str:

@@ -145,10 +145,11 @@ def test_status_and_list_as_json(finished: tuple[Path, str, str]) -> None:
 @pytest.mark.parametrize("verb", ["--help", "status", "list", "run --help"])
 def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: str) -> None:
     program = (
-        "import sys; sys.argv = ['run_study.py', *sys.argv[1:]]\n"
-        "from study.commands import main\n"
-        "try: main()\n"
-        "finally: assert 'torch' not in sys.modules, 'torch was imported'"
+        "import sys\n"
+        "from study.commands import execute\n"
+        "code = execute(sys.argv[1:])\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "sys.exit(code)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, *verb.split()],

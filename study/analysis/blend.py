@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from study.analysis.process import tune_process
 from study.analysis.surrogate import Features, Fit, Predict, Values, tune_boosting
@@ -66,14 +65,15 @@ class Blend(NamedTuple):
         return np.array([member.weight for member in self.members])
 
     def each(self, features: Features) -> Values:
-        """What every member predicts: (members, points)."""
-        return np.array([member.predict(features) for member in self.members])
+        """What every member predicts: (members, points); 0 of those without weight."""
+        silent = np.zeros(len(features))
+        return np.array([m.predict(features) if m.weight > 0 else silent for m in self.members])
 
 
 def fit_blend(rows: Rows, jobs: int, kinds: Sequence[Kind] = KINDS) -> Blend:
     """Fit every kind that the number of rows allows, weighted by its cross-validated R².
 
-    A kind that predicts no better than the mean has no weight, unless none does better.
+    A kind that predicts no better than the mean has no weight; where none does, the first has all.
     """
     kinds = [kind for kind in kinds if len(rows.values) <= kind.most_rows]
     folds = _folds(rows)
@@ -86,7 +86,7 @@ def fit_blend(rows: Rows, jobs: int, kinds: Sequence[Kind] = KINDS) -> Blend:
         predicted[i // FOLDS, fold] = outputs
     r2 = np.array([_r2(rows.values, outputs) for outputs in predicted])
     earned = np.maximum(r2, 0.0)
-    weights = earned / earned.sum() if earned.any() else np.full(len(kinds), 1 / len(kinds))
+    weights = earned / earned.sum() if earned.any() else np.eye(len(kinds))[0]
     members = tuple(
         Member(kind.name, float(own), float(weight), fit(*rows), fit)
         for kind, own, weight, fit in zip(kinds, r2, weights, fits, strict=True)
@@ -98,10 +98,11 @@ def run_all(tasks: Sequence[object], jobs: int, rows: int) -> list[Any]:
     """The results of joblib's delayed calls, spread over processes where that pays.
 
     They do not depend on the number of processes: every call has a seed of its own, and linear
-    algebra runs on one thread, since its last digits depend on how many there are.
+    algebra runs on one thread, since its last digits depend on how many there are (in this process
+    the caller sees to that).
     """
     processes = jobs if rows >= ROWS_FOR_PROCESSES else 1
-    with threadpool_limits(1):
+    with parallel_config("loky", inner_max_num_threads=1):
         done: list[Any] = Parallel(n_jobs=processes, max_nbytes=None)(tasks)
     return done
 
@@ -113,14 +114,12 @@ def _folds(rows: Rows) -> list[NDArray[np.int64]]:
 
 def _predicted_fold(tune: Tune, rows: Rows, fold: NDArray[np.int64]) -> Values:
     """What is predicted for a fold from the others."""
-    with threadpool_limits(1):
-        kept = rows.some(np.setdiff1d(np.arange(len(rows.values)), fold), rows.seed)
-        return tune(*kept)(*kept)(rows.features[fold])
+    kept = rows.some(np.setdiff1d(np.arange(len(rows.values)), fold), rows.seed)
+    return tune(*kept)(*kept)(rows.features[fold])
 
 
 def _tuned(tune: Tune, rows: Rows) -> Fit:
-    with threadpool_limits(1):
-        return tune(*rows)
+    return tune(*rows)
 
 
 def _r2(values: Values, predicted: Values) -> float:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from study.analysis.blend import Blend, Rows, run_all
 from study.analysis.estimands import Estimand
@@ -106,11 +105,10 @@ def _answers(
     seeds: NDArray[np.int64],
 ) -> list[Values]:
     found: list[list[Values]] = [[] for _ in asked]
-    with threadpool_limits(1):
-        for part, seed in zip(parts, seeds, strict=True):
-            half = rows.some(part, int(seed))
-            fitted = [(fit(*half), weight) for fit, weight in members]
-            for answers, estimand in zip(found, asked, strict=True):
-                outputs = sum(weight * predict(estimand.features) for predict, weight in fitted)
-                answers.append(estimand.of(np.asarray(outputs)))
+    for part, seed in zip(parts, seeds, strict=True):
+        half = rows.some(part, int(seed))
+        fitted = [(fit(*half), weight) for fit, weight in members]
+        for answers, estimand in zip(found, asked, strict=True):
+            outputs = sum(weight * predict(estimand.features) for predict, weight in fitted)
+            answers.append(estimand.of(np.asarray(outputs)))
     return [np.array(answers) for answers in found]

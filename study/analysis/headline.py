@@ -31,18 +31,29 @@ from study.analysis.verdict import Fitness, judge
 VERSION = 1
 """Of the method: what an earlier one stored is computed again."""
 
-SAMPLES = 2048
-"""Walks for the shares themselves: their Monte-Carlo error is about 0.008."""
-
-FEWER_SAMPLES = 256
-"""Walks for every half-sample, where differences among halves count and not their level."""
-
-KNOB_SAMPLES, FEWER_KNOB_SAMPLES = 512, 64
-PAIR_SAMPLES, FEWER_PAIR_SAMPLES = 2048, 128
-EFFECT_SAMPLES, FEWER_EFFECT_SAMPLES = 256, 32
+FEW_ROWS = 64
+"""Below this, intervals are so wide that a quarter of the points for shares is plenty."""
 
 INTERACTING = 8
 """Factors, those with the largest total index, of which all pairs are looked at."""
+
+
+class Samples(NamedTuple):
+    """How many points an estimate takes: on the whole blend, and for every half-sample.
+
+    2,048 walks have a Monte-Carlo error of about 0.008. Between half-samples, all of which are seen
+    through the same points, differences count and not their level, so that fewer do.
+    """
+
+    fine: int
+    coarse: int
+
+
+WALKS = Samples(2048, 128)
+KNOB_WALKS = Samples(512, 32)
+PAIRS = Samples(2048, 64)
+EFFECTS = Samples(256, 16)
+INDICES = 1024
 
 
 class Questions(NamedTuple):
@@ -119,17 +130,18 @@ def _questions(study: Measured, leading: Sequence[str], settings: Sequence[Setti
     together = {name: study.by_factor[name] for name in leading}
     pins = [setting.pins for setting in settings]
 
-    def asked(build: Any, fine: int, coarse: int, *of: Any) -> Question:
-        return Question(
-            build(layout, of[0], fine, seed, *of[1:]), build(layout, of[0], coarse, seed, *of[1:])
-        )
+    fewer = 4 if study.evidence.rows < FEW_ROWS else 1
+
+    def asked(build: Any, samples: Samples, *of: Any) -> Question:
+        fine, coarse = samples.fine // fewer, samples.coarse
+        return Question(*(build(layout, of[0], number, seed, *of[1:]) for number in (fine, coarse)))
 
     return Questions(
-        factors=asked(shapley, SAMPLES, FEWER_SAMPLES, study.by_factor),
-        topics=asked(shapley, SAMPLES, FEWER_SAMPLES, study.by_topic),
-        knobs=asked(shapley, KNOB_SAMPLES, FEWER_KNOB_SAMPLES, study.by_knob, owners),
-        pairs=asked(pairs, PAIR_SAMPLES, FEWER_PAIR_SAMPLES, together),
-        settings=asked(marginals, EFFECT_SAMPLES, FEWER_EFFECT_SAMPLES, pins),
+        factors=asked(shapley, WALKS, study.by_factor),
+        topics=asked(shapley, WALKS, study.by_topic),
+        knobs=asked(shapley, KNOB_WALKS, study.by_knob, owners),
+        pairs=asked(pairs, PAIRS, together),
+        settings=asked(marginals, EFFECTS, pins),
     )
 
 
@@ -140,7 +152,7 @@ def _indices(study: Measured, blend: Blend) -> dict[str, tuple[float, float]]:
     """
     groups = {**_prefixed("knob", study.by_knob), **_prefixed("topic", study.by_topic),
               **study.by_factor}  # fmt: skip
-    asked: Sobol = sobol(study.layout, groups, SAMPLES, study.rows.seed)
+    asked: Sobol = sobol(study.layout, groups, INDICES, study.rows.seed)
     first, total = asked.of(blend.weights @ blend.each(asked.features)).reshape(2, -1)
     return {name: (float(s), float(t)) for name, s, t in zip(groups, first, total, strict=True)}
 

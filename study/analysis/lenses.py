@@ -12,7 +12,7 @@ from study.analysis.estimands import shapley
 from study.analysis.estimation import Question, estimate
 from study.analysis.evidence import Evidence, has_diverged
 from study.analysis.features import Array
-from study.analysis.headline import FEWER_SAMPLES, SAMPLES
+from study.analysis.headline import WALKS
 from study.analysis.intervals import Interval
 from study.analysis.ped_anova import ped_anova
 from study.analysis.rows import Measured, read_measured
@@ -107,8 +107,8 @@ def _through(lens: Lens, study: Measured, jobs: int) -> Seen:
         return Seen(lens.name, lens.question, blend.r2, (), "no factor explains it")
     groups, seed = study.by_factor, study.rows.seed
     asked = Question(
-        shapley(study.layout, groups, SAMPLES, seed),
-        shapley(study.layout, groups, FEWER_SAMPLES, seed),
+        shapley(study.layout, groups, WALKS.fine, seed),
+        shapley(study.layout, groups, WALKS.coarse, seed),
     )
     (found,) = estimate(blend, rows, [asked], jobs)
     columns = zip(groups, found.value, found.intervals(), strict=True)

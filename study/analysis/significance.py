@@ -6,7 +6,6 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 from scipy.stats import t
-from threadpoolctl import threadpool_limits
 
 from study.analysis.blend import FOLDS, Rows, run_all
 from study.analysis.features import Array, Groups, Layout
@@ -66,15 +65,15 @@ def _losses(
     kept = rows.some(np.setdiff1d(np.arange(len(rows.values)), fold), rows.seed)
     features, values = rows.features[fold], rows.values[fold]
     random = np.random.default_rng(seed)
-    with threadpool_limits(1):
-        predict = boost(*kept)
-        losses = np.empty((len(columns), 1 + REDRAWS))
-        losses[:, 0] = ((values - predict(features)) ** 2).sum()
-        for draw in range(REDRAWS):
-            fresh = layout.decode(random.random((len(fold), len(layout.axes))))
-            mixed = np.repeat(features[None], len(columns), axis=0)
-            for own, redrawn in zip(columns.values(), mixed, strict=True):
-                redrawn[:, own] = fresh[:, own]
-            outputs = predict(mixed.reshape(-1, features.shape[1])).reshape(len(columns), -1)
-            losses[:, 1 + draw] = ((values - outputs) ** 2).sum(axis=1)
+    predict = boost(*kept)
+    losses = np.empty((len(columns), 1 + REDRAWS))
+    losses[:, 0] = ((values - predict(features)) ** 2).sum()
+    units = random.random((REDRAWS * len(fold), len(layout.axes)))
+    redraws = layout.decode(units).reshape(REDRAWS, len(fold), -1)
+    for draw, fresh in enumerate(redraws):
+        mixed = np.repeat(features[None], len(columns), axis=0)
+        for own, redrawn in zip(columns.values(), mixed, strict=True):
+            redrawn[:, own] = fresh[:, own]
+        outputs = predict(mixed.reshape(-1, features.shape[1])).reshape(len(columns), -1)
+        losses[:, 1 + draw] = ((values - outputs) ** 2).sum(axis=1)
     return losses

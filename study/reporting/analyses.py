@@ -12,28 +12,23 @@ from storage.studies import Study
 from storage.tables import read_trials
 from study.analysis.answer import Answer
 from study.analysis.headline import analyse, digest
-from study.analysis.lenses import Lenses, look
 
 Analysis = TypeVar("Analysis")
 
 
 def answer_of(study: Study, jobs: int) -> Answer:
     """The importance of every factor. Raises NoAnswer when too little was measured."""
-    return _kept(study, "importance", analyse, TypeAdapter(Answer), jobs)
+    return kept(study, "importance", analyse, TypeAdapter(Answer), jobs)
 
 
-def lenses_of(study: Study, jobs: int) -> Lenses:
-    """Importance through the other lenses. Raises NoAnswer when too little was measured."""
-    return _kept(study, "lenses", look, TypeAdapter(Lenses), jobs)
-
-
-def _kept(
+def kept(
     study: Study,
     kind: str,
     compute: Callable[..., Analysis],
     records: TypeAdapter[Analysis],
     jobs: int,
 ) -> Analysis:
+    """An analysis of this kind: read where it was kept, else computed and kept."""
     trials = read_trials(study)
     space, seed = study.stamp["described"], study.stamp["seed"]
     # Records that have changed their fields since then cannot be read, so they are not looked for.

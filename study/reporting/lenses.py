@@ -2,15 +2,23 @@
 
 from typing import Any
 
+from pydantic import TypeAdapter
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from storage.studies import Study
 from study.analysis.answer import Answer, as_plain
-from study.analysis.lenses import Lenses, Seen
+from study.analysis.lenses import Lenses, Seen, look
+from study.reporting.analyses import kept
 
 SHOWN = 8
 """Parameters of PED-ANOVA that are listed."""
+
+
+def lenses_of(study: Study, jobs: int) -> Lenses:
+    """Importance through the other lenses. Raises NoAnswer when too little was measured."""
+    return kept(study, "lenses", look, TypeAdapter(Lenses), jobs)
 
 
 def draw(lenses: Lenses, answer: Answer) -> RenderableType:

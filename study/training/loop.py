@@ -1,7 +1,8 @@
 """A recipe becomes a trained network: one explicit loop that knows no factor and no database."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -208,9 +209,11 @@ def _laid_out(inputs: Tensor) -> Tensor:
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
-def _precision(device: torch.device) -> torch.autocast:
+def _precision(device: torch.device) -> AbstractContextManager[Any]:
     # bfloat16 is slower than float32 on CPUs without matrix units, so it is for GPUs only.
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def _diverged(data: Division, epochs: int, test: Part | None) -> Outcome:
