@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.simulations import EXACT, NOISE, measure
-from study.analysis.answer import Answer
+from study.analysis.answer import PLACEBO, Answer
 from study.analysis.estimands import shapley
 from study.analysis.headline import analyse
 from study.analysis.rows import read_measured
@@ -93,7 +93,8 @@ def true_shares(name: str) -> dict[str, float]:
     study = read_measured(measure(simulation, 64), simulation.space, 0)
     asked = shapley(study.layout, study.by_factor, 2**15, seed=1)
     shares = asked.of(simulation.function(asked.features.astype(np.float64)))
-    return dict(zip(study.by_factor, shares.tolist(), strict=True))
+    found = dict(zip(study.by_factor, shares.tolist(), strict=True))
+    return {factor: share for factor, share in found.items() if factor != PLACEBO}
 
 
 if __name__ == "__main__":

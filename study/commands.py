@@ -215,8 +215,8 @@ def importance(
 
         found = summary.compute(opened, jobs=starting.cores())
     files = summary.write(found, starting.folder(opened))
+    following = starting.following(opened, storage, found.answer.verdict.more_rows)
     if not lenses:
-        following = starting.larger(opened, storage)
         _show(summary.as_document(found) if as_json else summary.draw(found, files, following))
         return
     from study.reporting import lenses as drawing
@@ -225,7 +225,7 @@ def importance(
     if as_json:
         _show({**summary.as_document(found), **drawing.as_document(seen)})
     else:
-        _show(summary.draw(found, files, starting.larger(opened, storage)))
+        _show(summary.draw(found, files, following))
         _show("")
         _show(drawing.draw(seen, found.answer))
 

@@ -208,15 +208,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def larger(study: Any, storage: str | None) -> str:
-    """The command that narrows the intervals, or that confirms where they are narrow enough."""
+def following(study: Any, storage: str | None, more_rows: int | None) -> str:
+    """The next command: more rows where they would settle something, else the confirmation."""
     from study.running.presets import PRESETS
 
     rows = study.ledger.progress()["measure"].total
     sizes = [name for name, preset in PRESETS.items() if preset.measure > rows]
-    if not sizes or rows >= PRESETS["standard"].measure:
-        return command("confirm", study, storage)
-    return command("run", study, storage, "--preset", sizes[0])
+    if more_rows and sizes:
+        return command("run", study, storage, "--preset", sizes[0])
+    return command("confirm", study, storage)
 
 
 def command(verb: str, study: Any, storage: str | None, *options: str) -> str:

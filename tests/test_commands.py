@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage.arms import CONTRAST, read_arms
 from storage.database import open_database
 from storage.studies import Study, load_study
 from storage.tables import Trial, read_trials
+from study.commands import execute
 
 ENTRY = Path(__file__).parents[1] / "run_study.py"
 
@@ -126,6 +129,108 @@ def test_a_killed_worker_is_replaced_and_its_run_done_once(tmp_path: Path) -> No
     assert {t.state for t in trials} <= {"COMPLETE", "PRUNED"}
 
 
+def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]) -> None:
+    folder, _, _ = finished
+    result = ran(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
+    assert result.returncode == 0, result.stderr
+    assert "placebo moved" in result.stdout
+    study = confirmation_in(folder)
+    trials = read_trials(study)
+    runs = Counter((t.phase, t.row, t.repeat) for t in trials)
+    assert set(runs.values()) == {1} and {t.phase for t in trials} == {"confirm"}
+    arms = read_arms(study)
+    for trial in trials:
+        tested = trial.test_value is not None
+        assert tested == (arms[trial.row].purpose == CONTRAST)
+    seeds = {
+        repeat: {t.seed for t in trials if t.repeat == repeat and t.test_value is not None}
+        for repeat in range(5)
+    }
+    assert all(len(own) == 1 for own in seeds.values()), "arms do not share their seeds"
+
+    again = ran(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
+    assert again.returncode == 0
+    assert again.stdout == result.stdout
+    assert len(read_trials(study)) == len(trials)
+
+
+def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
+    folder, _, _ = finished
+    name = document(folder, "status", "--json")["study"]
+    importance = document(folder, "importance", "--lenses", "--json")
+    assert {lens["name"] for lens in importance["lenses"]} >= {"working", "cost", "50 %"}
+    assert "placebo" in importance["ped_anova"]
+    assert "placebo" not in importance["best"]["parameters"]
+    assert importance["best"]["parameters"]["schedule"] == "constant"
+    effects = document(folder, "effects", "--json")["effects"]
+    assert {"sgd", "adam"} <= {effect["option"] for effect in effects}
+    recommended = document(folder, "recommend", "--json")
+    assert {one["factor"] for one in recommended["settings"]} >= {"optimizer", "schedule"}
+    assert tomllib.loads(recommended_toml(folder))["settings"]["schedule"] == "constant"
+    pasted = ran(folder, "plan", *recommended["command"])
+    assert pasted.returncode == 0, pasted.stderr
+    alone = ran(folder, "compare", name, name)
+    assert (alone.returncode, alone.stdout) == (2, "")
+
+
+def test_studies_are_compared(finished: tuple[Path, str, str]) -> None:
+    folder, _, _ = finished
+    name = document(folder, "status", "--json")["study"]
+    other = (*SHORT, "--study", "other", "--seed", "1")
+    assert ran(folder, *other).returncode == 0
+    compared = document(folder, "compare", name, "other", "--json")
+    assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
+    assert compared["correlations"][0]["studies"] == [name, "other"]
+    assert ran(folder, "status").returncode == 2, "which of the two is meant?"
+    delete(folder, "other")
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    result = ran(tmp_path, "--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("run_study.py ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs", "abc"], "--epochs 'abc': must be a valid integer"),
+        (["--epochs", "0"], "--epochs 0: must be greater than or equal to 1"),
+        (["--preset", "smok"], "did you mean 'smoke'"),
+        (["--preset", ""], "preset '' is unknown"),
+        (["--data", "wne"], "did you mean 'wine'"),
+        (["--model", "mlp:smal"], "did you mean 'mlp:small'"),
+        (["--device", "cuda:99"], "is not on this machine"),
+        (["--study", "x" * 80], "must be 1 to 64"),
+        (["--fix", "optimzer=adam"], "did you mean 'optimizer'"),
+        (["--fix", "optimizer=adm"], "did you mean 'adam'"),
+        (["--fix", "optimizer.sgd.lrr=1"], "did you mean 'lr'"),
+        (["--fix", "optimizer.sgd.lr=7"], "outside its range"),
+        (["--fix", "optimizer=adam", "--fix", "optimizer=sgd"], "given twice"),
+        (["--fix", "optimizer=adam", "--drop", "optimizer"], "both fixed and dropped"),
+        (["--limit", "100000"], "larger than the data"),
+        (["--storage", "nonsense"], "no database URL"),
+        (["frobnicate"], "--help"),
+        (["confirm"], "there is no study yet"),
+        (["compare", "one"], "two studies"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert execute(arguments) == (3 if arguments == ["confirm"] else 2)
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert words in line and len(line) <= 320
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_larger_preset_extends_the_study(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
     from study.running.presets import PRESETS
@@ -139,7 +244,7 @@ def test_status_and_list_as_json(finished: tuple[Path, str, str]) -> None:
     status = document(folder, "status", "--json")
     assert status["best"]["value"] > 0
     listed = document(folder, "list", "--json")
-    assert [item["study"] for item in listed["studies"]] == [status["study"]]
+    assert status["study"] in [item["study"] for item in listed["studies"]]
 
 
 @pytest.mark.parametrize("verb", ["--help", "status", "list", "run --help"])
@@ -167,6 +272,22 @@ def document(folder: Path, *arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(result.stdout)
     assert found["schema"] == 1
     return found
+
+
+def confirmation_in(folder: Path) -> Study:
+    name = document(folder, "status", "--json")["study"]
+    return study_in(folder, f"{name}.confirm")
+
+
+def recommended_toml(folder: Path) -> str:
+    assert ran(folder, "recommend").returncode == 0
+    (path,) = folder.glob("runs/*/recommended.toml")
+    return path.read_text()
+
+
+def delete(folder: Path, name: str) -> None:
+    study = study_in(folder, name)
+    study.database.storage.delete_study(study.study_id)
 
 
 def finished_trials(folder: Path) -> int:
