@@ -36,8 +36,9 @@ def draw_walks(
     axes = sum(len(owned) for owned in groups.values())
     start, end, random = _pairs(axes, samples, seed)
     names = list(unions or groups)
-    of = np.array([sorted(set(names)).index(name) for name in names])
-    of_union = random.random((samples // 2, len(set(names))))[:, of]
+    distinct = list(dict.fromkeys(names))
+    of = np.array([distinct.index(name) for name in names])
+    of_union = random.random((samples // 2, len(distinct)))[:, of]
     forward = np.lexsort((random.random(of_union.shape), of_union), axis=1)
     order = np.stack([forward, forward[:, ::-1]], axis=1).reshape(samples, -1)
     members = _members(groups.values(), axes)

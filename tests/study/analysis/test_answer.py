@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
+from benchmarks.simulations import EXACT, measure
 from storage.tables import Trial
-from study.analysis.answer import as_document
-from study.analysis.headline import analyse
+from study.analysis.answer import Answer, as_document
+from study.analysis.headline import analyse, digest
 
 Measured = Callable[..., list[Trial]]
 
 
 def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
-    """500 designed rows, noise a tenth of the variance: research/importance.md section 4."""
+    """500 designed rows, noise a tenth of the variance: exact values in `EXACT`."""
     answer = analyse(measured(branch, 500), branch.space, seed=0, jobs=1)
     opt, z = answer.factors
     assert (opt.name, z.name) == ("opt", "z")
@@ -40,7 +42,7 @@ def _shares_are_joint(factors: Any, space: Any) -> None:
     """No knob has a share of its own, and the sum of single indices, 8.5/19, is nobody's."""
     assert {factor.name for factor in factors} == {factor["name"] for factor in space["factors"]}
     for factor in factors:
-        for number in (factor.share, factor.first_order, factor.total):
+        for number in (factor.share, factor.first_order):
             assert abs(number - 8.5 / 19) > 0.02
 
 
@@ -81,7 +83,7 @@ def test_scale_and_origin_of_the_objective_do_not_matter(branch: Any, measured: 
     assert after.verdict == before.verdict
 
 
-@pytest.mark.parametrize(("seed", "repeats"), [(0, 0), (1, 8), (2, 0), (3, 8), (4, 0), (5, 8)])
+@pytest.mark.parametrize(("seed", "repeats"), [(0, 0), (1, 8), (2, 0)])
 def test_noise_never_crowns_a_winner(
     noise_only: Any, measured: Measured, seed: int, repeats: int
 ) -> None:
@@ -110,3 +112,36 @@ def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
     ]  # fmt: skip
     assert document["verdict"]["sentence"] == answer.verdict.sentence
     assert np.isfinite([factor["share"] for factor in document["factors"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "of_total"),
+    [("branch", 200, 0.05), ("ishigami", 200, 0.2), ("sobol g", 200, 0.12)],
+)
+def test_known_functions_are_recovered(name: str, rows: int, of_total: float) -> None:
+    """Tolerances of the literature's benchmarks; `benchmarks.ground_truth` has 500 and 1,000."""
+    simulation, total, _ = EXACT[name]
+    answer = analyse(measure(simulation, rows), simulation.space, seed=0, jobs=2)
+    found = {factor.name: factor for factor in answer.factors}
+    for factor, exact in total.items():
+        assert found[factor].total == pytest.approx(exact, abs=of_total)
+    assert answer.placebo.share < 0.03
+    assert max(answer.factors, key=lambda factor: factor.total).name == max(
+        total, key=lambda factor: total[factor]
+    )
+
+
+def test_a_stored_answer_is_the_same_to_the_last_digit(branch: Any, measured: Measured) -> None:
+    answer = analyse(measured(branch, 32), branch.space, seed=0, jobs=1)
+    records = TypeAdapter(Answer)
+    assert records.validate_json(records.dump_json(answer)) == answer
+
+
+def test_an_answer_is_known_by_its_evidence(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+    known = digest(trials, branch.space, 0)
+    assert digest(trials[::-1], branch.space, 0) == known
+    assert digest([*trials, trials[0]._replace(phase="search")], branch.space, 0) == known
+    assert digest(trials[:-1], branch.space, 0) != known
+    assert digest([trials[0]._replace(value=0.5), *trials[1:]], branch.space, 0) != known
+    assert digest(trials, branch.space, 1) != known

@@ -1,4 +1,4 @@
-"""The estimators alone, on functions whose exact values are known (research/importance.md, 4)."""
+"""The estimators alone, on functions whose exact values are known."""
 
 from collections.abc import Callable
 
