@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from search_spaces.space import named_space
 from storage.arms import CONTRAST, read_arms
 from storage.database import open_database
-from storage.studies import Study, load_study
+from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
+from storage.trials import begin_trial
 from study.commands import execute
 
 ENTRY = Path(__file__).parents[1] / "run_study.py"
@@ -183,6 +185,42 @@ def test_studies_are_compared(finished: tuple[Path, str, str]) -> None:
     assert compared["correlations"][0]["studies"] == [name, "other"]
     assert ran(folder, "status").returncode == 2, "which of the two is meant?"
     delete(folder, "other")
+
+
+def without_answer(folder: Path, *values: float) -> str:
+    """A study with these measured values and nothing else; the URL of its database."""
+    url = f"sqlite:///{folder}/runs/studies.db"
+    space = named_space("small").describe()
+    stamp = {"objective": "accuracy", "described": space, "seed": 0, "data": {"name": "wine"}}
+    study = create_study(open_database(url, create=True), "mine", stamp)
+    for row, value in enumerate(values):
+        attributes = {"phase": "measure", "row": row, "seed": row, "diverged": True}
+        trial = begin_trial(study, {}, {}, attributes)
+        trial.complete(value, {})
+    return url
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([], "no measured rows"),
+        ([0.1, 0.2, 0.3], "too few rows: 3"),
+        ([0.1] * 20, "all 20 rows ended at 0.1: every run diverged"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["importance", "effects", "recommend", "confirm"])
+def test_a_study_that_cannot_say_anything_yet(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    values: list[float],
+    words: str,
+) -> None:
+    url = without_answer(tmp_path, *values)
+    assert execute([verb, "--storage", url]) == 3
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == "" and words in line
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def test_zeros_are_zero_and_all_others_differ_with_the_seed(make: Make) -> None:
 def test_a_layer_without_a_bias_is_initialized_too() -> None:
     for option in FACTOR.options:
         layer = nn.Linear(4, 3, bias=False)
+        before = layer.weight.clone()
         option.function(Recipe()).initialize(layer, 1.0, torch.Generator().manual_seed(0))
+        assert layer.weight.isfinite().all() and not layer.weight.equal(before)
 
 
 @pytest.mark.parametrize("std", [0.0, -1.0])

@@ -33,7 +33,11 @@ def test_a_point_decodes_to_the_active_parameters_alone(units: list[float]) -> N
 
 @given(points)
 def test_every_point_builds_a_recipe(units: list[float]) -> None:
-    DOCUMENTED.build(DOCUMENTED.decode(units), DIGITS)
+    config = DOCUMENTED.decode(units)
+    recipe = DOCUMENTED.build(config, DIGITS)
+    plain = DOCUMENTED.build({}, DIGITS)
+    changed = config["residual"] != "none"
+    assert (recipe.shortcut is not plain.shortcut) == changed
 
 
 def test_documented_varies_the_nine_topics_and_full_every_factor() -> None:
