@@ -1,11 +1,14 @@
 """Two unlike surrogates as one, each with the weight that it has earned on rows it did not see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from study.analysis.process import tune_process
 from study.analysis.surrogate import Features, Fit, Predict, Values, tune_boosting
@@ -105,6 +108,20 @@ def run_all(tasks: Sequence[object], jobs: int, rows: int) -> list[Any]:
     with parallel_config("loky", inner_max_num_threads=1):
         done: list[Any] = Parallel(n_jobs=processes, max_nbytes=None)(tasks)
     return done
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Linear algebra on one thread in here, and an end to helping processes behind it.
+
+    Its last digits depend on the number of threads. Helpers that nobody ends wait five minutes for
+    more to do.
+    """
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        get_reusable_executor().shutdown(wait=True)
 
 
 def _folds(rows: Rows) -> list[NDArray[np.int64]]:

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from threadpoolctl import threadpool_limits
-
 from storage.tables import Trial
 from study.analysis.answer import PLACEBO, Answer, Counts, Quality
-from study.analysis.blend import Blend, fit_blend
+from study.analysis.blend import Blend, fit_blend, one_thread_each
 from study.analysis.effects import Setting, settings_of
 from study.analysis.estimands import Sobol, marginals, pairs, shapley, sobol
 from study.analysis.estimation import Question, estimate
@@ -73,7 +71,7 @@ def analyse(trials: Sequence[Trial], space: Mapping[str, Any], *, seed: int, job
     when too little was measured.
     """
     study = read_measured(trials, space, seed)
-    with threadpool_limits(1):  # the last digits of linear algebra depend on the threads
+    with one_thread_each():
         return _answer(study, jobs)
 
 

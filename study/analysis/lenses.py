@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from storage.tables import Trial
-from study.analysis.blend import BOOSTING, Rows, fit_blend
+from study.analysis.blend import BOOSTING, Rows, fit_blend, one_thread_each
 from study.analysis.estimands import shapley
 from study.analysis.estimation import Question, estimate
 from study.analysis.evidence import Evidence, has_diverged
@@ -59,7 +58,7 @@ def look(trials: Sequence[Trial], space: Mapping[str, Any], *, seed: int, jobs: 
     Raises NoAnswer when too little was measured.
     """
     study = read_measured(trials, space, seed)
-    with threadpool_limits(1):
+    with one_thread_each():
         seen = tuple(_through(lens, study, jobs) for lens in LENSES)
     return Lenses(seen, ped_anova(study.evidence, space["coordinates"]))
 

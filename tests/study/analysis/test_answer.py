@@ -1,7 +1,10 @@
 """Whole analyses of simulated studies."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from study.analysis.answer import Answer, as_document
 from study.analysis.headline import analyse, digest
 
 Measured = Callable[..., list[Trial]]
+ROOT = Path(__file__).parents[3]
 
 
 def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
@@ -145,3 +149,18 @@ def test_an_answer_is_known_by_its_evidence(branch: Any, measured: Measured) -> 
     assert digest(trials[:-1], branch.space, 0) != known
     assert digest([trials[0]._replace(value=0.5), *trials[1:]], branch.space, 0) != known
     assert digest(trials, branch.space, 1) != known
+
+
+def test_an_analysis_leaves_no_process_behind() -> None:
+    """A program that ends at once after it, as the terminal's does, has nothing to clean up."""
+    program = (
+        "import os\n"
+        "from benchmarks.simulations import BRANCH, measure\n"
+        "from study.analysis.headline import analyse\n"
+        "analyse(measure(BRANCH, 64), BRANCH.space, seed=0, jobs=2)\n"
+        "os._exit(0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
