@@ -60,7 +60,7 @@ class Pairs(NamedTuple):
         start, *moved = outputs.reshape(-1, self.samples)
         parts = closed(start, np.array(moved))
         alone, together = parts[: self.singles], parts[self.singles :]
-        first, second = np.array(self.pairs).T
+        first, second = np.array(self.pairs, dtype=np.int64).reshape(-1, 2).T
         beyond: Array = together - alone[first] - alone[second]
         return beyond
 

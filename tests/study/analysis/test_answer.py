@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from benchmarks.simulations import EXACT, measure
+from benchmarks.simulations import EXACT, Simulation, axis, described, measure
 from storage.tables import Trial
 from study.analysis.answer import Answer, as_document
 from study.analysis.headline import analyse, digest
@@ -101,6 +101,14 @@ def test_equals_tie(twins: Any, measured: Measured) -> None:
     answer = analyse(measured(twins, 63), twins.space, seed=0, jobs=1)
     assert answer.verdict.kind == "tie"
     assert set(answer.verdict.leaders) == {"left", "right"}
+
+
+def test_a_single_factor_has_all_of_it(measured: Measured) -> None:
+    alone = Simulation(described(axis("only", None, "a", "b", "c")), lambda units: units[:, 0])
+    answer = analyse(measured(alone, 32), alone.space, seed=0, jobs=1)
+    assert answer.interactions == ()
+    assert answer.factors[0].share == pytest.approx(1, abs=0.05)
+    assert answer.verdict.leaders == ("only",)
 
 
 def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
