@@ -13,6 +13,7 @@ from study.analysis.answer import as_plain
 from study.analysis.contrasts import Confirmation, Contrast
 from study.analysis.contrasts import confirm as confirm_from
 from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
+from study.reporting.wording import whole_line
 
 
 class Found(NamedTuple):
@@ -60,10 +61,9 @@ def draw(found: Found, following: str) -> RenderableType:
         "of the paired t test, Holm-corrected. re-tuned: with the best of 8 learning rates on "
         "validation."
     )
-    following = f"next   {following}"
     return Group(
         title, Text(), table, Text(), Text(note), Text(),
-        Text(following, no_wrap=True, overflow="ignore"),
+        whole_line(f"next   {following}"),
     )  # fmt: skip
 
 

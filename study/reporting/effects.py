@@ -9,6 +9,7 @@ from rich.text import Text
 
 from study.analysis.answer import Answer, as_plain
 from study.analysis.effects import Effect
+from study.reporting.wording import short
 
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -31,7 +32,7 @@ def draw(answer: Answer, objective: str) -> RenderableType:
                 best = max(along, key=lambda other: other.mean)
                 name = effect.knob.removeprefix(f"{factor.name}.")
                 table.add_row(
-                    f"    {name} = {_short(best.value)}", *_numbers(best), _sketch(along),
+                    f"    {name} = {short(best.value)}", *_numbers(best), _sketch(along),
                     style=_style(best),
                 )  # fmt: skip
     note = (
@@ -59,10 +60,6 @@ def _style(effect: Effect) -> str:
     """Dim unless it differs from the baseline for certain."""
     low, high = effect.interval
     return "" if low > 0 or high < 0 else "dim"
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _sketch(along: Sequence[Effect]) -> str:

@@ -19,6 +19,7 @@ from study.analysis.recommendation import Setting, recommend
 from study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
 from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
+from study.reporting.wording import short, whole_line
 
 SHOWN_DIGITS = 4
 
@@ -85,7 +86,7 @@ def draw(found: Found, path: Path, entry: Sequence[str]) -> RenderableType:
         Text(), table, Text(), *([Text(f"untested: {untested}")] if untested else []),
         Text(note), Text(),
         Text("study what is left, with this held:"),
-        _whole(shlex.join([*entry, *command(found)])), Text(), _whole(f"TOML   {path}"),
+        whole_line(shlex.join([*entry, *command(found)])), Text(), whole_line(f"TOML   {path}"),
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def _assignments(setting: Setting) -> dict[str, Any]:
 
 def _cells(setting: Setting) -> tuple[str, ...]:
     knobs = " ".join(
-        f"{path.split('.')[-1]}={_short(value)}" for path, value in setting.knobs.items()
+        f"{path.split('.')[-1]}={short(value)}" for path, value in setting.knobs.items()
     )
     return (
         setting.factor,
@@ -163,14 +164,5 @@ def _style(setting: Setting) -> str:
     return "" if setting.standing in _HELD else "dim"
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def _shown(value: Any) -> str:
     return f"{value:.{SHOWN_DIGITS}g}" if isinstance(value, float) else str(value)
-
-
-def _whole(line: str) -> Text:
-    """A line that is never broken, so that it can be copied."""
-    return Text(line, no_wrap=True, overflow="ignore")

@@ -19,6 +19,7 @@ from study.reporting import charts, terminal
 from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
 from study.reporting.recommendation import confirmation_of
+from study.reporting.wording import short, whole_line
 
 
 class Summary(NamedTuple):
@@ -95,14 +96,9 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
         title,
         _configuration(summary),
         Text(),
-        _whole_line(f"chart  {first} (beside it {kinds})"),
-        _whole_line(f"next   {following}"),
+        whole_line(f"chart  {first} (beside it {kinds})"),
+        whole_line(f"next   {following}"),
     )
-
-
-def _whole_line(text: str) -> Text:
-    """A line that is never broken, so that it can be copied."""
-    return Text(text, no_wrap=True, overflow="ignore")
 
 
 def _configuration(summary: Summary) -> RenderableType:
@@ -114,13 +110,9 @@ def _configuration(summary: Summary) -> RenderableType:
         if not {factor["name"], *knobs} & summary.best.parameters.keys():
             held.append(f"{factor['name']} {option}")
             continue
-        shown = (f"{path.split('.')[-1]} {_short(value)}" for path, value in knobs.items())
+        shown = (f"{path.split('.')[-1]} {short(value)}" for path, value in knobs.items())
         table.add_row(f"  {factor['name']}", option, ", ".join(shown))
     return Group(table, *([Text(f"  held: {', '.join(held)}")] if held else []))
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _complete(summary: Summary) -> dict[str, Any]:

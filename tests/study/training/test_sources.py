@@ -71,7 +71,9 @@ def test_names_are_listed_without_torch() -> None:
         "import sys; from study.training.names import dataset_names; "
         "assert 'digits' in dataset_names(); assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+    root = Path(__file__).parents[3]
+    ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
+    assert ended.returncode == 0
 
 
 @pytest.mark.parametrize(
