@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, and_, delete, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.sql.elements import ColumnElement
 
+from storage.database import make_table
 from storage.studies import Study
 
 _ANSWERS = Table(
@@ -14,7 +15,7 @@ _ANSWERS = Table(
     Column("study_id", Integer, primary_key=True, autoincrement=False),
     Column("kind", String(32), primary_key=True),
     Column("digest", String(64), nullable=False),
-    Column("text", Text(2**24), nullable=False),
+    Column("text", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
 )
 
 
@@ -27,7 +28,7 @@ class Shelf(NamedTuple):
 
     def read(self) -> str | None:
         """The text that was kept; None when there is none or it belongs to other evidence."""
-        self._make_table()
+        make_table(self.study.database, _ANSWERS)
         wanted = select(_ANSWERS.c.text).where(self._mine, _ANSWERS.c.digest == self.digest)
         with self.study.database.engine.connect() as connection:
             text: str | None = connection.execute(wanted).scalar()
@@ -35,7 +36,7 @@ class Shelf(NamedTuple):
 
     def write(self, text: str) -> None:
         """Keep the text, in place of an earlier one of this kind."""
-        self._make_table()
+        make_table(self.study.database, _ANSWERS)
         row = {
             "study_id": self.study.study_id, "kind": self.kind, "digest": self.digest,
             "text": text,
@@ -47,10 +48,3 @@ class Shelf(NamedTuple):
     @property
     def _mine(self) -> ColumnElement[bool]:
         return and_(_ANSWERS.c.study_id == self.study.study_id, _ANSWERS.c.kind == self.kind)
-
-    def _make_table(self) -> None:
-        try:
-            _ANSWERS.create(self.study.database.engine, checkfirst=True)
-        except (OperationalError, IntegrityError):
-            # Another process made the table between the look and the making.
-            _ANSWERS.create(self.study.database.engine, checkfirst=True)

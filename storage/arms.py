@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from storage.patience import persist
 from storage.studies import Study
 
 _ARMS = "arms"
@@ -25,7 +26,8 @@ class Arm(NamedTuple):
 
 def read_arms(study: Study) -> list[Arm]:
     """The arms that were planned so far, in the order of their numbers."""
-    return [Arm(*arm) for arm in study.optuna_study.user_attrs.get(_ARMS, [])]
+    attributes = persist(study.database, lambda again: study.optuna_study.user_attrs)
+    return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
 
 
 def add_arms(study: Study, arms: list[Arm]) -> int:

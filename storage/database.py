@@ -1,35 +1,57 @@
 """Opening a study's database: the only place that knows URLs, engines and pragmas."""
 
-import random
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import Engine, event
+from optuna.storages._rdb import models
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
+from storage.mounts import network_mount
+from storage.patience import StorageLostError, first_line, is_lost, persist
+
 DEFAULT_URL = "sqlite:///runs/studies.db"
+
+PATIENCE_S = 600.0
+"""Seconds that workers wait for a database that does not answer."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # we say ourselves what happens
 
-_ATTEMPTS = 20
-"""Tries to open an empty database that other workers are filling at the same moment."""
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+}
+"""The drivers of the extras [postgres] and [mysql], where a URL names none."""
+
+_EXTRAS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+
+_OPTUNA, _VERSIONS = "studies", "version_info"
+"""Two tables by which a database of Optuna's is known."""
+
+_MEETINGS = 40
+"""Tries to make tables that other workers are making at the same moment."""
 
 
 class Database(NamedTuple):
     """An open database.
 
     url: as it may be shown, the password hidden. engine: for tables of our own.
-    storage: Optuna's.
+    storage: Optuna's. patience_s: how long to wait for it when it does not answer.
     """
 
     url: str
     engine: Engine
     storage: RDBStorage
+    patience_s: float = 0.0
 
     def close(self) -> None:
         """Let go of all connections; the next use opens new ones."""
@@ -38,28 +60,59 @@ class Database(NamedTuple):
 
 
 class NoDatabaseError(FileNotFoundError):
-    """There is no database at this place yet."""
+    """There is no database at this place yet, or no study in it."""
 
 
-def open_database(url: str, *, create: bool = False) -> Database:
+class _Unopened(NamedTuple):
+    """A database that is waited for before it is open."""
+
+    url: str
+    patience_s: float
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def open_database(
+    url: str, *, create: bool = False, reading: bool = False, patience_s: float = 0.0
+) -> Database:
     """Open the database at an SQLAlchemy URL.
 
-    create: make it, with its folder, where there is none.
+    create: make it, with its folder, where there is none. reading: SQLite's transactions take no
+    write lock before they write. patience_s: see `Database`.
 
     Raises ValueError for a URL that cannot be used, NoDatabaseError where there is no database
-    and none is to be made.
+    and none is to be made, StorageLostError when it does not answer for longer than its patience.
     """
     parsed = _parse(url)
-    options: dict[str, Any] = {"hide_parameters": True}
+    options = _options(parsed)
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
-        options["connect_args"] = {"timeout": 60}
-    else:
-        options["pool_pre_ping"] = True
-    rdb = _connect(parsed, options)
-    database = Database(shown(url), rdb.engine, rdb)
+    open_now = _Unopened(shown(url), patience_s)
+
+    def attempt(again: bool) -> RDBStorage:
+        try:
+            return _connect(parsed, options, create)
+        except (ImportError, NoSuchModuleError):
+            raise ValueError(_without_driver(parsed)) from None
+
+    try:
+        rdb = persist(open_now, attempt)
+    except StorageLostError as error:
+        if patience_s or "locked" in str(error):
+            raise
+        # Nothing was begun yet: what was asked for cannot be.
+        cause = error.__cause__ or error
+        raise ValueError(
+            f"storage {shown(url)} cannot be opened: {first_line(cause)}; {_remedy(parsed)}"
+        ) from error
+    except DatabaseError as error:
+        raise ValueError(
+            f"storage {shown(url)} cannot be used: {first_line(error)}; {_remedy(parsed)}"
+        ) from error
+    database = Database(shown(url), rdb.engine, rdb, patience_s)
     if parsed.get_backend_name() == "sqlite":
-        _tune_sqlite(database)
+        _tune_sqlite(database, reading)
     return database
 
 
@@ -73,17 +126,77 @@ def folder_of(database: Database) -> Path:
 
 def shown(url: str) -> str:
     """The URL without its password."""
-    return _parse(url).render_as_string(hide_password=True)
+    _parse(url)
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def password_of(url: str) -> str | None:
+    """The password in a URL, as it is; None when there is none or it is no URL."""
+    try:
+        return make_url(url).password
+    except (ArgumentError, ValueError):
+        return None
+
+
+def lock_study(connection: Connection, study_id: int) -> None:
+    """Let one transaction at a time go on from here; SQLite has one writer anyway."""
+    studies = models.StudyModel.__table__
+    connection.execute(
+        select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update()
+    )
+
+
+def make_table(database: Database, table: Table) -> None:
+    """Make a table of our own where it is missing, whoever else does so at the moment."""
+
+    def attempt(again: bool) -> None:
+        if inspect(database.engine).has_table(table.name):
+            return
+        try:
+            table.create(database.engine)
+        except DatabaseError:
+            if not inspect(database.engine).has_table(table.name):
+                raise
+
+    persist(database, attempt)
 
 
 def _parse(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         # Not the text itself, which may hold a password where the form is wrong.
         raise ValueError(
             "--storage is no database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
+    if {key.lower() for key in parsed.query} & {"password", "passwd"}:
+        raise ValueError(
+            "--storage has a password behind its question mark, where it would be shown; "
+            "write it as USER:PASSWORD@HOST, or leave it to ~/.pgpass"
+        )
+    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def _options(url: URL) -> dict[str, Any]:
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.get_backend_name() == "sqlite":
+        # mode=rw: a file that was deleted meanwhile is an error, not a new database.
+        path = quote(str(Path(url.database or "").absolute()))
+        options["creator"] = lambda: sqlite3.connect(
+            f"file:{path}?mode=rw", uri=True, timeout=60, check_same_thread=False
+        )
+        return options
+    # A worker uses one connection at a time, and what watches it another.
+    options |= {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 2}
+    options["connect_args"] = {"connect_timeout": 10}
+    if url.get_backend_name() == "postgresql":
+        options["connect_args"] |= {
+            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+            "tcp_user_timeout": 60_000, "application_name": "training-factors",
+        }  # fmt: skip
+    else:
+        options["isolation_level"] = "READ COMMITTED"
+    return options
 
 
 def _check_file(url: URL, create: bool) -> None:
@@ -92,9 +205,15 @@ def _check_file(url: URL, create: bool) -> None:
     path = Path(url.database)
     if path.is_dir():
         raise ValueError(f"storage {str(path)!r} is a folder; name a file in it")
-    if path.is_file():
-        # Not looked into: closing the file would drop the locks that SQLite has on it for this
-        # process, and two processes would write at once.
+    mount = network_mount(path)
+    if mount:
+        raise ValueError(
+            f"storage {str(path)!r} is on {mount}, where SQLite's locks do not hold; "
+            "use a local disk, or postgresql://USER@HOST/NAME"
+        )
+    # The file is not looked into: closing it would drop the locks that SQLite has on it for this
+    # process, and two processes would write at once.
+    if path.is_file() and (create or path.stat().st_size > 0):
         return
     if not create:
         raise NoDatabaseError(
@@ -110,28 +229,68 @@ def _check_file(url: URL, create: bool) -> None:
         ) from None
 
 
-def _connect(url: URL, options: dict[str, Any]) -> RDBStorage:
-    address = url.render_as_string(hide_password=False)
-    for attempt in range(_ATTEMPTS):
+def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
+    """Optuna's storage, its tables made where that is asked for."""
+    # Optuna reads braces as places to fill in.
+    address = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    is_ready = _has_tables(url, options, create)
+    for meeting in range(_MEETINGS):
         try:
-            return RDBStorage(address, engine_kwargs=options)
-        except (ImportError, NoSuchModuleError):
+            return RDBStorage(address, engine_kwargs=dict(options), skip_table_creation=is_ready)
+        except RuntimeError as error:
             raise ValueError(
-                f"storage driver {url.drivername!r} is unknown or not installed; use sqlite:///FILE"
-            ) from None
+                f"storage {url.render_as_string()} has tables of another version of Optuna "
+                f"({' '.join(str(error).split())[:120]})"
+            ) from error
         except (DatabaseError, StorageInternalError) as error:
-            if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_NOTADB":
-                raise ValueError(
-                    f"storage {url.database!r} is not an SQLite database; name another file"
-                ) from None
             # Several workers may create the same tables at once; the loser looks again.
-            if attempt == _ATTEMPTS - 1:
+            if meeting == _MEETINGS - 1 or (is_lost(error) and url.get_backend_name() != "sqlite"):
                 raise
-            time.sleep(random.uniform(0.02, 0.2))
+            time.sleep(0.05)
     raise AssertionError("unreachable")
 
 
-def _tune_sqlite(database: Database) -> None:
+def _has_tables(url: URL, options: dict[str, Any], create: bool) -> bool:
+    """Whether Optuna's tables are there, all of them.
+
+    Raises ValueError for another program's database, NoDatabaseError when there are none and none
+    are to be made.
+    """
+    engine = create_engine(url, **options)
+    try:
+        there = set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+    wanted = {table.name for table in models.BaseModel.metadata.sorted_tables}
+    is_strange = _OPTUNA in there and _VERSIONS not in there and not there <= wanted
+    if is_strange or (there and not there & wanted and url.get_backend_name() == "sqlite"):
+        raise ValueError(
+            f"storage {url.render_as_string()} is another program's database; name a new one"
+        )
+    if not there & wanted and not create:
+        raise NoDatabaseError(
+            f"there is no study yet in {url.render_as_string()}; start one with run"
+        )
+    return wanted <= there
+
+
+def _without_driver(url: URL) -> str:
+    extra = _EXTRAS.get(url.drivername.partition("+")[0])
+    if extra is None:
+        return (
+            f"storage driver {url.drivername!r} is unknown; "
+            "use sqlite:///FILE.db, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
+        )
+    return f"storage driver {url.drivername!r} is not installed; pip install -e '.[{extra}]'"
+
+
+def _remedy(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return "name another file with --storage sqlite:///FILE.db"
+    return "check user, password, host, port and name of --storage, and that the server runs"
+
+
+def _tune_sqlite(database: Database, reading: bool) -> None:
     """Write-ahead log, and write locks taken at the start of a transaction.
 
     Without BEGIN IMMEDIATE two processes may read the same row before either writes it.
@@ -139,11 +298,12 @@ def _tune_sqlite(database: Database) -> None:
 
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout=60000")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     event.listen(database.engine, "connect", on_connect)
     event.listen(database.engine, "begin", on_begin)

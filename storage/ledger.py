@@ -2,18 +2,20 @@
 
 A row says which run (phase, row, repeat), never how: its configuration follows from the study's
 seed and the row, or stands in the trial that its first attempt created.
+
+A claim is void once another attempt at the run has begun, or the run was handed back: whoever
+holds it then changes nothing any more (fencing by the number of the attempt).
 """
 
-import os
-import socket
+import random
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from sqlalchemy import (
     Column,
-    Float,
+    Connection,
+    Double,
     Integer,
     MetaData,
     Select,
@@ -23,14 +25,15 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    or_,
     select,
     update,
 )
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
-from storage.database import Database
+from storage.database import Database, lock_study, make_table
+from storage.patience import persist
 
 PHASES = ("baseline", "measure", "search", "confirm")
 """In the order in which runs are claimed."""
@@ -47,7 +50,7 @@ _RUNS = Table(
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("owner", String(255)),
-    Column("heartbeat", Float),
+    Column("heartbeat", Double),
     Column("trial", Integer),
 )
 
@@ -59,11 +62,14 @@ class Run(NamedTuple):
     row: int
     repeat: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.phase} {self.row}" + (f" repeat {self.repeat}" if self.repeat else "")
+
 
 class Claim(NamedTuple):
     """A run that a worker holds.
 
-    attempt: counts the claims of this run; a claim is void once another attempt has begun.
+    attempt: counts the claims of this run.
     trial: number of the trial that an earlier attempt created; None for the first attempt.
     """
 
@@ -71,6 +77,21 @@ class Claim(NamedTuple):
     attempt: int
     owner: str
     trial: int | None
+
+
+class LostClaimError(Exception):
+    """The run was handed to another worker, since its own seemed to have ended."""
+
+
+class Held(NamedTuple):
+    """A running run as others see it; heartbeat: when its owner was last known to live.
+
+    The heartbeat is by the clock of the machine that wrote it, in seconds since 1970: compare it
+    with an earlier heartbeat, not with another machine's clock.
+    """
+
+    claim: Claim
+    heartbeat: float
 
 
 class Progress(NamedTuple):
@@ -94,63 +115,122 @@ class Ledger(NamedTuple):
 
     def plan(self, runs: Iterable[Run]) -> int:
         """Add the runs that are not in the list yet; how many those were."""
-        with self.database.engine.begin() as connection:
-            keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._mine)
-            known = {Run(*row) for row in connection.execute(keys)}
-            new = [run for run in runs if run not in known]
-            if new:
-                rows = [
+        wanted = list(runs)
+
+        def attempt(again: bool) -> int:
+            with self.database.engine.begin() as connection:
+                lock_study(connection, self.study_id)
+                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._mine)
+                known = {Run(*row) for row in connection.execute(keys)}
+                new = [
                     {"study_id": self.study_id, "state": WAITING, "attempt": 0, **run._asdict()}
-                    for run in new
+                    for run in wanted
+                    if run not in known
                 ]
-                connection.execute(insert(_RUNS), rows)
-        return len(new)
+                if new:
+                    connection.execute(insert(_RUNS), new)
+            return len(new)
+
+        return persist(self.database, attempt)
 
     def claim(self, owner: str) -> Claim | None:
-        """The next waiting run, now held by `owner`; None when nothing waits."""
+        """The next waiting run, now held by `owner`; None when nothing waits.
+
+        An owner holds one run at a time.
+        """
+        return persist(self.database, lambda again: self._claim(owner, again))
+
+    def _claim(self, owner: str, again: bool) -> Claim | None:
+        if again:
+            # The database may have been lost between a commit and the word of it.
+            for held in self.running():
+                if held.claim.owner == owner:
+                    return held.claim
+        lost = 0
         while True:
             with self.database.engine.begin() as connection:
-                found = connection.execute(self._next()).first()
-                if found is None:
+                found = connection.execute(self._next(1 + lost)).all()
+                if not found:
                     return None
+                row = random.choice(found)
                 taken = connection.execute(
                     update(_RUNS)
-                    .where(self._is(Run(found.phase, found.row, found.repeat)))
-                    .where(_RUNS.c.state == WAITING, _RUNS.c.attempt == found.attempt)
+                    .where(self._is(Run(row.phase, row.row, row.repeat)))
+                    .where(_RUNS.c.state == WAITING, _RUNS.c.attempt == row.attempt)
                     .values(
                         state=RUNNING,
-                        attempt=found.attempt + 1,
+                        attempt=row.attempt + 1,
                         owner=owner,
                         heartbeat=time.time(),
                     )
                 )
             if taken.rowcount == 1:
-                return _claim(found, owner)
+                return _read_claim(row)._replace(attempt=row.attempt + 1, owner=owner)
+            lost = 2 * lost + 1  # many workers at once: look further down, each somewhere else
 
-    def note_trial(self, claim: Claim, trial: int) -> bool:
-        """Write down the trial of a claim; False when the claim is void."""
-        return self._change(claim, trial=trial)
+    def hold(self, connection: Connection, claim: Claim, **values: object) -> bool:
+        """Change the row of a claim within a transaction; whether that is done already.
 
-    def finish(self, claim: Claim) -> bool:
-        """Strike out a run; False when the claim is void."""
-        return self._change(claim, state=DONE)
+        Raises LostClaimError when the claim is void.
+        """
+        changed = connection.execute(
+            update(_RUNS)
+            .where(self._is(claim.run))
+            .where(_RUNS.c.state == RUNNING, _RUNS.c.attempt == claim.attempt)
+            .values(heartbeat=time.time(), **values)
+        )
+        if changed.rowcount == 1:
+            return False
+        row = connection.execute(select(_RUNS).where(self._is(claim.run))).first()
+        if row is None or row.attempt != claim.attempt or row.state != values.get("state"):
+            raise LostClaimError(str(claim.run))
+        return True
 
-    def hand_back(self, claim: Claim) -> bool:
-        """Let another worker, or a later start, run it; False when the claim is void."""
-        return self._change(claim, state=WAITING, owner=None)
+    def trial_of(self, connection: Connection, claim: Claim) -> int | None:
+        """The trial that is noted for a run by now."""
+        noted = select(_RUNS.c.trial).where(self._is(claim.run))
+        trial: int | None = connection.execute(noted).scalar()
+        return trial
 
-    def requeue(self, has_ended: Callable[[str], bool]) -> list[Claim]:
-        """Hand back every run whose owner has ended; the claims that are void now."""
-        with self.database.engine.connect() as connection:
-            running = connection.execute(
-                select(_RUNS).where(self._mine, _RUNS.c.state == RUNNING)
-            ).all()
-        held = [
-            Claim(Run(row.phase, row.row, row.repeat), row.attempt, row.owner, row.trial)
-            for row in running
-            if has_ended(row.owner)
-        ]
-        return [claim for claim in held if self.hand_back(claim)]
+    def running(self) -> list[Held]:
+        """All runs that are held."""
+
+        def attempt(again: bool) -> list[Held]:
+            with self.database.engine.connect() as connection:
+                rows = connection.execute(
+                    select(_RUNS).where(self._mine, _RUNS.c.state == RUNNING)
+                ).all()
+            return [Held(_read_claim(row), row.heartbeat) for row in rows]
+
+        return persist(self.database, attempt)
+
+    def beat(self, owners: Collection[str]) -> None:
+        """Say that these owners live."""
+        if not owners:
+            return
+
+        def attempt(again: bool) -> None:
+            with self.database.engine.begin() as connection:
+                connection.execute(
+                    update(_RUNS)
+                    .where(self._mine, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
+                    .values(heartbeat=time.time())
+                )
+
+        persist(self.database, attempt)
+
+    def retry(self, runs: Iterable[Run]) -> int:
+        """Do runs again that ended, in new trials; how many those were."""
+        keys = [self._is(run) for run in runs]
+        if not keys:
+            return 0
+        with self.database.engine.begin() as connection:
+            changed = connection.execute(
+                update(_RUNS)
+                .where(_RUNS.c.state == DONE, or_(*keys))
+                .values(state=WAITING, owner=None, trial=None)
+            )
+        return int(changed.rowcount)
 
     def progress(self) -> dict[str, Progress]:
         """The count of runs by phase and state, phases in their order."""
@@ -159,8 +239,12 @@ class Ledger(NamedTuple):
             .where(self._mine)
             .group_by(_RUNS.c.phase, _RUNS.c.state)
         )
-        with self.database.engine.connect() as connection:
-            counts = {(phase, state): n for phase, state, n in connection.execute(counted)}
+
+        def attempt(again: bool) -> dict[tuple[str, str], int]:
+            with self.database.engine.connect() as connection:
+                return {(phase, state): n for phase, state, n in connection.execute(counted)}
+
+        counts = persist(self.database, attempt)
         phases = [phase for phase in PHASES if any(key[0] == phase for key in counts)]
         return {
             phase: Progress(*(counts.get((phase, state), 0) for state in (WAITING, RUNNING, DONE)))
@@ -179,71 +263,21 @@ class Ledger(NamedTuple):
             _RUNS.c.repeat == run.repeat,
         )
 
-    def _next(self) -> Select[tuple[object, ...]]:
+    def _next(self, rows: int) -> Select[tuple[object, ...]]:
         order = case({phase: i for i, phase in enumerate(PHASES)}, value=_RUNS.c.phase)
         return (
             select(_RUNS)
             .where(self._mine, _RUNS.c.state == WAITING)
             .order_by(order, _RUNS.c.repeat, _RUNS.c.row)
-            .limit(1)
+            .limit(rows)
         )
-
-    def _change(self, claim: Claim, **values: object) -> bool:
-        with self.database.engine.begin() as connection:
-            changed = connection.execute(
-                update(_RUNS)
-                .where(self._is(claim.run))
-                .where(_RUNS.c.state == RUNNING, _RUNS.c.attempt == claim.attempt)
-                .values(heartbeat=time.time(), **values)
-            )
-        return changed.rowcount == 1
 
 
 def open_ledger(database: Database, study_id: int) -> Ledger:
     """The ledger of a study; its table is made where there is none."""
-    try:
-        _RUNS.create(database.engine, checkfirst=True)
-    except (OperationalError, IntegrityError):
-        # Another worker made the table between the look and the making.
-        _RUNS.create(database.engine, checkfirst=True)
+    make_table(database, _RUNS)
     return Ledger(database, study_id)
 
 
-def this_process() -> str:
-    """The name that this process claims runs under: host, process and when that began."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-
-
-def has_ended(owner: str) -> bool:
-    """Whether the process of this name is known to have ended: only its own host can tell."""
-    host, pid, started = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    return _started(int(pid)) != started
-
-
-def _claim(row: Row[tuple[object, ...]], owner: str) -> Claim:
-    return Claim(Run(row.phase, row.row, row.repeat), row.attempt + 1, owner, row.trial)
-
-
-def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty when there is none.
-
-    Process numbers are used again, so the number alone does not name a process.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return "" if Path("/proc").is_dir() else _alive(pid)
-    state, *fields = stat.rpartition(")")[2].split()
-    return "" if state == "Z" else fields[18]
-
-
-def _alive(pid: int) -> str:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "alive"
+def _read_claim(row: Row[tuple[object, ...]]) -> Claim:
+    return Claim(Run(row.phase, row.row, row.repeat), row.attempt, row.owner or "", row.trial)

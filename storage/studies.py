@@ -1,16 +1,23 @@
 """A study in a database: Optuna's record of it, its stamp and its ledger."""
 
 import hashlib
+import json
 import re
 import warnings
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.storages._rdb import models
+from optuna.study import StudyDirection
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
-from storage.database import Database
+from storage.database import Database, folder_of
 from storage.ledger import Ledger, open_ledger
+from storage.patience import persist
 from storage.stamp import Stamp
 
 _STAMP = "stamp"
@@ -39,6 +46,11 @@ class Study(NamedTuple):
             return slug
         return f"{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
 
+    @property
+    def folder(self) -> Path:
+        """Where files that belong to this study are kept."""
+        return folder_of(self.database) / self.slug
+
 
 class NoStudyError(LookupError):
     """There is no study of this name."""
@@ -46,7 +58,9 @@ class NoStudyError(LookupError):
 
 def study_names(database: Database) -> list[str]:
     """The names of all studies in a database, sorted."""
-    return sorted(optuna.get_all_study_names(storage=database.storage))
+    return persist(
+        database, lambda again: sorted(optuna.get_all_study_names(storage=database.storage))
+    )
 
 
 def confirmation_name(name: str) -> str:
@@ -61,6 +75,10 @@ def find_study(database: Database, name: str) -> Study | None:
     """
     if name not in study_names(database):
         return None
+    return persist(database, lambda again: _open(database, name))
+
+
+def _open(database: Database, name: str) -> Study:
     study = optuna.load_study(study_name=name, storage=database.storage)
     stamp: Stamp | None = study.user_attrs.get(_STAMP)
     if stamp is None:
@@ -104,14 +122,29 @@ def create_study(database: Database, name: str, stamp: Stamp) -> Study:
     Raises ValueError when the name cannot be a study's.
     """
     check_name(name)
-    study = optuna.create_study(
-        study_name=name, storage=database.storage, direction="maximize", load_if_exists=True
-    )
-    if _STAMP not in study.user_attrs:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names([f"validation {stamp['objective']}"])
-        study.set_user_attr(_STAMP, stamp)
+    if name not in study_names(database):
+        persist(database, lambda again: _insert_study(database, name, stamp))
     created = find_study(database, name)
     assert created is not None
     return created
+
+
+def _insert_study(database: Database, name: str, stamp: Stamp) -> None:
+    """Write a study with its stamp at once, so that nobody meets one without the other."""
+    stamped = {"key": _STAMP, "value_json": json.dumps(stamp)}
+    try:
+        with database.engine.begin() as connection:
+            row = insert(models.StudyModel.__table__).values(study_name=name)
+            (study_id,) = connection.execute(row).inserted_primary_key or (None,)
+            direction = {"direction": StudyDirection.MAXIMIZE, "objective": 0}
+            for table, values in (
+                (models.StudyDirectionModel.__table__, direction),
+                (models.StudyUserAttributeModel.__table__, stamped),
+            ):
+                connection.execute(insert(table).values(study_id=study_id, **values))
+    except IntegrityError:
+        return  # another worker was first
+    study = optuna.load_study(study_name=name, storage=database.storage)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names([f"validation {stamp['objective']}"])

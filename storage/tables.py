@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.patience import persist
 from storage.studies import Study
 
 
@@ -15,7 +16,8 @@ class Trial(NamedTuple):
     parameters: the active ones only. value: the objective; None until there is one.
     metrics: name -> number of the trained network; empty until COMPLETE.
     test: the same on the test part, of a confirmation's contrasts alone; test_value: the objective
-    there. curve: epoch -> validation objective. time_s: seconds from start to end; None until then.
+    there. curve: epoch -> validation objective. time_s: seconds of training, over all attempts;
+    None until then.
     """
 
     number: int
@@ -54,7 +56,7 @@ def tidy(trial: FrozenTrial) -> Trial:
         value=trial.value if trial.state.is_finished() else None,
         metrics=attributes.pop("metrics", {}),
         curve=dict(trial.intermediate_values),
-        time_s=trial.duration.total_seconds() if trial.duration else None,
+        time_s=attributes.pop("time_s", trial.duration.total_seconds() if trial.duration else None),
         attributes=attributes,
         test=test,
         test_value=test_value,
@@ -63,4 +65,9 @@ def tidy(trial: FrozenTrial) -> Trial:
 
 def read_trials(study: Study) -> list[Trial]:
     """All trials of a study, in the order of their numbers."""
-    return [tidy(trial) for trial in study.optuna_study.get_trials(deepcopy=False)]
+    return [tidy(trial) for trial in read_frozen(study)]
+
+
+def read_frozen(study: Study) -> list[FrozenTrial]:
+    """The same as Optuna's own records, which its samplers take; not to be changed."""
+    return persist(study.database, lambda again: study.optuna_study.get_trials(deepcopy=False))

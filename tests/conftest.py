@@ -1,12 +1,16 @@
 """What several tests need: a database of their own, and nothing of the user's."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 from hypothesis import settings
 
 from storage.database import Database, open_database
+from tests.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -27,3 +31,41 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     return open_database(f"sqlite:///{tmp_path}/studies.db", create=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server."""
+    named = os.environ.get(POSTGRESQL)
+    if named:
+        yield named
+        return
+    # A short path: a socket's may have 107 characters.
+    with TemporaryDirectory(prefix="pg") as folder:
+        server = OwnPostgresql(Path(folder))
+        yield server.url
+        server.end()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, of every kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/studies.db"
+        return
+    if request.param == "mysql" and MYSQL not in os.environ:
+        pytest.skip(f"no MySQL server: name one in {MYSQL} as mysql://USER:PASSWORD@HOST/NAME")
+    server = (
+        request.getfixturevalue("postgresql")
+        if request.param == "postgresql"
+        else os.environ[MYSQL].replace("mysql://", "mysql+pymysql://")
+    )
+    with fresh_database(server) as url:
+        yield url
+
+
+@pytest.fixture
+def any_database(any_url: str) -> Iterator[Database]:
+    opened = open_database(any_url, create=True)
+    yield opened
+    opened.close()

@@ -16,6 +16,7 @@ import pytest
 from search_spaces.space import named_space
 from storage.arms import CONTRAST, read_arms
 from storage.database import open_database
+from storage.ledger import Run
 from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
 from storage.trials import begin_trial
@@ -193,10 +194,12 @@ def without_answer(folder: Path, *values: float) -> str:
     space = named_space("small").describe()
     stamp = {"objective": "accuracy", "described": space, "seed": 0, "data": {"name": "wine"}}
     study = create_study(open_database(url, create=True), "mine", stamp)
+    study.ledger.plan([Run("measure", row) for row in range(len(values))])
     for row, value in enumerate(values):
         attributes = {"phase": "measure", "row": row, "seed": row, "diverged": True}
-        trial = begin_trial(study, {}, {}, attributes)
-        trial.complete(value, {})
+        claim = study.ledger.claim("me")
+        assert claim is not None
+        begin_trial(study, claim, {}, {}, attributes).complete(value, {}, {})
     return url
 
 

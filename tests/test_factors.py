@@ -15,8 +15,9 @@ from search_spaces.problem import Problem
 from search_spaces.recipe import Recipe, plain_recipe
 from search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
 from study.training.division import Part
-from study.training.loop import predict, prepare, train_step
+from study.training.loop import predict, train_step
 from study.training.network import open_model
+from study.training.training import prepare
 
 COLOUR = Problem((3, 8, 8), 4)
 TABLE = Problem((6,), None)

@@ -5,32 +5,39 @@ are loaded once, are there at once, and take memory once. A worker shares nothin
 either of them writes: it opens the database for itself.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import torch._dynamo  # noqa: F401 - the first optimizer imports it (1.9 s): once, before forking
 
 from storage.database import open_database
+from storage.patience import StorageLostError
+from storage.stops import times_asked
 from storage.studies import Study, load_study
 from study.running.allocator import keep_freed_memory
 from study.running.preparation import Prepared
-from study.running.recovery import requeue_ended
-from study.running.stopping import EXIT_CODES, Stop
-from study.running.worker import work
+from study.running.pulse import beat_for_ever, requeue_ended
+from study.running.stopping import EXIT_CODES, Stop, noted_signals
+from study.running.timing import Timing
+from study.running.worker import FAILED, LOST, open_bench, work
 
-RESTARTS = 5
-"""Crashed workers that are replaced before the study is given up."""
+CRASHES = 5
+"""Crashes of workers with no run finished in between, after which the study is given up."""
+
+LOOK_S, STAFF_S = 0.25, 1.0
+"""Seconds between two looks at the workers, and at the list when fewer work than could."""
 
 _FORK = multiprocessing.get_context("fork")
+
+logger = logging.getLogger(__name__)
 
 
 class Crew(NamedTuple):
@@ -40,59 +47,168 @@ class Crew(NamedTuple):
     device: str
     url: str
     logs: Path
+    timing: Timing
 
 
 def launch(study: Study, prepared: Prepared, crew: Crew, tick: Callable[[], None]) -> int:
-    """Work on the study until no run is left; the exit code.
+    """Work on the study until no run is left, here or elsewhere; the exit code.
 
-    tick: called about four times a second while workers are at it.
+    tick: called about four times a second meanwhile.
     """
-    requeue_ended(study)
-    crew.logs.mkdir(parents=True, exist_ok=True)
-    restarts = 0
-    with _noted_signals() as received:
-        processes = [_start(study, prepared, crew, number) for number in range(crew.workers)]
-        while any(process.exitcode is None for process in processes):
-            if received:
-                return _stop(study, processes, received)
-            tick()
-            time.sleep(0.25)
-            for number, process in enumerate(processes):
-                code = process.exitcode
-                if code in (None, 0):
-                    continue
-                requeue_ended(study)
-                if code in (1, 2) or restarts == RESTARTS:
-                    _stop(study, processes, [signal.SIGTERM])
-                    return 2 if code == 2 else 1
-                restarts += 1
-                processes[number] = _start(study, prepared, crew, number)
-    tick()
-    return 0
+    crew.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with noted_signals() as received:
+        foreman = Foreman(study, prepared, crew, received)
+        try:
+            while not received:
+                tick()
+                code = foreman.look()
+                if code is not None:
+                    return code
+                time.sleep(LOOK_S)
+            return foreman.stop()
+        finally:
+            foreman.leave()
+            if not received:
+                tick()
 
 
-def _start(study: Study, prepared: Prepared, crew: Crew, number: int) -> ForkProcess:
-    # A connection that two processes hold is used by both.
-    study.database.close()
-    worker = _FORK.Process(
-        target=_worker, args=(study.name, prepared, crew, number), name=f"worker-{number}",
-        daemon=True,
-    )  # fmt: skip
-    # A signal that comes before the worker listens waits until it does.
-    signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
-    worker.start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
-    return worker
+class Foreman:
+    """Who starts the workers of this machine, and looks after them.
+
+    received: the signals that asked this process to stop, as they come.
+    """
+
+    def __init__(
+        self, study: Study, prepared: Prepared, crew: Crew, received: list[signal.Signals]
+    ) -> None:
+        self._study, self._prepared, self._crew = study, prepared, crew
+        self._received = received
+        requeue_ended(study)
+        self._workers: dict[int, ForkProcess] = {}
+        self._crashes, self._done = 0, -1
+        self._staff_at = 0.0
+        self._lost_since: float | None = None
+        self._asked = times_asked(study)
+        self._pulse = self._start(_beat, "pulse", self._asked)
+
+    def look(self) -> int | None:
+        """See to it that whatever waits is worked on; the exit code when there is no more to do."""
+        if self._pulse.exitcode not in (None, 0):
+            self._pulse = self._start(_beat, "pulse", self._asked)
+        for number, process in list(self._workers.items()):
+            if process.exitcode is None:
+                continue
+            del self._workers[number]
+            if process.exitcode in (FAILED, LOST, 2):
+                self.stop()
+                return process.exitcode
+            self._staff_at = 0.0
+            self._crashes += process.exitcode != 0
+        try:
+            code = self._staff()
+        except StorageLostError:
+            # Workers wait for the database themselves, and say when it took too long.
+            self._lost_since = self._lost_since or time.monotonic()
+            waited = time.monotonic() - self._lost_since
+            is_over = not self._workers and waited > self._crew.timing.patience_s
+            return LOST if is_over else None
+        self._lost_since = None
+        return code
+
+    def _staff(self) -> int | None:
+        """As many workers as there are runs for; the exit code when no run is left."""
+        missing = self._crew.workers - len(self._workers)
+        if not missing or time.monotonic() < self._staff_at:
+            return None
+        self._staff_at = time.monotonic() + STAFF_S
+        if self._crashes:
+            requeue_ended(self._study)
+        phases = self._study.ledger.progress().values()
+        done = sum(phase.done for phase in phases)
+        if done != self._done:
+            self._crashes, self._done = min(self._crashes, 1), done
+        if self._crashes > CRASHES:
+            self.stop()
+            return FAILED
+        waiting = sum(phase.waiting for phase in phases)
+        free = [number for number in range(self._crew.workers) if number not in self._workers]
+        for number in free[:waiting]:
+            self._workers[number] = self._start(_work, f"worker-{number}", number)
+        is_left = waiting or sum(phase.running for phase in phases)
+        return None if is_left or self._workers else 0
+
+    def stop(self) -> int:
+        """Ask all workers to stop, and once more for every further signal; the exit code."""
+        if self._received[:1] == [signal.SIGINT]:
+            print("stopping after this epoch; Ctrl-C again stops at once", file=sys.stderr)
+        elif not self._received:
+            self._received.append(signal.SIGTERM)
+        sent = 0
+        while any(process.exitcode is None for process in self._workers.values()):
+            for number in self._received[sent:]:
+                for process in self._workers.values():
+                    if process.exitcode is None and process.pid is not None:
+                        os.kill(process.pid, number)
+            sent = len(self._received)
+            time.sleep(0.05)
+        return EXIT_CODES[self._received[0]]
+
+    def leave(self) -> None:
+        """Hand back what crashed workers held, so that nobody has to wait for the grace period."""
+        self._pulse.kill()
+        self._pulse.join()
+        try:
+            requeue_ended(self._study)
+        except StorageLostError as error:
+            print(f"{error}; what ran is run again later", file=sys.stderr)
+
+    def _start(
+        self, target: Callable[[str, Prepared, Crew, int], None], name: str, number: int
+    ) -> ForkProcess:
+        # A connection that two processes hold is used by both.
+        self._study.database.close()
+        process = _FORK.Process(
+            target=_begin, name=name, daemon=True,
+            args=(target, name, self._study.name, self._prepared, self._crew, number),
+        )  # fmt: skip
+        # A signal that comes before the worker listens waits until it does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
+        process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
+        return process
 
 
-def _worker(name: str, prepared: Prepared, crew: Crew, number: int) -> None:
+def _begin(
+    target: Callable[[str, Prepared, Crew, int], None],
+    name: str,
+    study: str,
+    prepared: Prepared,
+    crew: Crew,
+    number: int,
+) -> None:
     os.setsid()  # a Ctrl-C reaches the workers once, through the process that started them
-    _log_to(crew.logs / f"worker-{number}.log")
+    _log_to(crew.logs / f"{os.getppid()}-{name}.log")
+    target(study, prepared, crew, number)
+
+
+def _work(name: str, prepared: Prepared, crew: Crew, number: int) -> None:
     keep_freed_memory()
     stop = Stop(os.getppid()).listen()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
-    study = load_study(open_database(crew.url), name)
-    sys.exit(work(study, prepared, crew.device, number, stop))
+    try:
+        study = load_study(open_database(crew.url, patience_s=crew.timing.patience_s), name)
+        bench = open_bench(study, prepared, crew.device, number, crew.timing)
+        code = work(study, bench, stop)
+    except StorageLostError as error:
+        logger.error(str(error))
+        code = LOST
+    sys.exit(code)
+
+
+def _beat(name: str, prepared: Prepared, crew: Crew, asked: int) -> None:
+    parent = os.getppid()
+    study = load_study(open_database(crew.url, patience_s=crew.timing.patience_s), name)
+    beat_for_ever(study, crew.timing, parent, asked)
 
 
 def _log_to(path: Path) -> None:
@@ -100,35 +216,4 @@ def _log_to(path: Path) -> None:
     with path.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-
-
-def _stop(study: Study, processes: list[ForkProcess], received: list[signal.Signals]) -> int:
-    """Ask all workers to stop, and once more for every further signal; the exit code."""
-    if received[0] == signal.SIGINT:
-        print("stopping after this epoch; Ctrl-C again stops at once", file=sys.stderr)
-    sent = 0
-    while any(process.exitcode is None for process in processes):
-        for number in received[sent:]:
-            for process in processes:
-                if process.exitcode is None and process.pid is not None:
-                    os.kill(process.pid, number)
-        sent = len(received)
-        time.sleep(0.05)
-    requeue_ended(study)
-    return EXIT_CODES[received[0]]
-
-
-@contextmanager
-def _noted_signals() -> Iterator[list[signal.Signals]]:
-    """The list of signals that asked this process to stop, as it grows."""
-    received: list[signal.Signals] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number))
-
-    before = {number: signal.signal(number, note) for number in EXIT_CODES}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    logging.basicConfig(format="%(asctime)s %(message)s", force=True)

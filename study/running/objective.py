@@ -1,5 +1,6 @@
 """One claimed run becomes a finished trial: the only meeting of a trial and the loop."""
 
+import math
 import platform
 from typing import Any, NamedTuple
 
@@ -9,26 +10,24 @@ from search_spaces.space import Config, Space
 from storage.arms import CONTRAST, read_arms
 from storage.ledger import Claim
 from storage.studies import Study
-from storage.tables import read_trials, tidy
-from storage.trials import LiveTrial, begin_trial, find_trial
+from storage.tables import read_frozen, read_trials
+from storage.trials import LiveTrial, begin_trial, hand_back, resume_trial
+from study.running.course import Course
 from study.running.design import designed
-from study.running.pruning import is_hopeless, thresholds
+from study.running.pruning import thresholds
 from study.running.sampler import propose
 from study.running.stopping import InterruptedRunError, Stop
 from study.training.division import Division, Part
-from study.training.loop import Outcome, Report, train
+from study.training.loop import Outcome, train
 from study.training.network import Builder
 from study.training.randomness import derive_seed
-
-REPORTS = 8
-"""Intermediate values of a run at the most: each costs a transaction of about 5 ms."""
 
 
 class Bench(NamedTuple):
     """A worker's place: the study, and all that its runs have in common.
 
     test: the test part, where the study is a confirmation. chance: objective of having learned
-    nothing.
+    nothing. checkpoint_s: seconds of training between two checkpoints.
     """
 
     study: Study
@@ -41,32 +40,31 @@ class Bench(NamedTuple):
     chance: float
     objective: str
     test: Part | None
+    checkpoint_s: float
 
 
 def run(bench: Bench, claim: Claim, stop: Stop) -> str | None:
     """Train what was claimed and write down what came of it; the reason when it failed.
 
-    Raises InterruptedRunError, with the run handed back, when the worker is asked to stop.
+    Raises InterruptedRunError, with the run handed back, when the worker is asked to stop;
+    LostClaimError when the run was given to another worker meanwhile; StorageLostError when what
+    has to be written cannot be.
     """
-    trial = _trial(bench, claim)
-    if trial is None:
-        bench.study.ledger.finish(claim)
-        return None
     try:
-        reason = _end(bench, trial, _train(bench, claim, trial, stop))
+        trial = _trial(bench, claim)
+        course = Course(trial, bench.epochs, _limits(bench, claim), stop, bench.checkpoint_s)
+        outcome = _train(bench, trial, course)
     except (InterruptedRunError, KeyboardInterrupt):
-        trial.wait()
-        bench.study.ledger.hand_back(claim)
+        hand_back(bench.study, claim)
         raise InterruptedRunError from None
-    bench.study.ledger.finish(claim)
+    reason = _end(bench, trial, outcome, course)
+    course.end()
     return reason
 
 
-def _trial(bench: Bench, claim: Claim) -> LiveTrial | None:
-    """The claim's trial, RUNNING; None when an earlier attempt ended it but did not say so."""
-    trial = _earlier_trial(bench, claim)
-    if trial is not None:
-        return trial if trial.resume() else None
+def _trial(bench: Bench, claim: Claim) -> LiveTrial:
+    if claim.trial is not None:
+        return resume_trial(bench.study, claim)
     config = _configuration(bench, claim)
     attributes = {
         **claim.run._asdict(),
@@ -75,21 +73,7 @@ def _trial(bench: Bench, claim: Claim) -> LiveTrial | None:
         "device": bench.device,
         "chance": bench.chance,
     }
-    trial = begin_trial(bench.study, config, bench.space.distributions(config), attributes)
-    bench.study.ledger.note_trial(claim, trial.number)
-    return trial
-
-
-def _earlier_trial(bench: Bench, claim: Claim) -> LiveTrial | None:
-    if claim.trial is not None:
-        return find_trial(bench.study, claim.trial)
-    if claim.attempt == 1:
-        return None
-    # The first worker may have ended between making the trial and noting its number.
-    for trial in read_trials(bench.study):
-        if (trial.phase, trial.row, trial.repeat) == claim.run:
-            return find_trial(bench.study, trial.number)
-    return None
+    return begin_trial(bench.study, claim, config, bench.space.distributions(config), attributes)
 
 
 def _seed(bench: Bench, claim: Claim) -> int:
@@ -109,17 +93,24 @@ def _configuration(bench: Bench, claim: Claim) -> Config:
     if run.phase == "measure":
         return designed(bench.space, bench.seed, run.row)
     seed = derive_seed(bench.seed, "sampler", run.row)
-    return propose(bench.space, bench.study.optuna_study.get_trials(deepcopy=False), seed)
+    return propose(bench.space, read_frozen(bench.study), seed)
 
 
-def _train(bench: Bench, claim: Claim, trial: LiveTrial, stop: Stop) -> Outcome | str:
+def _limits(bench: Bench, claim: Claim) -> dict[int, float]:
+    """Below what a run is given up: of the search alone."""
+    if claim.run.phase != "search":
+        return {}
+    return thresholds(read_trials(bench.study), bench.epochs)
+
+
+def _train(bench: Bench, trial: LiveTrial, course: Course) -> Outcome | str:
     """The outcome, or the reason why there is none."""
-    stored = tidy(trial.stored())
-    recipe = bench.space.build(stored.parameters, bench.data.problem)
-    report = _reporter(bench, claim, trial, stop)
-    test = bench.test if _is_contrast(bench, claim) else None
+    recipe = bench.space.build(trial.parameters, bench.data.problem)
+    test = bench.test if _is_contrast(bench, trial.claim) else None
+    seed = int(trial.attributes["seed"])
+    arguments = (recipe, bench.data, bench.model, bench.epochs, seed, course.report, test)
     try:
-        return train(recipe, bench.data, bench.model, bench.epochs, stored.seed, report, test)
+        return train(*arguments, start=course.start())
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"
@@ -134,32 +125,20 @@ def _is_contrast(bench: Bench, claim: Claim) -> bool:
     return read_arms(bench.study)[claim.run.row].purpose == CONTRAST
 
 
-def _reporter(bench: Bench, claim: Claim, trial: LiveTrial, stop: Stop) -> Report:
-    every = -(-bench.epochs // REPORTS)
-    searching = claim.run.phase == "search"
-    limits = thresholds(read_trials(bench.study), bench.epochs) if searching else {}
-
-    def report(epoch: int, value: float) -> bool:
-        if (epoch + 1) % every == 0 or epoch + 1 == bench.epochs:
-            trial.report(epoch, value)
-        if stop.requested:
-            raise InterruptedRunError
-        return is_hopeless(epoch, value, limits)
-
-    return report
-
-
-def _end(bench: Bench, trial: LiveTrial, outcome: Outcome | str) -> str | None:
+def _end(bench: Bench, trial: LiveTrial, outcome: Outcome | str, course: Course) -> str | None:
+    if isinstance(outcome, Outcome) and not math.isfinite(outcome.value):
+        outcome = f"the {bench.objective} is {outcome.value}"
     if isinstance(outcome, str):
         trial.fail(outcome)
         return outcome
+    attributes: dict[str, Any] = {"time_s": course.time_s}
     if outcome.stopped:
-        trial.prune(outcome.value, {})
-    else:
-        attributes: dict[str, Any] = {"metrics": outcome.metrics}
-        if outcome.diverged:
-            attributes["diverged"] = True
-        if outcome.test is not None:
-            attributes |= {"test": outcome.test, "test_value": outcome.test[bench.objective]}
-        trial.complete(outcome.value, attributes)
+        trial.prune(outcome.value, attributes, course.unwritten)
+        return None
+    attributes["metrics"] = outcome.metrics
+    if outcome.diverged:
+        attributes["diverged"] = True
+    if outcome.test is not None:
+        attributes |= {"test": outcome.test, "test_value": outcome.test[bench.objective]}
+    trial.complete(outcome.value, attributes, course.unwritten)
     return None

@@ -1,6 +1,8 @@
 """From a definition to all that a run needs."""
 
+from collections.abc import Collection
 from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,7 +15,7 @@ from storage.studies import Study
 from study.running.settings import Definition
 from study.training.dataset import Dataset
 from study.training.metrics import objective_name
-from study.training.network import Builder, normal_name, open_model, try_model
+from study.training.network import ARCHITECTURES, Builder, normal_name, open_model, try_model
 from study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
@@ -89,15 +91,35 @@ def prepare(definition: Definition) -> Prepared:
     return Prepared(definition, dataset, fitted, left_out, model)
 
 
-def prepare_for(study: Study) -> Prepared:
+def prepare_for(study: Study, *, allow_code: bool = False) -> Prepared:
     """All that a run of a stored study needs.
 
-    Raises ValueError, naming what differs, when data, space, model or budget are not what they
-    were when the study was created.
+    allow_code: import the functions that it names as its data or model. Whoever can write to the
+    database chooses them.
+
+    Raises ValueError for such a function where that is not allowed; or, naming what differs, when
+    data, space, model or budget are not what they were when the study was created.
     """
-    prepared = prepare(Definition.model_validate(study.stamp["definition"]))
+    definition = Definition.model_validate(study.stamp["definition"])
+    if not allow_code:
+        refuse_code(definition, set())
+    prepared = prepare(definition)
     refuse_differences(study, prepared.stamp())
     return prepared
+
+
+def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
+    """Raise ValueError when the definition names code, apart from what is trusted."""
+    source, model = definition.source, definition.model
+    names = [source] if ":" in source and not Path(source).exists() else []
+    if normal_name(model) not in ARCHITECTURES:
+        names.append(model)
+    for name in names:
+        if name not in trusted:
+            raise ValueError(
+                f"the study runs code of its own, {name!r}; add --allow-code if you trust all who "
+                "can write to its database"
+            )
 
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143, signal.SIGUSR1: 143}
@@ -41,3 +43,19 @@ class Stop:
         if self._signal is not None:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number)
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[signal.Signals]]:
+    """The list of signals that asked this process to stop, as it grows."""
+    received: list[signal.Signals] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+
+    before = {number: signal.signal(number, note) for number in EXIT_CODES}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

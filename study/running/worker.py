@@ -2,50 +2,62 @@
 
 import logging
 
-import torch
-
-from storage.ledger import this_process
+from storage.ledger import Claim, LostClaimError
+from storage.owner import this_process
 from storage.studies import CONFIRMATION, Study
+from storage.tables import read_trials
+from study.running.budget import exhausted
 from study.running.confirmation import test_part
 from study.running.objective import Bench, run
 from study.running.preparation import Prepared
 from study.running.stopping import InterruptedRunError, Stop
+from study.running.timing import Timing
 from study.training.device import open_device
 from study.training.division import training_division
 from study.training.metrics import chance, objective_name
 
-FAILURES = 5
-"""Equal failures in a row that end a worker: the next run would fail the same way."""
+DONE, FAILED, LOST = 0, 1, 3
+"""Exit codes: nothing waits, too many runs failed, what has to be written cannot be."""
 
 logger = logging.getLogger(__name__)
 
 
-def work(study: Study, prepared: Prepared, device_name: str, number: int, stop: Stop) -> int:
-    """Run what waits; the exit code: 0 done, 1 too many failures, 130 or 143 asked to stop.
+def work(study: Study, bench: Bench, stop: Stop) -> int:
+    """Run what waits; the exit code: DONE, FAILED, or 130 or 143 when asked to stop.
 
-    number: of this worker on this machine; workers take GPUs in turn.
+    Raises StorageLostError when what has to be written cannot be.
     """
-    bench = open_bench(study, prepared, open_device(device_name, number))
-    owner = this_process()
-    failures: list[str] = []
+    owner = str(this_process())
+    before = {trial.number for trial in read_trials(study) if trial.time_s is not None}
     while not stop.requested:
         claim = study.ledger.claim(owner)
         if claim is None:
-            return 0
+            return DONE
         try:
             reason = run(bench, claim, stop)
         except InterruptedRunError:
             break
-        same = failures if reason in failures else []
-        failures = [*same, reason] if reason else []
-        if len(failures) == FAILURES:
-            logger.error("%d runs in a row failed: %s", FAILURES, reason)
-            return 1
+        except LostClaimError:
+            logger.warning(_lost(claim))
+            continue
+        if reason:
+            logger.warning("%s failed: %s", claim.run, reason)
+            too_many = exhausted([t for t in read_trials(study) if t.number not in before])
+            if too_many:
+                logger.error(too_many)
+                return FAILED
     return stop.exit_code
 
 
-def open_bench(study: Study, prepared: Prepared, device: torch.device) -> Bench:
-    """This worker's place."""
+def _lost(claim: Claim) -> str:
+    return f"{claim.run} was given to another worker while this one did not answer; dropped"
+
+
+def open_bench(
+    study: Study, prepared: Prepared, device_name: str, number: int, timing: Timing
+) -> Bench:
+    """The place of a worker; number: which of its machine's, since workers take GPUs in turn."""
+    device = open_device(device_name, number)
     seed = prepared.definition.seed
     data = training_division(prepared.dataset, seed, device)
     return Bench(
@@ -59,4 +71,5 @@ def open_bench(study: Study, prepared: Prepared, device: torch.device) -> Bench:
         chance(data.validation.targets, data.problem),
         objective_name(data.problem),
         test_part(prepared, device) if study.name.endswith(CONFIRMATION) else None,
+        timing.checkpoint_s,
     )

@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.nn.functional import one_hot
-from torch.optim.lr_scheduler import LambdaLR
+from torch import Tensor
 
-from search_spaces.problem import Problem
-from search_spaces.recipe import Averaged, Recipe, Transform
+from search_spaces.recipe import Recipe
 from study.training.division import Division, Part
 from study.training.metrics import Metrics, chance, measure, objective, objective_name
 from study.training.network import Builder
 from study.training.randomness import generator
+from study.training.training import State, Training, as_numbers, prepare, resume, state
 
-Report = Callable[[int, float], bool]
-"""(epoch from 0, validation objective) -> whether to stop here."""
+Report = Callable[[int, float, Callable[[], State]], bool]
+"""(epoch from 0, validation objective, takes the state after it) -> whether to stop here."""
 
 EVALUATION_BATCH = {"cpu": 512}
 LARGE_EVALUATION_BATCH = 2048
@@ -42,29 +41,6 @@ class Outcome(NamedTuple):
     test: Metrics | None = None
 
 
-class Training(NamedTuple):
-    """A network in training, and all that a step needs.
-
-    targets: as floats, (samples, classes) one-hot or (samples, 1).
-    weights: the parameters that are penalized, all but biases and scales.
-    rates: sets the learning rate of the next step.
-    """
-
-    recipe: Recipe
-    inputs: Tensor
-    targets: Tensor
-    normalize: Transform
-    network: nn.Module
-    average: Averaged
-    parameters: list[Tensor]
-    weights: list[Tensor]
-    optimizer: torch.optim.Optimizer
-    rates: LambdaLR
-    batch_size: int
-    order: Generator
-    augmentation: Generator
-
-
 def train(
     recipe: Recipe,
     data: Division,
@@ -73,10 +49,12 @@ def train(
     seed: int,
     report: Report,
     test: Part | None = None,
+    start: State | None = None,
 ) -> Outcome:
     """Train a network as the recipe says and measure it on the validation part.
 
     test: another part to measure it on, once, at the end.
+    start: the state after an epoch of the same run, but not its last, to go on from.
 
     The same arguments give the same outcome, on a CPU with one thread to the last digit. A loss
     that is not finite ends the run as diverged: a result, not a failure.
@@ -84,53 +62,21 @@ def train(
     problem = data.problem
     part = _training_part(recipe, data, seed)
     training = prepare(recipe, part, problem, model, epochs, seed)
-    for epoch in range(epochs):
+    first = 0 if start is None else resume(training, start)
+    for epoch in range(first, epochs):
         loss = train_epoch(training)
         outputs = predict(training, data.validation.inputs)
         # The first wait for the device in this epoch.
         if not bool(loss.isfinite() & outputs.isfinite().all()):
             return _diverged(data, epoch + 1, test)
         value = float(objective(outputs, data.validation.targets, problem))
-        if report(epoch, value) and epoch + 1 < epochs:
+        if report(epoch, value, partial(state, training, epoch)) and epoch + 1 < epochs:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
     metrics = _measured(data, outputs, data.validation.targets)
     seen = objective(predict(training, part.inputs), part.targets, problem)
     metrics[f"train_{objective_name(problem)}"] = float(seen)
     unseen = test and _measured(data, predict(training, test.inputs), test.targets)
     return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs, test=unseen)
-
-
-def prepare(
-    recipe: Recipe, part: Part, problem: Problem, model: Builder, epochs: int, seed: int
-) -> Training:
-    """The network before its first step; every purpose has a generator of its own."""
-    device = part.inputs.device
-    network = model(
-        recipe, problem, generator(seed, "weights"), generator(seed, "dropout", device)
-    ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parameters: list[Tensor] = list(network.parameters())
-    optimizer = recipe.optimizer(parameters)
-    batch_size = min(recipe.batch_size, len(part.inputs))
-    steps = epochs * (len(part.inputs) // batch_size)
-    return Training(
-        recipe,
-        part.inputs,
-        one_hot(part.targets, problem.classes).float()
-        if problem.classes is not None
-        else part.targets.unsqueeze(1),
-        recipe.normalize(as_numbers(part.inputs)),
-        network,
-        recipe.average(network),
-        parameters,
-        [parameter for parameter in parameters if parameter.dim() > 1],
-        optimizer,
-        LambdaLR(
-            optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
-        ),
-        batch_size,
-        generator(seed, "order", device),
-        generator(seed, "augmentation", device),
-    )
 
 
 def train_epoch(training: Training) -> Tensor:
@@ -141,7 +87,7 @@ def train_epoch(training: Training) -> Tensor:
     training.network.train()
     device = training.inputs.device
     total = torch.zeros((), device=device)
-    samples = torch.randperm(len(training.inputs), generator=training.order, device=device)
+    samples = torch.randperm(len(training.inputs), generator=training.draws["order"], device=device)
     for batch in samples.split(training.batch_size):
         if len(batch) == training.batch_size:
             total += train_step(training, batch)
@@ -150,7 +96,7 @@ def train_epoch(training: Training) -> Tensor:
 
 def train_step(training: Training, batch: Tensor) -> Tensor:
     """One step on the samples of these indices; the loss."""
-    recipe, draws = training.recipe, training.augmentation
+    recipe, draws = training.recipe, training.draws["augmentation"]
     inputs = as_numbers(training.inputs[batch])
     for augment in (
         recipe.augment_crop_flip,
@@ -185,11 +131,6 @@ def predict(training: Training, inputs: Tensor) -> Tensor:
                 for batch in inputs.split(size)
             ]
         )
-
-
-def as_numbers(inputs: Tensor) -> Tensor:
-    """Stored inputs as floats: bytes of images in [0, 1], tables as they are."""
-    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
 
 
 def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:

@@ -52,7 +52,7 @@ def test_nothing_is_made_unless_asked(tmp_path: Path) -> None:
         ("foo", "no database URL"),
         ("sqlite://", "outlive its process"),
         ("sqlite:///{folder}", "is a folder"),
-        ("sqlite:///{folder}/text.db", "is not an SQLite database"),
+        ("sqlite:///{folder}/text.db", "file is not a database"),
         ("nonsense://host/name", "driver"),
         ("sqlite:////proc/none/studies.db", "cannot be written"),
     ],

@@ -1,26 +1,41 @@
-import subprocess
-import sys
+"""What every storage must keep to: one implementation, three kinds of database."""
+
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from storage.database import Database, open_database
-from storage.ledger import Claim, Ledger, Progress, Run, has_ended, open_ledger, this_process
+from storage.ledger import (
+    DONE,
+    WAITING,
+    Claim,
+    Ledger,
+    LostClaimError,
+    Progress,
+    Run,
+    open_ledger,
+)
+from storage.studies import create_study
 
 RUNS = [Run("search", 0), Run("measure", 1), Run("measure", 0), Run("measure", 0, 1)]
 
 
 @pytest.fixture
-def ledger(database: Database) -> Ledger:
-    return open_ledger(database, study_id=1)
+def ledger(any_database: Database) -> Ledger:
+    return create_study(any_database, "mine", {"objective": "accuracy"}).ledger
 
 
 def claim(ledger: Ledger, owner: str = "me") -> Claim:
     claimed = ledger.claim(owner)
     assert claimed is not None
     return claimed
+
+
+def change(ledger: Ledger, held: Claim, **values: object) -> bool:
+    with ledger.database.engine.begin() as connection:
+        return ledger.hold(connection, held, **values)
 
 
 def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(ledger: Ledger) -> None:
@@ -38,85 +53,110 @@ def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(ledger: Ledger) 
 
 def test_planning_again_adds_only_what_is_new(ledger: Ledger) -> None:
     assert ledger.plan(RUNS) == 4
-    ledger.finish(claim(ledger))
+    change(ledger, claim(ledger), state=DONE)
     assert ledger.plan([*RUNS, Run("measure", 2)]) == 1
     assert ledger.progress() == {"measure": Progress(3, 0, 1), "search": Progress(1, 0, 0)}
 
 
 def test_studies_do_not_see_each_other(ledger: Ledger) -> None:
     ledger.plan(RUNS)
-    other = open_ledger(ledger.database, study_id=2)
+    other = create_study(ledger.database, "other", {"objective": "accuracy"}).ledger
     assert other.progress() == {}
     assert other.claim("me") is None
+    assert other.running() == []
 
 
 def test_a_void_claim_changes_nothing(ledger: Ledger) -> None:
     ledger.plan(RUNS[:1])
     first = claim(ledger, "slow")
-    assert ledger.hand_back(first)
+    change(ledger, first, state=WAITING, owner=None)
     second = claim(ledger, "quick")
     assert second.attempt == first.attempt + 1
-    assert not ledger.finish(first)
-    assert not ledger.hand_back(first)
-    assert not ledger.note_trial(first, 7)
-    assert ledger.finish(second)
+    for values in ({"state": DONE}, {"state": WAITING}, {"trial": 7}, {}):
+        with pytest.raises(LostClaimError, match="search 0"):
+            change(ledger, first, **values)
+    assert not change(ledger, second, state=DONE)
     assert ledger.progress() == {"search": Progress(0, 0, 1)}
+
+
+def test_ending_twice_is_ending_once(ledger: Ledger) -> None:
+    """The word of a commit may be lost with the connection; the transaction is tried again."""
+    ledger.plan(RUNS[:1])
+    held = claim(ledger)
+    assert not change(ledger, held, state=DONE)
+    assert change(ledger, held, state=DONE)
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(ledger: Ledger) -> None:
+    ledger.plan(RUNS)
+    held = claim(ledger, "me")
+    assert ledger._claim("me", again=True) == held
+    assert ledger._claim("you", again=True) != held
 
 
 def test_the_trial_of_an_earlier_attempt_is_known_to_the_next(ledger: Ledger) -> None:
     ledger.plan(RUNS[:1])
     first = claim(ledger)
     assert first.trial is None
-    ledger.note_trial(first, 41)
-    ledger.hand_back(first)
+    change(ledger, first, trial=41)
+    change(ledger, first, state=WAITING)
     assert claim(ledger).trial == 41
 
 
-def test_only_what_ended_processes_held_is_requeued(ledger: Ledger) -> None:
+def test_a_heartbeat_is_that_of_its_owner(ledger: Ledger) -> None:
     ledger.plan(RUNS)
-    claim(ledger, "gone")
-    kept = claim(ledger, "alive")
-    requeued = ledger.requeue(lambda owner: owner == "gone")
-    assert [item.owner for item in requeued] == ["gone"]
-    assert ledger.finish(kept)
-    assert ledger.progress()["measure"] == Progress(2, 0, 1)
+    claim(ledger, "one")
+    claim(ledger, "two")
+    before = {held.claim.owner: held.heartbeat for held in ledger.running()}
+    ledger.beat(["two"])
+    after = {held.claim.owner: held.heartbeat for held in ledger.running()}
+    assert after["one"] == before["one"]
+    assert after["two"] > before["two"]
+    ledger.beat([])
+
+
+def test_what_ended_can_be_done_again(ledger: Ledger) -> None:
+    ledger.plan(RUNS)
+    held = claim(ledger)
+    change(ledger, held, trial=3)
+    assert ledger.retry([held.run]) == 0, "it has not ended"
+    change(ledger, held, state=DONE)
+    assert ledger.retry([held.run]) == 1
+    again = claim(ledger)
+    assert again.run == held.run
+    assert (again.attempt, again.trial) == (2, None)
+
+
+def others(ledger: Ledger, count: int) -> Iterator[Ledger]:
+    url = ledger.database.engine.url.render_as_string(hide_password=False)
+    for _ in range(count):
+        yield open_ledger(open_database(url), ledger.study_id)
 
 
 def test_no_run_is_claimed_twice_by_workers_at_once(ledger: Ledger) -> None:
     ledger.plan([Run("measure", row) for row in range(60)])
-    url = ledger.database.engine.url.render_as_string()
 
-    def work(number: int) -> list[Run]:
-        own = open_ledger(open_database(url), ledger.study_id)
+    def work(own: Ledger) -> list[Run]:
         claimed = []
-        while (found := own.claim(f"worker {number}")) is not None:
+        while (found := own.claim(str(id(own)))) is not None:
             claimed.append(found.run)
-            own.finish(found)
+            change(own, found, state=DONE)
+        own.database.close()
         return claimed
 
+    workers = list(others(ledger, 8))
     with ThreadPoolExecutor(8) as pool:
-        counts = Counter(run for runs in pool.map(work, range(8)) for run in runs)
+        counts = Counter(run for runs in pool.map(work, workers) for run in runs)
     assert len(counts) == 60
     assert set(counts.values()) == {1}
 
 
-def test_a_process_is_known_to_have_ended() -> None:
-    assert not has_ended(this_process())
-    program = "from storage.ledger import this_process; print(this_process())"
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert has_ended(ended.stdout.strip())
-
-
-def test_a_process_number_that_is_used_again_is_another_process() -> None:
-    host, pid, started = this_process().rsplit(":", 2)
-    assert has_ended(f"{host}:{pid}:{started}0")
-
-
-def test_a_process_of_another_host_may_still_live() -> None:
-    assert not has_ended("elsewhere:1:1")
+def test_planning_by_several_at_once_plans_once(ledger: Ledger) -> None:
+    runs = [Run("measure", row) for row in range(40)]
+    workers = list(others(ledger, 4))
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(lambda own: own.plan(runs), workers))
+    assert ledger.progress() == {"measure": Progress(waiting=40)}
+    assert sum(added) == 40
+    for own in workers:
+        own.database.close()

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from study.training.metrics import chance, measure, objective
 from study.training.network import ARCHITECTURES, open_model
 from study.training.randomness import derive_seed
 from study.training.sources import load_dataset
+from study.training.training import State
 
 CPU = torch.device("cpu")
 
@@ -33,7 +35,7 @@ def recipe(problem: Problem, **config: str | float) -> Recipe:
     return space.build({**space.baseline(), **good, **config}, problem)
 
 
-def never(epoch: int, value: float) -> bool:
+def never(epoch: int, value: float, take: Callable[[], State]) -> bool:
     return False
 
 
@@ -102,7 +104,7 @@ def test_divergence_is_a_result(digits: Division) -> None:
 def test_a_report_can_stop_a_run(digits: Division) -> None:
     seen: list[tuple[int, float]] = []
 
-    def report(epoch: int, value: float) -> bool:
+    def report(epoch: int, value: float, take: object) -> bool:
         seen.append((epoch, value))
         return epoch == 1
 
@@ -113,7 +115,7 @@ def test_a_report_can_stop_a_run(digits: Division) -> None:
 
 
 def test_a_report_cannot_stop_what_has_ended(digits: Division) -> None:
-    outcome = trained(digits, epochs=2, report=lambda epoch, value: epoch == 1)
+    outcome = trained(digits, epochs=2, report=lambda epoch, value, take: epoch == 1)
     assert not outcome.stopped and outcome.metrics
 
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-_DATA, _SPACE, _STUDY, _RUNNING = "Data and model", "Search space", "Study", "Running"
+_DATA, _SPACE, _STUDY = "Data and model", "Search space", "Study"
+_RUNNING, _FAULTS = "Running", "Faults"
 
 Data = Annotated[
     str | None,
@@ -91,5 +92,52 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Processes (default: one per GPU or core).", rich_help_panel=_RUNNING),
 ]
+PerGpu = Annotated[
+    int,
+    typer.Option("--per-gpu", min=1, help="Processes on each GPU.", rich_help_panel=_RUNNING),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUNNING)]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="Place the workers elsewhere: dask://HOST:PORT or ray://HOST:PORT; or print what "
+        "places them: slurm, compose or kubernetes.",
+        rich_help_panel=_RUNNING,
+    ),
+]
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import the functions that a stored study names as its data or model.",
+        rich_help_panel=_RUNNING,
+    ),
+]
+Heartbeat = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds between two signs of life of a worker (default 5).",
+        rich_help_panel=_FAULTS,
+    ),
+]
+Grace = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds of silence after which a worker's run is given to another (default 30).",
+        rich_help_panel=_FAULTS,
+    ),
+]
+Checkpoint = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds of training between two checkpoints (default 60).", rich_help_panel=_FAULTS
+    ),
+]
+Patience = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds to wait for a database that does not answer (default 600).",
+        rich_help_panel=_FAULTS,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

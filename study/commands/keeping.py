@@ -1,0 +1,1 @@
+"""Verbs that look after studies and their databases: doctor."""

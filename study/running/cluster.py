@@ -1,0 +1,103 @@
+"""Workers on other machines, placed through joblib's backends for Dask and Ray.
+
+What is placed is the same `worker` that people start by hand, as a process of its own: a cluster's
+own processes may neither fork nor be interrupted.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import joblib
+
+from storage.stops import ask_to_stop
+from storage.studies import Study
+from study.running.stopping import EXIT_CODES, noted_signals
+
+LOOK_S = 0.25
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def check_cluster(address: str, url: str) -> None:
+    """Raise ValueError for a cluster that cannot be used, or cannot reach the database."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("dask", "ray") or not parts.hostname:
+        raise ValueError(
+            f"cluster {address!r} is unknown; use dask://HOST:PORT, ray://HOST:PORT, "
+            "or worker NAME --cluster slurm, compose or kubernetes"
+        )
+    if url.startswith("sqlite") and parts.hostname not in LOCAL:
+        raise ValueError(
+            f"cluster {address!r} cannot reach an SQLite file; use --storage postgresql://USER@HOST"
+            "/NAME"
+        )
+    try:
+        __import__("distributed" if parts.scheme == "dask" else "ray")
+    except ImportError:
+        raise ValueError(
+            f"cluster {address!r} needs a package; pip install -e '.[{parts.scheme}]'"
+        ) from None
+
+
+def place(
+    study: Study,
+    address: str,
+    url: str,
+    workers: int,
+    options: Sequence[str],
+    tick: Callable[[], None],
+) -> int:
+    """Have workers of a cluster work on the study; the exit code.
+
+    Asked to stop, it asks the study's workers everywhere to stop, and waits for them.
+    """
+    calls = [joblib.delayed(run_worker)(study.name, url, list(options)) for _ in range(workers)]
+
+    def run_all() -> list[int]:
+        with _backend(address):
+            return list(joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls))
+
+    with noted_signals() as received, ThreadPoolExecutor(1) as pool:
+        placed = pool.submit(run_all)
+        is_asked = False
+        while not placed.done():
+            tick()
+            time.sleep(LOOK_S)
+            if received and not is_asked:
+                is_asked = True
+                ask_to_stop(study)
+        codes = placed.result()
+        return EXIT_CODES[received[0]] if received else max(codes)
+
+
+def run_worker(name: str, url: str, options: list[str]) -> int:
+    """Run one worker here; its exit code. The URL, which may hold a password, is no argument."""
+    words = [sys.executable, "-m", "run_study", "worker", name, *options]
+    return subprocess.run(words, env={**os.environ, "STUDY_STORAGE": url}, check=False).returncode
+
+
+@contextmanager
+def _backend(address: str) -> Iterator[None]:
+    """joblib's calls go to this cluster."""
+    if address.startswith("dask"):
+        from distributed import Client
+
+        with Client(address.replace("dask", "tcp", 1)), joblib.parallel_config(backend="dask"):
+            yield
+    else:
+        import ray
+        from ray.util.joblib import register_ray
+
+        register_ray()
+        ray.init(address=address)
+        try:
+            with joblib.parallel_config(backend="ray"):
+                yield
+        finally:
+            ray.shutdown()

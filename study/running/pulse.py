@@ -1,0 +1,94 @@
+"""The pulse of a machine: a process that says which of its workers live, and who else does not.
+
+It is no thread of a worker, so that no computation can keep it from its work; and it needs no two
+clocks to agree: a worker is taken for gone when its heartbeat has not changed for the grace period
+by the clock of who watches, counting only time in which the database answered.
+"""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from storage.ledger import Claim, Held, LostClaimError
+from storage.owner import Standing, read_owner, standing
+from storage.patience import StorageLostError
+from storage.stops import times_asked
+from storage.studies import Study
+from storage.trials import hand_back
+from study.running.timing import Timing
+
+logger = logging.getLogger(__name__)
+
+
+class Silence(NamedTuple):
+    """How long a claim's heartbeat has not changed."""
+
+    heartbeat: float
+    seconds: float
+
+
+Watch = Mapping[Claim, Silence]
+
+
+def beat_for_ever(study: Study, timing: Timing, parent: int, asked: int) -> None:
+    """Keep this machine's workers known as living, and hand back what others left behind.
+
+    Ends with its parent. Tells it to stop when the study's workers are asked to; asked: how often
+    they were before it started.
+    """
+    watch: Watch = {}
+    looked = time.monotonic()
+    while os.getppid() == parent:
+        try:
+            held = study.ledger.running()
+            now = time.monotonic()
+            watch = listen(watch, held, min(now - looked, 2 * timing.heartbeat_s))
+            looked = now
+            tend(study, held, watch, timing.grace_s)
+            if times_asked(study) > asked:
+                os.kill(parent, signal.SIGTERM)
+                return
+        except StorageLostError as error:
+            logger.warning("no heartbeats: %s", error)
+        time.sleep(timing.heartbeat_s)
+
+
+def listen(watch: Watch, held: Sequence[Held], elapsed_s: float) -> Watch:
+    """The silence of every claim that is held, after another look."""
+    heard = {}
+    for claim, heartbeat in held:
+        before = watch.get(claim, Silence(heartbeat, -elapsed_s))
+        is_silent = before.heartbeat == heartbeat
+        heard[claim] = Silence(heartbeat, before.seconds + elapsed_s if is_silent else 0.0)
+    return heard
+
+
+def tend(study: Study, held: Sequence[Held], watch: Watch, grace_s: float) -> None:
+    """A heartbeat for the living here; back to the list what the ended and the silent held."""
+    standings = {claim: standing(read_owner(claim.owner)) for claim, _ in held}
+    study.ledger.beat([claim.owner for claim in standings if standings[claim] is Standing.ALIVE])
+    for claim, silence in watch.items():
+        is_silent = standings[claim] is not Standing.ALIVE and silence.seconds >= grace_s
+        if is_silent or standings[claim] is Standing.ENDED:
+            _hand_back(study, claim)
+
+
+def requeue_ended(study: Study) -> int:
+    """Hand back what ended processes of this machine left running; how many runs that was."""
+    ended = [
+        claim
+        for claim, _ in study.ledger.running()
+        if standing(read_owner(claim.owner)) is Standing.ENDED
+    ]
+    return sum(_hand_back(study, claim) for claim in ended)
+
+
+def _hand_back(study: Study, claim: Claim) -> bool:
+    try:
+        hand_back(study, claim)
+    except LostClaimError:
+        return False  # it ended in time, or another machine was quicker
+    return True

@@ -1,0 +1,101 @@
+"""A network in training: made from a recipe, its state taken and put back."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import one_hot
+from torch.optim.lr_scheduler import LambdaLR
+
+from search_spaces.problem import Problem
+from search_spaces.recipe import Averaged, Recipe, Transform
+from study.training.division import Part
+from study.training.network import Builder
+from study.training.randomness import generator
+
+State = dict[str, Any]
+"""A network in training, as tensors and plain values: what going on from here needs."""
+
+
+class Training(NamedTuple):
+    """A network in training, and all that a step needs.
+
+    targets: as floats, (samples, classes) one-hot or (samples, 1).
+    weights: the parameters that are penalized, all but biases and scales.
+    draws: the generators that training draws from, by purpose.
+    rates: sets the learning rate of the next step.
+    """
+
+    recipe: Recipe
+    inputs: Tensor
+    targets: Tensor
+    normalize: Transform
+    network: nn.Module
+    average: Averaged
+    parameters: list[Tensor]
+    weights: list[Tensor]
+    optimizer: torch.optim.Optimizer
+    rates: LambdaLR
+    batch_size: int
+    draws: dict[str, Generator]
+
+
+def prepare(
+    recipe: Recipe, part: Part, problem: Problem, model: Builder, epochs: int, seed: int
+) -> Training:
+    """The network before its first step; every purpose has a generator of its own."""
+    device = part.inputs.device
+    draws = {name: generator(seed, name, device) for name in ("order", "augmentation", "dropout")}
+    network = model(recipe, problem, generator(seed, "weights"), draws["dropout"]).to(
+        device, memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
+    parameters: list[Tensor] = list(network.parameters())
+    optimizer = recipe.optimizer(parameters)
+    batch_size = min(recipe.batch_size, len(part.inputs))
+    steps = epochs * (len(part.inputs) // batch_size)
+    return Training(
+        recipe,
+        part.inputs,
+        one_hot(part.targets, problem.classes).float()
+        if problem.classes is not None
+        else part.targets.unsqueeze(1),
+        recipe.normalize(as_numbers(part.inputs)),
+        network,
+        recipe.average(network),
+        parameters,
+        [parameter for parameter in parameters if parameter.dim() > 1],
+        optimizer,
+        LambdaLR(
+            optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
+        ),
+        batch_size,
+        draws,
+    )
+
+
+def state(training: Training, epoch: int) -> State:
+    """All that changes in training, after this epoch."""
+    return {
+        "epoch": epoch,
+        "network": training.network.state_dict(),
+        "average": training.average.network().state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "rates": training.rates.state_dict(),
+        "draws": {name: draw.get_state() for name, draw in training.draws.items()},
+    }
+
+
+def resume(training: Training, start: State) -> int:
+    """Put a fresh network into this state; the epoch that comes next."""
+    training.network.load_state_dict(start["network"])
+    training.average.network().load_state_dict(start["average"])
+    training.optimizer.load_state_dict(start["optimizer"])
+    training.rates.load_state_dict(start["rates"])
+    for name, draw in training.draws.items():
+        draw.set_state(start["draws"][name])
+    return int(start["epoch"]) + 1
+
+
+def as_numbers(inputs: Tensor) -> Tensor:
+    """Stored inputs as floats: bytes of images in [0, 1], tables as they are."""
+    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs

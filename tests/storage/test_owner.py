@@ -1,0 +1,49 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from storage.owner import Standing, read_owner, standing, this_process
+
+
+def another() -> "subprocess.Popen[str]":
+    program = (
+        "import sys; from storage.owner import this_process\n"
+        "print(this_process(), flush=True); sys.stdin.read()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def test_a_process_is_known_by_its_name() -> None:
+    assert read_owner(str(this_process())) == this_process()
+    assert standing(this_process()) is Standing.ALIVE
+
+
+def test_a_process_is_known_to_stand_still_and_to_have_ended() -> None:
+    with another() as process:
+        assert process.stdout is not None and process.stdin is not None
+        owner = read_owner(process.stdout.readline().strip())
+        assert standing(owner) is Standing.ALIVE
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        assert standing(owner) is Standing.STOPPED
+        process.send_signal(signal.SIGCONT)
+        process.stdin.close()
+        process.wait()
+        assert standing(owner) is Standing.ENDED
+
+
+def test_a_process_number_that_is_used_again_is_another_process() -> None:
+    mine = this_process()
+    assert standing(mine._replace(started=f"{mine.started}0")) is Standing.ENDED
+
+
+def test_only_its_own_machine_knows_of_a_process() -> None:
+    mine = this_process()
+    assert standing(mine._replace(host="elsewhere")) is Standing.ELSEWHERE
+    # Containers may have the same name, on the same machine.
+    assert standing(mine._replace(place="00000000")) is Standing.ELSEWHERE

@@ -1,0 +1,133 @@
+import socket
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from storage.database import Database, open_database
+from storage.patience import StorageLostError, persist
+
+
+class Patient(NamedTuple):
+    patience_s: float
+    closed: list[bool]
+    url: str = "somewhere"
+
+    def close(self) -> None:
+        self.closed.append(True)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only sleeping moves."""
+    now = [100.0]
+    monkeypatch.setattr("storage.patience.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("storage.patience.time.sleep", lambda s: now.__setitem__(0, now[0] + s))
+    return now
+
+
+def lost(message: str = "server closed the connection unexpectedly\n\tThis probably") -> DBAPIError:
+    return OperationalError("SELECT", None, ConnectionError(message))
+
+
+def wrapped(cause: Exception) -> StorageInternalError:
+    """As Optuna wraps what the database says."""
+    error = StorageInternalError("e.g. exceeding max length")
+    error.__cause__ = cause
+    return error
+
+
+def sqlite_error(name: str) -> DBAPIError:
+    error = sqlite3.OperationalError("words of SQLite")
+    error.sqlite_errorname = name
+    return OperationalError("INSERT", None, error)
+
+
+def failing(times: int, error: Exception) -> tuple[Callable[[bool], str], list[bool]]:
+    calls: list[bool] = []
+
+    def attempt(again: bool) -> str:
+        calls.append(again)
+        if len(calls) <= times:
+            raise error
+        return "done"
+
+    return attempt, calls
+
+
+@pytest.mark.parametrize("error", [lost(), wrapped(lost())])
+def test_what_was_lost_is_tried_again(time: list[float], error: Exception) -> None:
+    attempt, calls = failing(4, error)
+    database = Patient(60, [])
+    assert persist(database, attempt) == "done"
+    assert calls == [False, True, True, True, True]
+    assert len(database.closed) == 4, "broken connections are let go of"
+    assert time[0] < 105
+
+
+def test_after_the_limit_it_is_lost(time: list[float]) -> None:
+    attempt, _ = failing(10**6, lost())
+    with pytest.raises(StorageLostError, match="somewhere does not answer: server closed") as found:
+        persist(Patient(60, []), attempt)
+    assert "\n" not in str(found.value)
+    assert 160 <= time[0] <= 166
+
+
+def test_without_patience_it_is_lost_at_once(time: list[float]) -> None:
+    attempt, calls = failing(10**6, lost())
+    with pytest.raises(StorageLostError):
+        persist(Patient(0, []), attempt)
+    assert calls == [False]
+
+
+@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY_DBMOVED"])
+def test_waiting_does_not_free_a_disk(time: list[float], name: str) -> None:
+    attempt, calls = failing(10**6, sqlite_error(name))
+    with pytest.raises(StorageLostError, match="words of SQLite"):
+        persist(Patient(600, []), attempt)
+    assert len(calls) == 1
+
+
+def test_a_conflict_is_tried_again_even_without_patience(time: list[float]) -> None:
+    class DeadlockError(Exception):
+        sqlstate = "40P01"
+
+    attempt, calls = failing(3, OperationalError("UPDATE", None, DeadlockError()))
+    assert persist(Patient(0, []), attempt) == "done"
+    assert calls == [False, True, True, True]
+
+
+def test_what_is_wrong_stays_wrong(time: list[float]) -> None:
+    attempt, calls = failing(1, ProgrammingError("SELEC", None, ValueError("syntax")))
+    with pytest.raises(ProgrammingError):
+        persist(Patient(600, []), attempt)
+    assert len(calls) == 1
+
+
+def test_a_server_that_is_not_there_is_waited_for_when_asked() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"postgresql://me@127.0.0.1:{free.getsockname()[1]}/none"
+    with pytest.raises(ValueError, match=r"cannot be opened.*refused"):
+        open_database(url)
+    with pytest.raises(StorageLostError, match="refused"):
+        open_database(url, patience_s=0.2)
+
+
+def test_a_database_that_was_deleted_is_not_made_anew(database: Database) -> None:
+    path = Path(str(database.engine.url.database))
+    database.close()
+    path.unlink()
+
+    def attempt(again: bool) -> None:
+        with database.engine.connect() as connection:
+            connection.execute(text("SELECT * FROM studies"))
+
+    with pytest.raises(StorageLostError, match="unable to open"):
+        persist(database, attempt)
+    assert not path.exists()
