@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from benchmarks.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 from storage.database import Database, open_database
-from tests.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)

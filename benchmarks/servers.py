@@ -1,4 +1,4 @@
-"""Real database servers for tests: one that a variable names, or one of their own."""
+"""Real database servers: one that a variable names, or one of their own."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 POSTGRESQL, MYSQL = "STUDY_TEST_POSTGRESQL", "STUDY_TEST_MYSQL"
-"""Variables that name servers on which the tests may create databases, as URLs."""
+"""Variables that name servers on which databases may be created, as URLs."""
 
 
 @contextmanager

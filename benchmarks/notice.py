@@ -1,0 +1,80 @@
+"""How long it takes until the run of a worker that is gone is back in the list.
+
+The workers are made to seem those of other machines, so that nothing but their silence tells.
+
+python -m benchmarks.notice
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.crews import FORK, NAME, databases, short_runs
+from storage.database import open_database
+from storage.ledger import Run
+from storage.owner import Owner
+from storage.studies import create_study, load_study
+from study.running.pulse import beat_for_ever
+from study.running.timing import Timing
+
+TIMING = Timing(heartbeat_s=1, grace_s=3)
+
+WORKERS, LONG = 40, 8
+"""Workers that vanish, and those that are inside long runs meanwhile."""
+
+
+def notice(url: str) -> list[float]:
+    """Seconds from the last heartbeat of each vanished worker until its run waits again."""
+    study = create_study(open_database(url, create=True), NAME, short_runs().stamp())
+    study.ledger.plan([Run("measure", row) for row in range(WORKERS + LONG)])
+    owners = [str(Owner("elsewhere", i, "00000000", "1")) for i in range(WORKERS + LONG)]
+    claims = {owner: study.ledger.claim(owner) for owner in owners}
+    gone, busy = owners[:WORKERS], owners[WORKERS:]
+    study.database.close()
+    watcher = FORK.Process(target=_watch, args=(url,), daemon=True)
+    watcher.start()
+    began = time.time()
+    last: dict[str, float] = {}
+    noticed: dict[str, float] = {}
+    while len(noticed) < WORKERS:
+        now = time.time()
+        held = {one.claim.owner: one.heartbeat for one in study.ledger.running()}
+        for owner in gone:
+            if owner in last and owner not in held and owner not in noticed:
+                noticed[owner] = now - last[owner]
+        # One after another falls silent.
+        living = [owner for i, owner in enumerate(gone) if now - began < 2 + i * 0.1]
+        study.ledger.beat([*living, *busy])
+        last |= {owner: time.time() for owner in living}
+        time.sleep(0.05)
+    assert {one.claim.owner for one in study.ledger.running()} == set(busy), "a living one lost"
+    assert all(claims.values())
+    watcher.kill()
+    watcher.join()
+    return list(noticed.values())
+
+
+def _watch(url: str) -> None:
+    import os
+
+    beat_for_ever(load_study(open_database(url), NAME), TIMING, os.getppid(), 0)
+    sys.exit(0)
+
+
+def main() -> None:
+    limit = TIMING.grace_s + 2 * TIMING.heartbeat_s
+    with TemporaryDirectory() as place, databases(Path(place)) as urls:
+        for kind, url in urls.items():
+            seconds = sorted(notice(url))
+            p95 = seconds[int(0.95 * len(seconds))]
+            print(
+                f"{kind}: median {statistics.median(seconds):.1f} s, 95th percentile {p95:.1f} s, "
+                f"longest {seconds[-1]:.1f} s; grace + 2 heartbeats is {limit:g} s",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

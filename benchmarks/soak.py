@@ -1,0 +1,93 @@
+"""Many short runs by many workers on one SQLite file: does memory grow, how long do claims take?
+
+python -m benchmarks.soak [RUNS]
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.crews import begin, children_of, examine, short_runs, start_crew
+from storage import ledger
+from storage.ledger import Claim, Ledger
+from study.running.timing import Timing
+
+WORKERS = 8
+
+
+class Soak(NamedTuple):
+    """growth: of the workers' mean resident memory, from a tenth of the runs to their end.
+
+    claim_p99_ms: 99th percentile over all claims of all workers.
+    """
+
+    seconds: float
+    growth: float
+    claims: int
+    claim_p99_ms: float
+
+
+def soak(url: str, folder: Path, runs: int, workers: int = WORKERS) -> Soak:
+    """Do so many runs."""
+    prepared = short_runs()
+    study = begin(url, prepared, runs)
+    _time_claims(folder / "claims")
+    study.database.close()
+    began = time.monotonic()
+    crew = start_crew(url, prepared, folder, workers, Timing())
+    sizes: list[tuple[int, float]] = []
+    while crew.is_alive():
+        time.sleep(0.5)
+        memory = [size for size in map(_resident, children_of(crew)) if size]
+        if len(memory) > workers:  # and the one that watches
+            sizes.append((study.ledger.progress()["measure"].done, float(np.mean(memory))))
+    early = [size for done, size in sizes if 0.1 * runs <= done < 0.2 * runs]
+    late = [size for done, size in sizes if done >= 0.9 * runs]
+    claims = np.array([float(line) for line in (folder / "claims").read_text().split()])
+    return Soak(
+        time.monotonic() - began,
+        float(np.mean(late) / np.mean(early) - 1),
+        len(claims),
+        float(1000 * np.quantile(claims, 0.99)),
+    )
+
+
+def _time_claims(path: Path) -> None:
+    """What is forked from here on writes down how long every claim took."""
+    original = ledger.Ledger.claim
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def timed(self: Ledger, owner: str) -> Claim | None:
+        began = time.perf_counter()
+        claim = original(self, owner)
+        os.write(log, f"{time.perf_counter() - began}\n".encode())
+        return claim
+
+    setattr(ledger.Ledger, "claim", timed)  # noqa: B010 - records are not meant to be changed
+
+
+def _resident(pid: int) -> float:
+    """Megabytes; 0 for a process that has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    with TemporaryDirectory() as place:
+        url = f"sqlite:///{place}/studies.db"
+        found = soak(url, Path(place), runs)
+        print(f"{runs} runs by {WORKERS} workers: {found}")
+        print(f"  {examine(url, Path(place) / 'none')}")
+
+
+if __name__ == "__main__":
+    main()
