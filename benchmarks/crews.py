@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +70,7 @@ def stub(seconds: float, epochs: int = 1) -> Callable[..., Outcome]:
         report = arguments[5]
         for epoch in range(epochs):
             time.sleep(seconds / epochs)
-            report(epoch, 0.5, dict)
+            report(epoch, 0.5, partial(dict, epoch=epoch))
         return Outcome(0.5, {"accuracy": 0.5}, diverged=False, stopped=False, epochs=epochs)
 
     return train
@@ -92,7 +94,7 @@ def log_ends(path: Path) -> None:
     setattr(worker, "run", logged)  # noqa: B010 - it is imported there, not declared
 
 
-def wait_until(holds: Callable[[], bool], limit_s: float = 120) -> None:
+def wait_until(holds: Callable[[], bool], limit_s: float = 60) -> None:
     """Look until it holds. Raises TimeoutError when it does not within the limit."""
     deadline = time.monotonic() + limit_s
     while not holds():
@@ -116,7 +118,7 @@ def start_crew(
     return process
 
 
-def children_of(process: ForkProcess) -> list[int]:
+def children_of(process: BaseProcess) -> list[int]:
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -139,6 +141,7 @@ def examine(url: str, log: Path) -> Faults:
     ended = Counter(str(Run(t.phase, t.row, t.repeat)) for t in trials if t.state == "COMPLETE")
     logged = Counter(log.read_text().split("\n")[:-1]) if log.exists() else Counter()
     phases = study.ledger.progress().values()
+    study.database.close()
     doubled = {run for run in ended | logged if ended[run] > 1 or logged[run] > 1}
     return Faults(
         total=sum(phase.total for phase in phases),

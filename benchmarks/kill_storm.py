@@ -55,6 +55,7 @@ def storm(url: str, folder: Path, kills: int, workers: int = WORKERS, seed: int 
             victims = [crew.pid]
         if victims:
             kills -= kill(draws.choice(victims))
+    study.database.close()
     return examine(url, folder / "ended.log")
 
 

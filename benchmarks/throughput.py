@@ -54,6 +54,7 @@ def throughput(url: str, folder: Path, workers: int, prepared: Prepared) -> floa
         time.sleep(0.2)
     rate = (done() - first) / (time.monotonic() - began)
     crew.join()
+    study.database.close()
     return rate
 
 

@@ -5,9 +5,17 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+PARTIAL = ".partial"
+"""What files end with that a killed process left half written."""
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place at once, on the disk when this returns; only its owner may read it.
+REPORT = 0o644
+"""Permissions of what is written to be shown around."""
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file in place at once, on the disk when this returns.
+
+    mode: its permissions; its owner's alone where nothing else is said.
 
     Raises OSError, with an earlier file of this name as it was, when it cannot be written.
     """
@@ -17,6 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
@@ -29,7 +38,3 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-PARTIAL = ".partial"
-"""What files end with that a killed process left half written."""

@@ -40,7 +40,7 @@ def execute(arguments: list[str]) -> int:
     except typer.TyperException as error:
         code, message = error.exit_code, _worded(error, arguments)
     except OSError as error:
-        code, message = 3, f"{error.strerror or error}: {error.filename or ''}; nothing is lost"
+        code, message = 3, _unwritten(error)
     except Exception as error:
         # Not the user's doing. A traceback may show what is nobody's business, so it waits to be
         # asked for.
@@ -49,6 +49,11 @@ def execute(arguments: list[str]) -> int:
         print(redacted(traceback.format_exc()), file=sys.stderr)
     print(f"run_study.py: error: {_one_line(redacted(message))}", file=sys.stderr)
     return code
+
+
+def _unwritten(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"a file cannot be read or written{where}: {error.strerror or error}; nothing is lost"
 
 
 def _worded(error: typer.TyperException, arguments: list[str]) -> str:

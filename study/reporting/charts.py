@@ -1,5 +1,6 @@
 """The importance chart: shares with their intervals, the noise floor, and what remains."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from storage.files import REPORT, write_atomically
 from study.analysis.answer import Answer, Factor
 
 INK = "#1a1a1a"
@@ -54,8 +56,10 @@ def save(figure: Figure, path: Path) -> list[Path]:
     """Write the figure as PNG and SVG beside each other, the same bytes every time; the files."""
     files = [path.with_suffix(".png"), path.with_suffix(".svg")]
     with matplotlib.rc_context(STYLE):
-        figure.savefig(files[0], dpi=200, metadata={"Software": None})
-        figure.savefig(files[1], metadata={"Date": None})
+        for file, metadata in zip(files, ({"Software": None}, {"Date": None}), strict=True):
+            content = io.BytesIO()
+            figure.savefig(content, format=file.suffix[1:], dpi=200, metadata=metadata)
+            write_atomically(file, content.getvalue(), REPORT)
     return files
 
 

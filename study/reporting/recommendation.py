@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.arms import read_arms
+from storage.files import REPORT, write_atomically
 from storage.studies import Study, confirmation_name, find_study
 from storage.tables import read_trials
 from study.analysis.answer import as_plain
@@ -127,9 +128,8 @@ def as_toml(found: Found) -> str:
 
 def write(found: Found, folder: Path) -> Path:
     """Write the TOML; where."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recommended.toml"
-    path.write_text(as_toml(found))
+    write_atomically(path, as_toml(found).encode(), REPORT)
     return path
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from storage.files import REPORT, write_atomically
 from storage.studies import Study
 from storage.tables import Trial, read_trials
 from study.analysis.answer import Answer, as_plain
@@ -71,9 +72,9 @@ def as_document(summary: Summary) -> dict[str, Any]:
 
 def write(summary: Summary, folder: Path) -> list[Path]:
     """Write the answer as JSON and its chart as PNG and SVG; the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     document = folder / "importance.json"
-    document.write_text(json.dumps(as_document(summary), indent=2) + "\n")
+    text = json.dumps(as_document(summary), indent=2) + "\n"
+    write_atomically(document, text.encode(), REPORT)
     return [
         document,
         *charts.save(charts.draw(summary.answer, summary.data), folder / "importance"),

@@ -1,11 +1,12 @@
 """A worker: claims runs of a study, one after another, until none waits."""
 
 import logging
+from datetime import datetime
 
 from storage.ledger import Claim, LostClaimError
 from storage.owner import this_process
 from storage.studies import CONFIRMATION, Study
-from storage.tables import read_trials
+from storage.tables import Trial, read_frozen, tidy
 from study.running.budget import exhausted
 from study.running.confirmation import test_part
 from study.running.objective import Bench, run
@@ -28,7 +29,7 @@ def work(study: Study, bench: Bench, stop: Stop) -> int:
     Raises StorageLostError when what has to be written cannot be.
     """
     owner = str(this_process())
-    before = {trial.number for trial in read_trials(study) if trial.time_s is not None}
+    began = datetime.now()
     while not stop.requested:
         claim = study.ledger.claim(owner)
         if claim is None:
@@ -42,11 +43,17 @@ def work(study: Study, bench: Bench, stop: Stop) -> int:
             continue
         if reason:
             logger.warning("%s failed: %s", claim.run, reason)
-            too_many = exhausted([t for t in read_trials(study) if t.number not in before])
+            too_many = exhausted(_ended_since(study, began))
             if too_many:
                 logger.error(too_many)
                 return FAILED
     return stop.exit_code
+
+
+def _ended_since(study: Study, began: datetime) -> list[Trial]:
+    """What ended lately: failures of an earlier start may have been mended."""
+    trials = read_frozen(study)
+    return [tidy(t) for t in trials if t.datetime_complete and t.datetime_complete >= began]
 
 
 def _lost(claim: Claim) -> str:
