@@ -80,7 +80,9 @@ def _refuse_twice(changes: Overrides) -> None:
 def _choose(space: Space, path: str, text: str) -> Space:
     factor = _factor(space, path)
     names = [name.strip() for name in text.split(",")]
-    options = [_option(factor, name) for name in dict.fromkeys(names)]
+    options = [_option(factor, name) for name in names]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--choices {path}={text} names an option twice; name each once")
     return space.replace_factor(factor.replace_options(options))
 
 

@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from benchmarks.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 from storage.database import Database, open_database
@@ -26,6 +29,24 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("STUDY_STORAGE", raising=False)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+
+
+_OPENED: list[Any] = []
+
+
+@event.listens_for(Pool, "connect")
+def _note(connection: Any, record: Any) -> None:
+    _OPENED.append(connection)
+
+
+@pytest.fixture(autouse=True)
+def closed_connections() -> Iterator[None]:
+    """Verbs leave their connections to the end of the process, which a test does not come to."""
+    yield
+    while _OPENED:
+        connection = _OPENED.pop()
+        if type(connection).__module__.startswith("psycopg"):
+            connection.close()
 
 
 @pytest.fixture

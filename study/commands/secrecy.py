@@ -15,7 +15,7 @@ def redacted(text: str) -> str:
     """The text without the password of any database that this process was told of."""
     for password in _passwords():
         plain = unquote(password)
-        for form in (password, plain, quote(plain, safe=""), quote_plus(plain)):
+        for form in (password, plain, quote(plain), quote(plain, safe=""), quote_plus(plain)):
             text = text.replace(form, HIDDEN)
     return text
 

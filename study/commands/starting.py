@@ -96,7 +96,7 @@ def url(storage: str | None) -> str:
     """The database to use where none is named."""
     from storage.database import DEFAULT_URL
 
-    return storage or DEFAULT_URL
+    return DEFAULT_URL if storage is None else storage
 
 
 def folder(study: Any) -> Path:

@@ -75,22 +75,18 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
         return 0
     from study.reporting.progress import following
 
-    with following(watched, effort.workers) as tick:
-        if effort.cluster is not None:
-            from study.running.cluster import place
+    if effort.cluster is not None:
+        from study.running.cluster import place
 
+        with following(watched, effort.workers) as tick:
             return place(watched, effort.cluster, effort.url, effort.workers, options(effort), tick)
-        from study.running.launch import Crew, launch
-        from study.running.preparation import prepare_for
+    from study.running.launch import Crew, launch
+    from study.running.preparation import prepare_for
 
-        prepared = prepared or prepare_for(study, allow_code=effort.allow_code)
-        crew = Crew(
-            effort.workers,
-            effort.device,
-            effort.url,
-            starting.folder(study) / "logs",
-            effort.timing,
-        )
+    prepared = prepared or prepare_for(study, allow_code=effort.allow_code)
+    logs = starting.folder(study) / "logs"
+    crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing)
+    with following(watched, effort.workers) as tick:
         return launch(watched, prepared, crew, tick)
 
 

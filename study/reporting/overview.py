@@ -11,6 +11,8 @@ from rich.text import Text
 from storage.ledger import Progress
 from storage.studies import Study
 from storage.tables import Trial, read_trials
+from study.reporting.workers import Worker, workers_of
+from study.reporting.workers import draw as draw_workers
 
 LATEST = 5
 """Trials that the live table shows."""
@@ -21,7 +23,8 @@ class Overview(NamedTuple):
 
     progress: by phase. states: how many trials ended, or stand, in which state. diverged: of the
     COMPLETE ones. best: the COMPLETE trial with the highest objective. seconds: mean of a run.
-    latest: trials that ended last. baseline: factor -> its first option.
+    latest: trials that ended last. baseline: factor -> its first option. workers: those at work.
+    failures: reason -> how many runs failed for it.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Overview(NamedTuple):
     seconds: float | None
     latest: tuple[Trial, ...]
     baseline: dict[str, str]
+    workers: tuple[Worker, ...]
+    failures: dict[str, int]
 
     @property
     def total(self) -> int:
@@ -73,6 +78,14 @@ def compute(study: Study) -> Overview:
             factor["name"]: factor["options"][0]["name"]
             for factor in study.stamp["described"]["factors"]
         },
+        workers=workers_of(study.ledger.running(), {trial.number: trial for trial in trials}),
+        failures=dict(
+            Counter(
+                str(trial.attributes.get("reason", "unknown"))
+                for trial in trials
+                if trial.state == "FAIL"
+            ).most_common()
+        ),
     )
 
 
@@ -101,6 +114,8 @@ def as_document(overview: Overview) -> dict[str, Any]:
         "states": overview.states,
         "diverged": overview.diverged,
         "seconds_per_run": overview.seconds,
+        "workers": [worker._asdict() for worker in overview.workers],
+        "failures": overview.failures,
         "best": None
         if best is None
         else {
@@ -125,7 +140,12 @@ def draw(overview: Overview) -> RenderableType:
         numbers = (counts.done, counts.running, counts.waiting, counts.total)
         table.add_row(phase, *(str(number) for number in numbers))
     title = Text.assemble((overview.name, "bold"), f"  {overview.data}, {overview.model}")
-    return Group(title, table, Text(outcomes(overview)), Text(_best(overview)))
+    parts: list[RenderableType] = [title, table, Text(outcomes(overview))]
+    parts += [Text(f"failed {count}: {reason}") for reason, count in overview.failures.items()]
+    parts.append(Text(_best(overview)))
+    if overview.workers:
+        parts += [Text(), draw_workers(overview.workers)]
+    return Group(*parts)
 
 
 def draw_list(overviews: Sequence[Overview]) -> RenderableType:

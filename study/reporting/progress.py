@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
 
+from storage.patience import StorageLostError
 from storage.studies import Study
 from study.reporting.overview import compute, draw_live, progress_line
 
@@ -33,19 +34,37 @@ def following(study: Study, workers: int) -> Iterator[Callable[[], None]]:
             yield _every(
                 REDRAW_S, lambda: live.update(draw_live(compute(study), workers), refresh=True)
             )
-            live.update(draw_live(compute(study), workers), refresh=True)
+            with suppress(StorageLostError):  # what ended the study says so
+                live.update(draw_live(compute(study), workers), refresh=True)
         return
-    yield _every(LINE_S, lambda: print(progress_line(compute(study), workers), file=sys.stderr))
-    print(progress_line(compute(study), workers), file=sys.stderr)
+
+    def line() -> None:
+        print(progress_line(compute(study), workers), file=sys.stderr)
+
+    yield _every(LINE_S, line)
+    with suppress(StorageLostError):
+        line()
 
 
 def _every(seconds: float, show: Callable[[], object]) -> Callable[[], None]:
+    """A function that shows, at most once in so many seconds; says so when the database is away."""
     due = time.monotonic() + seconds
+    is_away = False
 
     def tick() -> None:
-        nonlocal due
-        if time.monotonic() >= due:
+        nonlocal due, is_away
+        if time.monotonic() < due:
+            return
+        try:
             show()
-            due = time.monotonic() + seconds
+        except StorageLostError as error:
+            if not is_away:
+                print(f"{error}; workers wait for it", file=sys.stderr)
+            is_away = True
+        else:
+            if is_away:
+                print("the database is back", file=sys.stderr)
+            is_away = False
+        due = time.monotonic() + seconds
 
     return tick

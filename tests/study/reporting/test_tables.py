@@ -15,6 +15,7 @@ from study.analysis.headline import analyse
 from study.analysis.lenses import look
 from study.reporting import comparison, contrasts, effects, lenses, overview
 from study.reporting.overview import Overview
+from study.reporting.workers import Worker
 
 
 def printed(drawn: RenderableType, width: int = 80) -> str:
@@ -41,6 +42,7 @@ def an_overview() -> Overview:
         "digits-mlp", "accuracy", "digits", "mlp:small", {"measure": Progress(1, 2, 3)},
         {"COMPLETE": 3, "INTERRUPTED": 1}, 1, a_trial(2), 1.25,
         tuple(a_trial(number) for number in range(3)), {"optimizer": "sgd", "activation": "relu"},
+        (Worker("far", 17, "cuda:1", "measure 3", 2, 41.0, "silent"),), {"out of memory": 2},
     )  # fmt: skip
 
 
@@ -55,9 +57,13 @@ def test_the_live_table_keeps_all_its_columns(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_status_names_what_was_interrupted() -> None:
+def test_status_names_what_was_interrupted_who_is_silent_and_what_failed() -> None:
     text = printed(overview.draw(an_overview()))
     assert "interrupted 1" in text
+    assert "failed 2: out of memory" in text
+    (line,) = (line for line in text.splitlines() if "far:17" in line)
+    for word in ("cuda:1", "measure 3", "41 s ago", "silent"):
+        assert word in line
     document = overview.as_document(an_overview())
     assert document["runs"] == {"total": 6, "done": 3}
 

@@ -1,0 +1,149 @@
+"""Workers on a real Dask cluster of two processes, and the files that start workers elsewhere."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from distributed import LocalCluster
+
+from benchmarks.servers import fresh_database
+from storage.database import open_database
+from storage.studies import create_study, load_study
+from storage.tables import read_trials
+from study.commands import execute
+from study.running.preparation import prepare
+from study.running.presets import PRESETS
+from study.running.settings import Definition
+from tests.test_commands import SHORT, ran
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a scheduler with two worker processes, as --cluster takes it."""
+    folder = tmp_path_factory.mktemp("dask")
+    with pytest.MonkeyPatch.context() as patch:
+        # As on machines that share nothing but the program.
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.chdir(folder)
+        with LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            local_directory=str(folder),
+        ) as started:  # fmt: skip
+            yield str(started.scheduler_address).replace("tcp://", "dask://")
+
+
+def test_a_dask_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path: Path) -> None:
+    with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_STORAGE", url)
+        result = ran(tmp_path, *SHORT, "--study", "mine", "--cluster", cluster, "--workers", "2")
+        assert result.returncode == 0, result.stderr
+        assert "best configuration" in result.stdout
+        database = open_database(url)
+        study = load_study(database, "mine")
+        trials = read_trials(study)
+        runs = Counter((trial.phase, trial.row, trial.repeat) for trial in trials)
+        assert len(runs) == 49 and set(runs.values()) == {1}
+        assert {trial.state for trial in trials} <= {"COMPLETE", "PRUNED"}
+        database.close()
+
+
+def test_interrupting_it_asks_its_workers_to_stop(
+    cluster: str, postgresql: str, tmp_path: Path
+) -> None:
+    import signal
+
+    from benchmarks.crews import wait_until
+    from tests.test_commands import start
+
+    with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_STORAGE", url)
+        database = open_database(url, create=True)
+        stamp = prepare(Definition(source="wine", space="small", epochs=40)).stamp()
+        study = create_study(database, "mine", stamp)
+        study.ledger.plan(PRESETS["quick"].runs())
+        process = start(
+            tmp_path, "worker", "mine", "--cluster", cluster, "--workers", "2", "--heartbeat", "1"
+        )
+        wait_until(lambda: sum(p.done for p in study.ledger.progress().values()) > 2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "resume:" in err
+        progress = study.ledger.progress().values()
+        assert sum(p.running for p in progress) == 0
+        assert sum(p.waiting for p in progress) > 0
+        database.close()
+
+
+@pytest.fixture
+def printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> "Printer":
+    monkeypatch.chdir(tmp_path)
+    database = open_database("sqlite:///runs/studies.db", create=True)
+    create_study(database, "pets; rm -rf $HOME", {"objective": "accuracy"})
+    return Printer(capsys)
+
+
+class Printer:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, kind: str) -> str:
+        words = ["worker", "pets; rm -rf $HOME", "--cluster", kind, "--workers", "3"]
+        assert execute([*words, "--grace", "60"]) == 0
+        return self._capsys.readouterr().out
+
+
+ARGUMENTS = [
+    "worker", "pets; rm -rf $HOME", "--workers", "1", "--device", "auto", "--grace", "60",
+]  # fmt: skip
+
+
+def test_a_job_array_for_slurm_runs_the_worker(printed: "Printer", tmp_path: Path) -> None:
+    script = printed("slurm")
+    assert "#SBATCH --array=1-3" in script
+    (line,) = (line for line in script.splitlines() if line.startswith("run-study"))
+    assert shlex.split(line) == ["run-study", *ARGUMENTS, "&"]
+    # A stand-in says what it was given, as bash reads the script.
+    stand_in = tmp_path / "run-study"
+    stand_in.write_text(f"#!{sys.executable}\nimport sys; print(sys.argv[1:], flush=True)\n")
+    stand_in.chmod(0o700)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", script], env={"PATH": path, "STUDY_STORAGE": "sqlite:///x.db"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stdout.strip() == str(ARGUMENTS)
+    without = subprocess.run(
+        ["bash", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert without.returncode != 0 and "set STUDY_STORAGE" in without.stderr
+
+
+def test_files_for_compose_and_kubernetes_run_the_worker(printed: "Printer") -> None:
+    service = yaml.safe_load(printed("compose"))["services"]["worker"]
+    assert service["command"] == ARGUMENTS
+    assert service["deploy"]["replicas"] == 3
+    job = yaml.safe_load(printed("kubernetes"))
+    assert job["spec"]["parallelism"] == job["spec"]["completions"] == 3
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ARGUMENTS
+
+
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert execute(["run", "--cluster", "ray://localhost:10001"]) == 2
+    assert "pip install -e '.[ray]'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

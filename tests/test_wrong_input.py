@@ -1,0 +1,298 @@
+"""Wrong input: one line that names the value and the remedy, exit 2, and nothing is written."""
+
+import hashlib
+import os
+import socket
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from benchmarks.servers import fresh_database
+from storage.database import open_database
+from storage.ledger import Run
+from storage.studies import create_study
+from study.commands import execute
+from study.running.preparation import prepare
+from study.running.settings import Definition
+
+LONGEST = 300 + len("run_study.py: error: ")
+
+SECRET = "S3cr3t{x}@/&%"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int = 2) -> str:
+    """The one line that a command ends with."""
+    assert execute(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert len(line) <= LONGEST and "Traceback" not in line
+    return line
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("foo", "no database URL"),
+        ("", "no database URL"),
+        ("sqlite://", "must outlive its process"),
+        ("sqlite:///:memory:", "must outlive its process"),
+        ("nonsense://host/name", "driver 'nonsense' is unknown"),
+        ("redis://host/0", "driver 'redis' is unknown"),
+        ("postgresql+nonsense://host/name", "postgresql+nonsense"),
+        ("postgresql://me@127.0.0.1:{port}/name", "refused"),
+        ("postgresql://me@no-such-host.invalid/name", "no-such-host.invalid"),
+        ("postgresql://me@127.0.0.1:abc/name", "no database URL"),
+        ("postgresql://127.0.0.1/name?password=x", "password behind its question mark"),
+        ("mysql://me@127.0.0.1:{port}/name", "connect to MySQL server"),
+        ("sqlite:///{folder}", "is a folder"),
+        ("sqlite:////proc/none/studies.db", "cannot be written"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"], ["doctor"]])
+def test_a_storage_that_cannot_be_used(
+    capsys: pytest.CaptureFixture[str],
+    empty_folder: Path,
+    url: str,
+    words: str,
+    verb: list[str],
+) -> None:
+    named = url.format(port=free_port(), folder=empty_folder)
+    code = 3 if "/proc/none" in url and verb[0] != "run" else 2
+    line = refused(capsys, [*verb, "--storage", named], code)
+    assert code == 3 or words in line
+    assert list(empty_folder.iterdir()) == []
+
+
+def broken_files() -> Iterator[tuple[str, Callable[[Path], None], str]]:
+    def hello(path: Path) -> None:
+        path.write_text("hello, world")
+
+    def whole(path: Path) -> None:
+        database = open_database(f"sqlite:///{path}", create=True)
+        create_study(database, "mine", {"objective": "accuracy"})
+        with database.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        database.close()
+
+    def truncated(path: Path) -> None:
+        whole(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    def stub(path: Path) -> None:
+        whole(path)
+        path.write_bytes(path.read_bytes()[:100])
+
+    def foreign(path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE photographs (name TEXT)")
+        connection.close()
+
+    def foreign_studies(path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE studies (title TEXT)")
+            connection.execute("CREATE TABLE patients (name TEXT)")
+        connection.close()
+
+    def older(path: Path) -> None:
+        whole(path)
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+        connection.close()
+
+    def newer(path: Path) -> None:
+        whole(path)
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
+        connection.close()
+
+    yield "hello", hello, "not a database"
+    yield "truncated", truncated, "malformed"
+    yield "stub", stub, "malformed"
+    yield "foreign", foreign, "another program's database"
+    yield "foreign_studies", foreign_studies, "another program's database"
+    yield "older", older, "another version of Optuna"
+    yield "newer", newer, "another version of Optuna"
+
+
+@pytest.mark.parametrize(("name", "make", "words"), list(broken_files()))
+@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"], ["doctor"]])
+def test_a_file_that_is_no_database_of_ours_stays_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+    empty_folder: Path,
+    name: str,
+    make: Callable[[Path], None],
+    words: str,
+    verb: list[str],
+) -> None:
+    path = empty_folder / f"{name}.db"
+    make(path)
+    before = hashlib.sha256(path.read_bytes()).digest()
+    line = refused(capsys, [*verb, "--storage", f"sqlite:///{path}"])
+    assert words in line
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+
+
+def test_an_empty_file_is_no_study_yet(
+    capsys: pytest.CaptureFixture[str], empty_folder: Path
+) -> None:
+    (empty_folder / "empty.db").touch()
+    assert "no study yet" in refused(capsys, ["status", "--storage", "sqlite:///empty.db"], 3)
+    assert (empty_folder / "empty.db").stat().st_size == 0
+
+
+def test_a_server_without_a_study_is_left_as_it_is(
+    capsys: pytest.CaptureFixture[str], postgresql: str
+) -> None:
+    with fresh_database(postgresql) as url:
+        assert "no study yet" in refused(capsys, ["status", "--storage", url], 3)
+        assert "has a password" not in refused(capsys, ["list", "--storage", url], 3)
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            tables = connection.execute(
+                text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            )
+            assert tables.scalar() == 0
+        engine.dispose()
+
+
+def test_a_wrong_password_and_a_wrong_name(
+    capsys: pytest.CaptureFixture[str], postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = make_url(postgresql).set(database="no_such_database")
+    line = refused(capsys, ["run", "--storage", none.render_as_string(hide_password=False)])
+    assert 'database "no_such_database" does not exist' in line
+    nobody = make_url(postgresql).set(username="nobody_known", password=SECRET)
+    line = refused(capsys, ["run", "--storage", nobody.render_as_string(hide_password=False)])
+    assert 'role "nobody_known" does not exist' in line
+    assert SECRET not in line and quote(SECRET, safe="") not in line
+
+
+@pytest.fixture
+def stored(empty_folder: Path) -> Path:
+    """A database with one study of one run."""
+    prepared = prepare(Definition(source="wine", space="small", epochs=1))
+    database = open_database("sqlite:///runs/studies.db", create=True)
+    create_study(database, "mine", prepared.stamp()).ledger.plan([Run("baseline", 0)])
+    database.close()
+    return empty_folder / "runs" / "studies.db"
+
+
+OWN = ["run", "--study", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([*OWN, "--data", "digits"], "data.name: wine there, digits here"),
+        ([*OWN, "--model", "mlp:medium"], "model: mlp:small there, mlp:medium here"),
+        ([*OWN, "--epochs", "2"], "epochs: 1 there, 2 here"),
+        ([*OWN, "--seed", "9"], "seed: 0 there, 9 here"),
+        ([*OWN, "--space", "full"], "space: "),
+        ([*OWN, "--fix", "optimizer=adam"], "space: optimizer"),
+        ([*OWN, "--data", "diabetes"], "objective: accuracy there, r2 here"),
+        (["run", "--study", ""], "must be 1 to 64"),
+        (["run", "--study", "x" * 65], "must be 1 to 64"),
+        (["run", "--study", "a\x00b"], "printable"),
+        (["run", "--study", "a\nb"], "printable"),
+        (["worker", "mine", "--heartbeat", "10", "--grace", "29"], "at least 3 times"),
+        (["worker", "mine", "--heartbeat", "60"], "--grace 30 must be at least 3 times"),
+        (["worker", "mine", "--heartbeat", "0"], "--heartbeat 0.0: must be greater than 0"),
+        (["worker", "mine", "--grace", "nan"], "--grace nan: must be a finite number"),
+        (["worker", "mine", "--patience", "-1"], "--patience -1.0: must be greater than or equal"),
+        (["worker", "mine", "--checkpoint", "soon"], "--checkpoint 'soon': must be a valid number"),
+        (["worker", "mine", "--workers", "0"], "must be greater than or equal to 1"),
+        (["worker", "mine", "--workers", "-3"], "must be greater than or equal to 1"),
+        (["worker", "mine", "--workers", "two"], "--workers 'two': must be a valid integer"),
+        (["worker", "mine", "--per-gpu", "0"], "must be greater than or equal to 1"),
+        (["worker", "mine", "--device", "cuda:9"], "'cuda:9' is not on this machine"),
+        (["worker", "mine", "--device", "gpu"], "'gpu' is unknown"),
+        (["worker", "mine", "--cluster", "host:8786"], "cluster 'host:8786' is unknown"),
+        (["worker", "mine", "--cluster", "dask://"], "cluster 'dask://' is unknown"),
+        (["worker", "mine", "--cluster", "dask://far:8786"], "cannot reach an SQLite file"),
+        (["run", "--cluster", "slurm"], "worker NAME --cluster slurm"),
+        (["stop", "--study", "mine", "--now"], "No such option: --now"),
+        (["run", "--range", "optimizer.sgd.lr=1:1e-3"], "1:1e-3"),
+        (["run", "--range", "optimizer.sgd.lr=0:1:log"], "log"),
+        (["run", "--range", "optimizer.sgd.lr=nan:1"], "nan"),
+        (["run", "--range", "optimizer.sgd.lr=0.1:inf"], "inf"),
+        (["run", "--choices", "activation="], "activation"),
+        (["run", "--choices", "activation=relu,relu"], "relu"),
+        (["run", "--choices", "activation=relu,reluu"], "did you mean 'relu'"),
+        (["run", "--data", "no.such:function"], "no.such"),
+        (["run", "--model", "no.such:function"], "no.such"),
+        (["run", "--image-size", "2", "--data", "digits"], "--image-size 2"),
+    ],
+)
+def test_what_is_asked_of_a_study_that_cannot_be(
+    capsys: pytest.CaptureFixture[str], stored: Path, arguments: list[str], words: str
+) -> None:
+    def rows() -> list[tuple[int, ...]]:
+        with sqlite3.connect(stored) as connection:
+            counted = [
+                connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+                for table in ("studies", "trials", "training_factor_runs", "study_user_attributes")
+            ]
+        connection.close()
+        return counted
+
+    before, files = rows(), set(stored.parents[1].rglob("*"))
+    assert words in refused(capsys, arguments)
+    assert rows() == before
+    # This process still has the database open.
+    new = set(stored.parents[1].rglob("*")) - files - set(stored.parent.glob("studies.db-*"))
+    assert new == set()
+
+
+def test_an_unknown_study_names_the_nearest(
+    capsys: pytest.CaptureFixture[str], stored: Path
+) -> None:
+    for arguments in (
+        ["status", "--study", "mien"],
+        ["worker", "mien"],
+        ["stop", "--study", "mien"],
+    ):
+        assert "did you mean 'mine'?" in refused(capsys, arguments, 3)
+
+
+def test_a_study_of_another_tool_is_left_alone(
+    capsys: pytest.CaptureFixture[str], stored: Path
+) -> None:
+    import optuna
+
+    optuna.create_study(study_name="theirs", storage=f"sqlite:///{stored}")
+    assert "not made by this tool" in refused(capsys, ["run", "--study", "theirs"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], empty_folder: Path
+) -> None:
+    empty_folder.chmod(0o500)
+    assert "cannot be written" in refused(capsys, ["run", "--preset", "smoke"])
+    empty_folder.chmod(0o700)
+
+
+def test_databases_are_their_owner_s_alone(stored: Path) -> None:
+    for path in stored.parent.glob("studies.db*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
