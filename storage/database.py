@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from storage.mounts import network_mount
-from storage.patience import StorageLostError, first_line, is_lost, persist
+from storage.patience import StorageLostError, first_line, is_exhausted, is_lost, persist
 
 DEFAULT_URL = "sqlite:///runs/studies.db"
 
@@ -99,7 +99,7 @@ def open_database(
     try:
         rdb = persist(open_now, attempt)
     except StorageLostError as error:
-        if patience_s or "locked" in str(error):
+        if patience_s or is_exhausted(error):
             raise
         # Nothing was begun yet: what was asked for cannot be.
         cause = error.__cause__ or error

@@ -63,9 +63,11 @@ def persist(database: Patient, attempt: Callable[[bool], T]) -> T:
                 raise
             now = time.monotonic()
             lost_since = lost_since or now
-            if _is_permanent(cause) or now - lost_since >= database.patience_s:
+            is_permanent = _is_permanent(cause)
+            if is_permanent or now - lost_since >= database.patience_s:
+                what = "cannot be used" if is_permanent else "does not answer"
                 raise StorageLostError(
-                    f"storage {database.url} does not answer: {first_line(error)}"
+                    f"storage {database.url} {what}: {first_line(error)}"
                 ) from error
         database.close()
         time.sleep(random.uniform(pause / 2, pause))
@@ -80,6 +82,12 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(cause, DBAPIError) and cause.connection_invalidated:
         return True
     return isinstance(cause, OperationalError | InterfaceError)
+
+
+def is_exhausted(error: StorageLostError) -> bool:
+    """Whether the database is the right one, but its disk is full or somebody else holds it."""
+    code = _code(_cause(error.__cause__ or error))
+    return isinstance(code, str) and code.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY"))
 
 
 def first_line(error: BaseException) -> str:

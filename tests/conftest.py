@@ -1,7 +1,9 @@
 """What several tests need: a database of their own, and nothing of the user's."""
 
+import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +16,7 @@ from sqlalchemy.pool import Pool
 
 from benchmarks.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 from storage.database import Database, open_database
+from storage.studies import Study, create_study
 
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -68,25 +71,28 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.end()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, of every kind in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/studies.db"
-        return
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+def any_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database of every kind in turn, which the tests of a module share."""
     if request.param == "mysql" and MYSQL not in os.environ:
         pytest.skip(f"no MySQL server: name one in {MYSQL} as mysql://USER:PASSWORD@HOST/NAME")
-    server = (
-        request.getfixturevalue("postgresql")
-        if request.param == "postgresql"
-        else os.environ[MYSQL].replace("mysql://", "mysql+pymysql://")
-    )
-    with fresh_database(server) as url:
-        yield url
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('any')}/studies.db"
+        elif request.param == "postgresql":
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgresql")))
+        else:
+            server = os.environ[MYSQL].replace("mysql://", "mysql+pymysql://")
+            url = stack.enter_context(fresh_database(server))
+        opened = open_database(url, create=True)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
-def any_database(any_url: str) -> Iterator[Database]:
-    opened = open_database(any_url, create=True)
-    yield opened
-    opened.close()
+def any_study(any_database: Database, request: pytest.FixtureRequest) -> Study:
+    """A study of its own in a database of every kind."""
+    name = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
+    return create_study(any_database, name, {"objective": "accuracy", "words": "Größe"})

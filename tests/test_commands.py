@@ -95,7 +95,7 @@ def test_two_workers_measure_what_one_would(
 
 
 def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
-    process = start(tmp_path, *SHORT, "--workers", "2", "--epochs", "40")
+    process = start(tmp_path, *SHORT, "--workers", "2", "--epochs", "25")
     deadline = time.monotonic() + 60
     while finished_trials(tmp_path) < 3:
         assert process.poll() is None and time.monotonic() < deadline
@@ -108,7 +108,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert 3 <= len(before) < 49
     assert not [t for t in read_trials(study_in(tmp_path)) if t.state == "RUNNING"]
 
-    result = ran(tmp_path, *SHORT, "--workers", "2", "--epochs", "40")
+    result = ran(tmp_path, *SHORT, "--workers", "2", "--epochs", "25")
     assert result.returncode == 0, result.stderr
     trials = read_trials(study_in(tmp_path))
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)
@@ -118,18 +118,26 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert all(after[number] == trial for number, trial in before.items())
 
 
-def test_a_killed_worker_is_replaced_and_its_run_done_once(tmp_path: Path) -> None:
-    process = start(tmp_path, *SHORT, "--workers", "1", "--epochs", "40")
-    deadline = time.monotonic() + 60
-    while finished_trials(tmp_path) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
-    os.kill(child_of(process.pid), signal.SIGKILL)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    trials = read_trials(study_in(tmp_path))
-    assert len(trials) == 49
-    assert {t.state for t in trials} <= {"COMPLETE", "PRUNED"}
+def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> None:
+    """A limit on the size of files stands in for the disk's end."""
+    folder, _, _ = finished
+    before = {path: path.read_bytes() for path in folder.glob("runs/*/importance.*")}
+    program = (
+        "import resource, signal, sys\n"
+        "from study.commands import execute\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "sys.exit(execute(['importance']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ENTRY.parent)},
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert "File too large" in line
+    assert before == {path: path.read_bytes() for path in folder.glob("runs/*/importance.*")}
 
 
 def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]) -> None:
@@ -338,8 +346,3 @@ def finished_trials(folder: Path) -> int:
         return sum(trial.complete for trial in read_trials(study_in(folder)))
     except (LookupError, ValueError):
         return 0  # the study is being created
-
-
-def child_of(pid: int) -> int:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0])

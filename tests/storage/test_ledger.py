@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import open_database
 from storage.ledger import (
     DONE,
     WAITING,
@@ -17,14 +17,14 @@ from storage.ledger import (
     Run,
     open_ledger,
 )
-from storage.studies import create_study
+from storage.studies import Study
 
 RUNS = [Run("search", 0), Run("measure", 1), Run("measure", 0), Run("measure", 0, 1)]
 
 
 @pytest.fixture
-def ledger(any_database: Database) -> Ledger:
-    return create_study(any_database, "mine", {"objective": "accuracy"}).ledger
+def ledger(any_study: Study) -> Ledger:
+    return any_study.ledger
 
 
 def claim(ledger: Ledger, owner: str = "me") -> Claim:
@@ -60,7 +60,7 @@ def test_planning_again_adds_only_what_is_new(ledger: Ledger) -> None:
 
 def test_studies_do_not_see_each_other(ledger: Ledger) -> None:
     ledger.plan(RUNS)
-    other = create_study(ledger.database, "other", {"objective": "accuracy"}).ledger
+    other = open_ledger(ledger.database, ledger.study_id + 1)
     assert other.progress() == {}
     assert other.claim("me") is None
     assert other.running() == []

@@ -1,0 +1,95 @@
+"""What doctor finds, each fault made for real."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database, open_database
+from storage.files import PARTIAL
+from storage.ledger import Run
+from storage.owner import this_process
+from storage.studies import Study, create_study
+from storage.trials import begin_trial
+from storage.weights import SUFFIX
+from study.commands import execute
+from study.running.diagnosis import (
+    OK,
+    WARNING,
+    Check,
+    check_database,
+    check_disk,
+    check_files,
+    check_study,
+)
+
+
+@pytest.fixture
+def study(database: Database) -> Study:
+    stamp = {"objective": "accuracy", "versions": {"numpy": "0.1"}}
+    found = create_study(database, "mine", stamp)
+    found.ledger.plan([Run("measure", row) for row in range(3)])
+    return found
+
+
+def by_state(checks: list[Check], state: str) -> list[str]:
+    return [check.found for check in checks if check.state == state]
+
+
+def test_every_kind_of_database_is_well(any_database: Database) -> None:
+    checks = list(check_database(any_database))
+    assert {check.state for check in checks} == {OK}
+    assert checks[-1].subject == "tables"
+
+
+def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
+    claim = study.ledger.claim(str(this_process()._replace(started="0")))
+    assert claim is not None
+    begin_trial(study, claim, {}, {}, {"phase": "measure"})
+    held, versions = by_state(list(check_study(study)), WARNING)
+    assert "1 held by processes that have ended" in held
+    assert versions.startswith("numpy 0.1 there")
+
+
+def test_a_trial_that_runs_for_nobody(study: Study) -> None:
+    study.optuna_study.ask()
+    adrift, _ = by_state(list(check_study(study)), WARNING)
+    assert "trials [0] run for nobody" in adrift
+
+
+def test_what_was_left_behind(study: Study, tmp_path: Path) -> None:
+    assert [check.state for check in check_files(tmp_path / "cache", [study])] == [OK]
+    claim = study.ledger.claim("me")
+    assert claim is not None
+    attributes = {"phase": "measure", "row": 0, "repeat": 0}
+    begin_trial(study, claim, {}, {}, attributes).complete(0.5, {}, {})
+    folder = study.folder / "checkpoints"
+    folder.mkdir(parents=True)
+    staged = tmp_path / "cache" / "0123.abc"
+    staged.mkdir(parents=True)
+    for path in (folder / f"measure-0-0.000001{SUFFIX}", folder / f".x{PARTIAL}", staged):
+        path.touch()
+        os.utime(path, (0, 0))
+    (folder / f"measure-1-0.000001{SUFFIX}").touch()  # of a run that goes on
+    (found,) = by_state(list(check_files(tmp_path / "cache", [study])), WARNING)
+    assert "measure-0-0" in found and "abc" in found and PARTIAL in found
+    assert "measure-1-0" not in found
+
+
+def test_a_folder_that_does_not_exist_yet_is_on_some_disk(tmp_path: Path) -> None:
+    (check,) = check_disk(tmp_path / "new" / "folder")
+    assert check.state in (OK, WARNING) and "GiB free" in check.found
+
+
+def test_the_verb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = open_database("sqlite:///runs/studies.db", create=True)
+    create_study(database, "mine", {"objective": "accuracy"})
+    assert execute(["doctor"]) == 0
+    assert "mine" in capsys.readouterr().out
+    assert execute(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {check["state"] for check in document["checks"]} <= {OK, WARNING}
