@@ -1,5 +1,6 @@
 """The arms of a confirmation: configurations that are run again and again with the same seeds."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from storage.patience import persist
@@ -30,8 +31,9 @@ def read_arms(study: Study) -> list[Arm]:
     return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
 
 
-def add_arms(study: Study, arms: list[Arm]) -> int:
-    """Add arms behind those there are; the number of the first one added."""
-    before = read_arms(study)
-    study.optuna_study.set_user_attr(_ARMS, [list(arm) for arm in [*before, *arms]])
-    return len(before)
+def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:
+    """Add arms behind those that were there before; nothing if somebody else has added some."""
+    if len(read_arms(study)) != len(before):
+        return
+    plain = [list(arm) for arm in [*before, *arms]]
+    persist(study.database, lambda again: study.optuna_study.set_user_attr(_ARMS, plain))

@@ -1,38 +1,26 @@
-"""Opening a study's database: the only place that knows URLs, engines and pragmas."""
+"""Opening a study's database: the only place that knows engines and pragmas."""
 
-import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
+from storage.address import engine_options, read_url, remedy, shown, without_driver
 from storage.mounts import network_mount
-from storage.patience import StorageLostError, first_line, is_exhausted, is_lost, persist
-
-DEFAULT_URL = "sqlite:///runs/studies.db"
+from storage.patience import StorageLostError, first_line, is_exhausted, is_lost, never, persist
 
 PATIENCE_S = 600.0
 """Seconds that workers wait for a database that does not answer."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # we say ourselves what happens
-
-_DRIVERS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mysql+pymysql",
-}
-"""The drivers of the extras [postgres] and [mysql], where a URL names none."""
-
-_EXTRAS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 
 _OPTUNA, _VERSIONS = "studies", "version_info"
 """Two tables by which a database of Optuna's is known."""
@@ -46,12 +34,14 @@ class Database(NamedTuple):
 
     url: as it may be shown, the password hidden. engine: for tables of our own.
     storage: Optuna's. patience_s: how long to wait for it when it does not answer.
+    gives_up: asked meanwhile; whether to wait no longer.
     """
 
     url: str
     engine: Engine
     storage: RDBStorage
     patience_s: float = 0.0
+    gives_up: Callable[[], bool] = never
 
     def close(self) -> None:
         """Let go of all connections; the next use opens new ones."""
@@ -68,33 +58,40 @@ class _Unopened(NamedTuple):
 
     url: str
     patience_s: float
+    gives_up: Callable[[], bool]
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
 
 def open_database(
-    url: str, *, create: bool = False, reading: bool = False, patience_s: float = 0.0
+    url: str,
+    *,
+    create: bool = False,
+    reading: bool = False,
+    patience_s: float = 0.0,
+    gives_up: Callable[[], bool] = never,
 ) -> Database:
     """Open the database at an SQLAlchemy URL.
 
     create: make it, with its folder, where there is none. reading: SQLite's transactions take no
-    write lock before they write. patience_s: see `Database`.
+    write lock before they write. patience_s, gives_up: see `Database`.
 
     Raises ValueError for a URL that cannot be used, NoDatabaseError where there is no database
     and none is to be made, StorageLostError when it does not answer for longer than its patience.
     """
-    parsed = _parse(url)
-    options = _options(parsed)
+    parsed = read_url(url)
+    # Only workers wait, and workers do not fork.
+    options = engine_options(parsed, may_fork=patience_s == 0)
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
-    open_now = _Unopened(shown(url), patience_s)
+    open_now = _Unopened(shown(url), patience_s, gives_up)
 
     def attempt(again: bool) -> RDBStorage:
         try:
             return _connect(parsed, options, create)
         except (ImportError, NoSuchModuleError):
-            raise ValueError(_without_driver(parsed)) from None
+            raise ValueError(without_driver(parsed)) from None
 
     try:
         rdb = persist(open_now, attempt)
@@ -104,13 +101,13 @@ def open_database(
         # Nothing was begun yet: what was asked for cannot be.
         cause = error.__cause__ or error
         raise ValueError(
-            f"storage {shown(url)} cannot be opened: {first_line(cause)}; {_remedy(parsed)}"
+            f"storage {shown(url)} cannot be opened: {first_line(cause)}; {remedy(parsed)}"
         ) from error
     except DatabaseError as error:
         raise ValueError(
-            f"storage {shown(url)} cannot be used: {first_line(error)}; {_remedy(parsed)}"
+            f"storage {shown(url)} cannot be used: {first_line(error)}; {remedy(parsed)}"
         ) from error
-    database = Database(shown(url), rdb.engine, rdb, patience_s)
+    database = Database(shown(url), rdb.engine, rdb, patience_s, gives_up)
     if parsed.get_backend_name() == "sqlite":
         _tune_sqlite(database, reading)
     return database
@@ -122,20 +119,6 @@ def folder_of(database: Database) -> Path:
     if url.get_backend_name() == "sqlite" and url.database:
         return Path(url.database).parent
     return Path("runs")
-
-
-def shown(url: str) -> str:
-    """The URL without its password."""
-    _parse(url)
-    return make_url(url).render_as_string(hide_password=True)
-
-
-def password_of(url: str) -> str | None:
-    """The password in a URL, as it is; None when there is none or it is no URL."""
-    try:
-        return make_url(url).password
-    except (ArgumentError, ValueError):
-        return None
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
@@ -159,44 +142,6 @@ def make_table(database: Database, table: Table) -> None:
                 raise
 
     persist(database, attempt)
-
-
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        # Not the text itself, which may hold a password where the form is wrong.
-        raise ValueError(
-            "--storage is no database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
-        ) from None
-    if {key.lower() for key in parsed.query} & {"password", "passwd"}:
-        raise ValueError(
-            "--storage has a password behind its question mark, where it would be shown; "
-            "write it as USER:PASSWORD@HOST, or leave it to ~/.pgpass"
-        )
-    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-
-
-def _options(url: URL) -> dict[str, Any]:
-    options: dict[str, Any] = {"hide_parameters": True}
-    if url.get_backend_name() == "sqlite":
-        # mode=rw: a file that was deleted meanwhile is an error, not a new database.
-        path = quote(str(Path(url.database or "").absolute()))
-        options["creator"] = lambda: sqlite3.connect(
-            f"file:{path}?mode=rw", uri=True, timeout=60, check_same_thread=False
-        )
-        return options
-    # A worker uses one connection at a time, and what watches it another.
-    options |= {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 2}
-    options["connect_args"] = {"connect_timeout": 10}
-    if url.get_backend_name() == "postgresql":
-        options["connect_args"] |= {
-            "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
-            "tcp_user_timeout": 60_000, "application_name": "training-factors",
-        }  # fmt: skip
-    else:
-        options["isolation_level"] = "READ COMMITTED"
-    return options
 
 
 def _check_file(url: URL, create: bool) -> None:
@@ -272,22 +217,6 @@ def _has_tables(url: URL, options: dict[str, Any], create: bool) -> bool:
             f"there is no study yet in {url.render_as_string()}; start one with run"
         )
     return wanted <= there
-
-
-def _without_driver(url: URL) -> str:
-    extra = _EXTRAS.get(url.drivername.partition("+")[0])
-    if extra is None:
-        return (
-            f"storage driver {url.drivername!r} is unknown; "
-            "use sqlite:///FILE.db, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
-        )
-    return f"storage driver {url.drivername!r} is not installed; pip install -e '.[{extra}]'"
-
-
-def _remedy(url: URL) -> str:
-    if url.get_backend_name() == "sqlite":
-        return "name another file with --storage sqlite:///FILE.db"
-    return "check user, password, host, port and name of --storage, and that the server runs"
 
 
 def _tune_sqlite(database: Database, reading: bool) -> None:

@@ -26,6 +26,11 @@ class StorageLostError(ConnectionError):
     """What has to be written cannot be: no answer for longer than the limit, or a full disk."""
 
 
+def never() -> bool:
+    """Go on waiting."""
+    return False
+
+
 class Patient(Protocol):
     """A database that is waited for; patience_s: seconds, 0 to give up at once."""
 
@@ -36,6 +41,10 @@ class Patient(Protocol):
     @property
     def patience_s(self) -> float:
         """How long to wait for an answer."""
+
+    @property
+    def gives_up(self) -> Callable[[], bool]:
+        """Whether to wait no longer, whatever is left of the time."""
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -64,7 +73,8 @@ def persist(database: Patient, attempt: Callable[[bool], T]) -> T:
             now = time.monotonic()
             lost_since = lost_since or now
             is_permanent = _is_permanent(cause)
-            if is_permanent or now - lost_since >= database.patience_s:
+            is_over = now - lost_since >= database.patience_s or database.gives_up()
+            if is_permanent or is_over:
                 what = "cannot be used" if is_permanent else "does not answer"
                 raise StorageLostError(
                     f"storage {database.url} {what}: {first_line(error)}"

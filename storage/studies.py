@@ -51,6 +51,11 @@ class Study(NamedTuple):
         """Where files that belong to this study are kept."""
         return folder_of(self.database) / self.slug
 
+    def without_patience(self) -> "Study":
+        """The same study, given up at once where its database does not answer."""
+        database = self.database._replace(patience_s=0)
+        return self._replace(database=database, ledger=self.ledger._replace(database=database))
+
 
 class NoStudyError(LookupError):
     """There is no study of this name."""

@@ -105,6 +105,32 @@ def test_a_server_that_stays_away_ends_the_crew_resumable(tmp_path: Path) -> Non
         server.end()
 
 
+def test_asked_to_stop_nobody_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
+    with TemporaryDirectory(prefix="pg") as folder:
+        server = OwnPostgresql(Path(folder))
+        with fresh_database(server.url) as url:
+            prepared = crews.short_runs()
+            study = begin(url, prepared, 200)
+            crews.instead_of_training(crews.stub(0.2, epochs=4))
+            study.database.close()
+            crew = start_crew(
+                url, prepared, tmp_path, 2, QUICK.model_copy(update={"patience_s": 600})
+            )
+            crews.wait_until(lambda: study.ledger.progress()["measure"].done > 3)
+            study.database.close()
+            server.stop("immediate")
+            log = tmp_path / "logs"
+            crews.wait_until(
+                lambda: any("no heartbeats for now" in p.read_text() for p in log.iterdir())
+            )
+            kill(int(crew.pid or 0), signal.SIGINT)
+            crew.join(20)
+            assert crew.exitcode == 130
+            server.start()
+            study.database.close()
+        server.end()
+
+
 def slow_first(seconds: float) -> Callable[..., Outcome]:
     """Runs of which the study's first takes its time; all others are short."""
     quick, slow = crews.stub(0.02), crews.stub(seconds, epochs=int(seconds / 0.05))

@@ -10,7 +10,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from benchmarks.servers import fresh_database
-from storage.database import open_database, shown
+from storage.address import shown
+from storage.database import open_database
 from storage.studies import create_study
 from study.commands import execute
 from study.commands.secrecy import redacted

@@ -94,7 +94,7 @@ def load(name: str | None, storage: str | None, *, reading: bool = True) -> Any:
 
 def url(storage: str | None) -> str:
     """The database to use where none is named."""
-    from storage.database import DEFAULT_URL
+    from storage.address import DEFAULT_URL
 
     return DEFAULT_URL if storage is None else storage
 

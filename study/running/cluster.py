@@ -21,6 +21,9 @@ from study.running.stopping import EXIT_CODES, noted_signals
 
 LOOK_S = 0.25
 
+CONNECT_S = 10
+"""Seconds that a cluster has to answer."""
+
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -59,7 +62,7 @@ def place(
     """
     calls = [joblib.delayed(run_worker)(study.name, url, list(options)) for _ in range(workers)]
 
-    def run_all() -> list[int]:
+    def run_all() -> list[tuple[int, str]]:
         with _backend(address):
             return list(joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls))
 
@@ -72,14 +75,26 @@ def place(
             if received and not is_asked:
                 is_asked = True
                 ask_to_stop(study)
-        codes = placed.result()
-        return EXIT_CODES[received[0]] if received else max(codes)
+        ends = placed.result()
+    for line in sorted({line for code, line in ends if code in (1, 2, 3)}):
+        print(f"on the cluster: {line}", file=sys.stderr)
+    return EXIT_CODES[received[0]] if received else max(code for code, _ in ends)
 
 
-def run_worker(name: str, url: str, options: list[str]) -> int:
-    """Run one worker here; its exit code. The URL, which may hold a password, is no argument."""
+def run_worker(name: str, url: str, options: list[str]) -> tuple[int, str]:
+    """Run one worker here; its exit code, and the last line that it wrote.
+
+    The URL, which may hold a password, is no argument.
+    """
     words = [sys.executable, "-m", "run_study", "worker", name, *options]
-    return subprocess.run(words, env={**os.environ, "STUDY_STORAGE": url}, check=False).returncode
+    ended = subprocess.run(
+        words,
+        env={**os.environ, "STUDY_STORAGE": url},
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return ended.returncode, "".join(ended.stderr.splitlines()[-1:])
 
 
 @contextmanager
@@ -88,7 +103,13 @@ def _backend(address: str) -> Iterator[None]:
     if address.startswith("dask"):
         from distributed import Client
 
-        with Client(address.replace("dask", "tcp", 1)), joblib.parallel_config(backend="dask"):
+        try:
+            client = Client(address.replace("dask", "tcp", 1), timeout=CONNECT_S)
+        except OSError as error:
+            raise ValueError(
+                f"cluster {address!r} does not answer ({error}); is its scheduler running?"
+            ) from error
+        with client, joblib.parallel_config(backend="dask"):
             yield
     else:
         import ray

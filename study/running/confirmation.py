@@ -61,7 +61,7 @@ def plan_next(study: Study, confirmation: Study, space: Space, wish: Wish) -> in
     arms = read_arms(confirmation)
     stage = next_stage(read_trials(study), arms, read_trials(confirmation), space, wish)
     if stage.arms:
-        add_arms(confirmation, stage.arms)
+        add_arms(confirmation, arms, stage.arms)
     return confirmation.ledger.plan(stage.runs)
 
 

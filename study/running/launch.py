@@ -37,6 +37,8 @@ LOOK_S, STAFF_S = 0.25, 1.0
 
 _FORK = multiprocessing.get_context("fork")
 
+_Task = Callable[[str, Prepared, "Crew", int, int], None]
+
 logger = logging.getLogger(__name__)
 
 
@@ -162,14 +164,12 @@ class Foreman:
         except StorageLostError as error:
             print(f"{error}; what ran is run again later", file=sys.stderr)
 
-    def _start(
-        self, target: Callable[[str, Prepared, Crew, int], None], name: str, number: int
-    ) -> ForkProcess:
+    def _start(self, target: _Task, name: str, number: int) -> ForkProcess:
         # A connection that two processes hold is used by both.
         self._study.database.close()
         process = _FORK.Process(
             target=_begin, name=name, daemon=True,
-            args=(target, name, self._study.name, self._prepared, self._crew, number),
+            args=(target, name, self._study.name, self._prepared, self._crew, number, os.getpid()),
         )  # fmt: skip
         # A signal that comes before the worker listens waits until it does.
         signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
@@ -179,34 +179,37 @@ class Foreman:
 
 
 def _begin(
-    target: Callable[[str, Prepared, Crew, int], None],
+    target: _Task,
     name: str,
     study: str,
     prepared: Prepared,
     crew: Crew,
     number: int,
+    parent: int,
 ) -> None:
     os.setsid()  # a Ctrl-C reaches the workers once, through the process that started them
-    _log_to(crew.logs / f"{os.getppid()}-{name}.log")
-    target(study, prepared, crew, number)
+    _log_to(crew.logs / f"{parent}-{name}.log")
+    target(study, prepared, crew, number, parent)
 
 
-def _work(name: str, prepared: Prepared, crew: Crew, number: int) -> None:
+def _work(name: str, prepared: Prepared, crew: Crew, number: int, parent: int) -> None:
     keep_freed_memory()
-    stop = Stop(os.getppid()).listen()
+    stop = Stop(parent).listen()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
     try:
-        study = load_study(open_database(crew.url, patience_s=crew.timing.patience_s), name)
+        database = open_database(
+            crew.url, patience_s=crew.timing.patience_s, gives_up=lambda: stop.requested
+        )
+        study = load_study(database, name)
         bench = open_bench(study, prepared, crew.device, number, crew.timing)
         code = work(study, bench, stop)
     except StorageLostError as error:
         logger.error(str(error))
-        code = LOST
+        code = stop.exit_code if stop.requested else LOST
     sys.exit(code)
 
 
-def _beat(name: str, prepared: Prepared, crew: Crew, asked: int) -> None:
-    parent = os.getppid()
+def _beat(name: str, prepared: Prepared, crew: Crew, asked: int, parent: int) -> None:
     study = load_study(open_database(crew.url, patience_s=crew.timing.patience_s), name)
     beat_for_ever(study, crew.timing, parent, asked)
 

@@ -1,5 +1,6 @@
 """One claimed run becomes a finished trial: the only meeting of a trial and the loop."""
 
+import logging
 import math
 import platform
 from typing import Any, NamedTuple
@@ -8,7 +9,8 @@ import torch
 
 from search_spaces.space import Config, Space
 from storage.arms import CONTRAST, read_arms
-from storage.ledger import Claim
+from storage.ledger import Claim, LostClaimError
+from storage.patience import StorageLostError
 from storage.studies import Study
 from storage.tables import read_frozen, read_trials
 from storage.trials import LiveTrial, begin_trial, hand_back, resume_trial
@@ -21,6 +23,8 @@ from study.training.division import Division, Part
 from study.training.loop import Outcome, train
 from study.training.network import Builder
 from study.training.randomness import derive_seed
+
+logger = logging.getLogger(__name__)
 
 
 class Bench(NamedTuple):
@@ -55,11 +59,21 @@ def run(bench: Bench, claim: Claim, stop: Stop) -> str | None:
         course = Course(trial, bench.epochs, _limits(bench, claim), stop, bench.checkpoint_s)
         outcome = _train(bench, trial, course)
     except (InterruptedRunError, KeyboardInterrupt):
-        hand_back(bench.study, claim)
+        _give_up(bench, claim)
         raise InterruptedRunError from None
     reason = _end(bench, trial, outcome, course)
     course.end()
     return reason
+
+
+def _give_up(bench: Bench, claim: Claim) -> None:
+    """Hand the run back; who is asked to stop does not wait for a database that is away."""
+    try:
+        hand_back(bench.study.without_patience(), claim)
+    except StorageLostError as error:
+        logger.warning("%s is handed back later: %s", claim.run, error)
+    except LostClaimError:
+        pass  # it is somebody else's already
 
 
 def _trial(bench: Bench, claim: Claim) -> LiveTrial:

@@ -39,8 +39,10 @@ def beat_for_ever(study: Study, timing: Timing, parent: int, asked: int) -> None
     Ends with its parent. Tells it to stop when the study's workers are asked to; asked: how often
     they were before it started.
     """
+    study = study.without_patience()  # it looks again anyway
     watch: Watch = {}
     looked = time.monotonic()
+    is_away = False
     while os.getppid() == parent:
         try:
             held = study.ledger.running()
@@ -51,8 +53,11 @@ def beat_for_ever(study: Study, timing: Timing, parent: int, asked: int) -> None
             if times_asked(study) > asked:
                 os.kill(parent, signal.SIGTERM)
                 return
+            is_away = False
         except StorageLostError as error:
-            logger.warning("no heartbeats: %s", error)
+            if not is_away:
+                logger.warning("no heartbeats for now: %s", error)
+            is_away = True
         time.sleep(timing.heartbeat_s)
 
 

@@ -28,6 +28,13 @@ def work(study: Study, bench: Bench, stop: Stop) -> int:
 
     Raises StorageLostError when what has to be written cannot be.
     """
+    try:
+        return _work(study, bench, stop)
+    except KeyboardInterrupt:
+        return stop.exit_code  # between two runs, while it waited for the database
+
+
+def _work(study: Study, bench: Bench, stop: Stop) -> int:
     owner = str(this_process())
     began = datetime.now()
     while not stop.requested:

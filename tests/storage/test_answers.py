@@ -39,9 +39,12 @@ def test_studies_do_not_share_a_shelf(study: Study, database: Database) -> None:
 def test_arms_are_numbered_as_they_were_added(study: Study) -> None:
     assert read_arms(study) == []
     first: list[Arm] = [Arm("rank", "trial 3", None, {"lr": 0.1, "nesterov": True})]
-    assert add_arms(study, first) == 0
-    assert add_arms(study, [Arm("contrast", "best", None, {})]) == 1
-    assert read_arms(study)[:1] == first
+    second = [Arm("contrast", "best", None, {})]
+    add_arms(study, [], first)
+    add_arms(study, first, second)
+    assert read_arms(study) == [*first, *second]
+    add_arms(study, first, second)  # by somebody who has not seen the second yet
+    assert read_arms(study) == [*first, *second]
 
 
 def test_the_only_study_is_meant_whatever_confirms_it(study: Study, database: Database) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.database import Database, NoDatabaseError, folder_of, open_database, shown
+from storage.address import shown
+from storage.database import Database, NoDatabaseError, folder_of, open_database
 
 LEAVE_WAL = "PRAGMA journal_mode=DELETE"
 

@@ -10,13 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from storage.database import Database, open_database
-from storage.patience import StorageLostError, persist
+from storage.patience import StorageLostError, never, persist
 
 
 class Patient(NamedTuple):
     patience_s: float
     closed: list[bool]
     url: str = "somewhere"
+    gives_up: Callable[[], bool] = never
 
     def close(self) -> None:
         self.closed.append(True)
@@ -76,6 +77,13 @@ def test_after_the_limit_it_is_lost(time: list[float]) -> None:
         persist(Patient(60, []), attempt)
     assert "\n" not in str(found.value)
     assert 160 <= time[0] <= 166
+
+
+def test_who_is_asked_to_stop_waits_no_longer(time: list[float]) -> None:
+    attempt, calls = failing(10**6, lost())
+    with pytest.raises(StorageLostError):
+        persist(Patient(600, [], gives_up=lambda: time[0] > 101), attempt)
+    assert 1 < len(calls) < 10
 
 
 def test_without_patience_it_is_lost_at_once(time: list[float]) -> None:
