@@ -71,7 +71,8 @@ def engine_options(url: URL, *, may_fork: bool) -> dict[str, Any]:
 def shown(url: str) -> str:
     """The URL without its password."""
     read_url(url)
-    return make_url(url).render_as_string(hide_password=True)
+    given = make_url(url)
+    return (given if given.password else given._replace(password=None)).render_as_string()
 
 
 def without_driver(url: URL) -> str:

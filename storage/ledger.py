@@ -224,13 +224,17 @@ class Ledger(NamedTuple):
         keys = [self._is(run) for run in runs]
         if not keys:
             return 0
-        with self.database.engine.begin() as connection:
-            changed = connection.execute(
-                update(_RUNS)
-                .where(_RUNS.c.state == DONE, or_(*keys))
-                .values(state=WAITING, owner=None, trial=None)
-            )
-        return int(changed.rowcount)
+
+        def attempt(again: bool) -> int:
+            with self.database.engine.begin() as connection:
+                changed = connection.execute(
+                    update(_RUNS)
+                    .where(_RUNS.c.state == DONE, or_(*keys))
+                    .values(state=WAITING, owner=None, trial=None)
+                )
+            return int(changed.rowcount)
+
+        return persist(self.database, attempt)
 
     def progress(self) -> dict[str, Progress]:
         """The count of runs by phase and state, phases in their order."""
@@ -268,7 +272,8 @@ class Ledger(NamedTuple):
         return (
             select(_RUNS)
             .where(self._mine, _RUNS.c.state == WAITING)
-            .order_by(order, _RUNS.c.repeat, _RUNS.c.row)
+            # What was begun before comes last: it may be what ended its worker.
+            .order_by(order, case((_RUNS.c.attempt > 0, 1), else_=0), _RUNS.c.repeat, _RUNS.c.row)
             .limit(rows)
         )
 

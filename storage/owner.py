@@ -47,12 +47,19 @@ def read_owner(text: str) -> Owner:
 
 def standing(owner: Owner) -> Standing:
     """Whether the process lives; only its own machine can tell."""
-    if (owner.host, owner.place) != (socket.gethostname(), _place()):
+    if owner.place != _place():
         return Standing.ELSEWHERE
     state, started = _stat(owner.pid)
+    if not started and not Path("/proc/1").exists():
+        return Standing.ELSEWHERE  # this user is not shown the processes of others
     if started != owner.started or state in ("Z", "X"):
         return Standing.ENDED
-    return Standing.STOPPED if state in ("T", "t") else Standing.ALIVE
+    return Standing.STOPPED if is_stopped(owner.pid) else Standing.ALIVE
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still, by a signal."""
+    return _stat(pid)[0] in ("T", "t")
 
 
 def _stat(pid: int) -> tuple[str, str]:

@@ -18,11 +18,15 @@ def ask_to_stop(study: Study) -> None:
     """Every worker that is at the study by now finishes its epoch and hands its run back."""
     make_table(study.database, _STOPS)
     mine = _STOPS.c.study_id == study.study_id
-    with study.database.engine.begin() as connection:
-        lock_study(connection, study.study_id)
-        if connection.execute(update(_STOPS).where(mine).values(asked=_STOPS.c.asked + 1)).rowcount:
-            return
-        connection.execute(insert(_STOPS).values(study_id=study.study_id, asked=1))
+
+    def attempt(again: bool) -> None:
+        more = update(_STOPS).where(mine).values(asked=_STOPS.c.asked + 1)
+        with study.database.engine.begin() as connection:
+            lock_study(connection, study.study_id)
+            if not connection.execute(more).rowcount:
+                connection.execute(insert(_STOPS).values(study_id=study.study_id, asked=1))
+
+    persist(study.database, attempt)
 
 
 def times_asked(study: Study) -> int:

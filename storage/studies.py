@@ -12,7 +12,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from storage.database import Database, folder_of
@@ -62,10 +62,25 @@ class NoStudyError(LookupError):
 
 
 def study_names(database: Database) -> list[str]:
-    """The names of all studies in a database, sorted."""
-    return persist(
-        database, lambda again: sorted(optuna.get_all_study_names(storage=database.storage))
+    """The names of the studies of this tool in a database, sorted."""
+    studies = models.StudyModel.__table__
+    attributes = models.StudyUserAttributeModel.__table__
+    stamped = (
+        select(studies.c.study_name)
+        .join(attributes, attributes.c.study_id == studies.c.study_id)
+        .where(attributes.c.key == _STAMP)
     )
+
+    def attempt(again: bool) -> list[str]:
+        with database.engine.connect() as connection:
+            return sorted(connection.execute(stamped).scalars())
+
+    return persist(database, attempt)
+
+
+def _all_names(database: Database) -> list[str]:
+    """With those that other programs keep in the same database."""
+    return persist(database, lambda again: optuna.get_all_study_names(storage=database.storage))
 
 
 def confirmation_name(name: str) -> str:
@@ -78,7 +93,7 @@ def find_study(database: Database, name: str) -> Study | None:
 
     Raises ValueError when the study was not made by this tool.
     """
-    if name not in study_names(database):
+    if name not in _all_names(database):
         return None
     return persist(database, lambda again: _open(database, name))
 
@@ -119,6 +134,8 @@ def check_name(name: str) -> None:
         raise ValueError(
             f"study name {name[:20]!r} must be 1 to {LONGEST_NAME} printable characters"
         )
+    if name.startswith("-"):
+        raise ValueError(f"study name {name!r} must not begin with '-', as options do")
 
 
 def create_study(database: Database, name: str, stamp: Stamp) -> Study:
@@ -127,7 +144,7 @@ def create_study(database: Database, name: str, stamp: Stamp) -> Study:
     Raises ValueError when the name cannot be a study's.
     """
     check_name(name)
-    if name not in study_names(database):
+    if name not in _all_names(database):
         persist(database, lambda again: _insert_study(database, name, stamp))
     created = find_study(database, name)
     assert created is not None

@@ -68,6 +68,13 @@ def read_trials(study: Study) -> list[Trial]:
     return [tidy(trial) for trial in read_frozen(study)]
 
 
+def latest_trials(study: Study) -> list[Trial]:
+    """Those trials that no later attempt at the same run replaces."""
+    latest = {(t.phase, t.row, t.repeat): t.number for t in read_trials(study)}
+    kept = set(latest.values())
+    return [trial for trial in read_trials(study) if trial.number in kept]
+
+
 def read_frozen(study: Study) -> list[FrozenTrial]:
     """The same as Optuna's own records, which its samplers take; not to be changed."""
     return persist(study.database, lambda again: study.optuna_study.get_trials(deepcopy=False))

@@ -146,7 +146,7 @@ def slow_first(seconds: float) -> Callable[..., Outcome]:
 def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
     prepared = crews.short_runs()
-    study = begin(url, prepared, 100)
+    study = begin(url, prepared, 200)
     crews.instead_of_training(slow_first(60))
     study.database.close()
     crew = start_crew(url, prepared, tmp_path, 2, QUICK)
@@ -159,8 +159,8 @@ def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> No
     pid = read_owner(owner).pid
     kill(pid, signal.SIGSTOP)
     crews.wait_until(lambda: owner not in slow())
-    crews.wait_until(lambda: study.ledger.progress()["measure"].done == 100)
     assert standing(read_owner(owner)) is Standing.STOPPED
+    assert study.ledger.progress()["measure"].waiting > 0
     kill(pid, signal.SIGCONT)
     crew.join()
     assert crew.exitcode == 0
@@ -168,6 +168,64 @@ def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> No
     assert len(logs) == 1 and "measure 0 was given to another worker" in logs[0]
     trials = [trial for trial in read_trials(study) if trial.row == 0]
     assert [trial.state for trial in trials] == ["COMPLETE"]
+
+
+def test_a_worker_that_stands_still_for_ever_holds_up_nobody(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    prepared = crews.short_runs()
+    study = begin(url, prepared, 20)
+    crews.instead_of_training(slow_first(60))
+    study.database.close()
+    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    crews.wait_until(lambda: any(h.claim.run.row == 0 for h in study.ledger.running()))
+    (owner,) = (h.claim.owner for h in study.ledger.running() if h.claim.run.row == 0)
+    kill(read_owner(owner).pid, signal.SIGSTOP)
+    crew.join(60)
+    assert crew.exitcode == 0
+    assert study.ledger.progress()["measure"].done == 20
+    assert standing(read_owner(owner)) is Standing.ENDED
+
+
+def test_a_run_that_ends_its_workers_is_given_up(tmp_path: Path) -> None:
+    quick = crews.stub(0.01)
+
+    def deadly(*arguments: object, **named: object) -> Outcome:
+        if arguments[5].__self__._trial.claim.run.row in (1, 4):  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGKILL)
+        return quick(*arguments, **named)
+
+    url = f"sqlite:///{tmp_path}/studies.db"
+    prepared = crews.short_runs()
+    study = begin(url, prepared, 30)
+    crews.instead_of_training(deadly)
+    study.database.close()
+    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    crew.join()
+    assert crew.exitcode == 0
+    failed = [trial for trial in read_trials(study) if trial.state == "FAIL"]
+    assert sorted(trial.row for trial in failed) == [1, 4]
+    assert "its worker ended 4 times" in failed[0].attributes["reason"]
+    assert study.ledger.progress()["measure"].done == 30
+
+
+def test_whatever_a_model_raises_is_one_failed_run(tmp_path: Path) -> None:
+    quick = crews.stub(0.01)
+
+    def picky(*arguments: object, **named: object) -> Outcome:
+        if arguments[5].__self__._trial.claim.run.row % 3 == 0:  # type: ignore[attr-defined]
+            raise KeyError("oops")
+        return quick(*arguments, **named)
+
+    url = f"sqlite:///{tmp_path}/studies.db"
+    prepared = crews.short_runs()
+    study = begin(url, prepared, 15)
+    crews.instead_of_training(picky)
+    study.database.close()
+    crew = start_crew(url, prepared, tmp_path, 1, QUICK)
+    crew.join()
+    assert crew.exitcode == 0
+    reasons = [t.attributes.get("reason") for t in read_trials(study) if t.state == "FAIL"]
+    assert reasons == ["KeyError: 'oops'"] * 5
 
 
 def test_a_busy_worker_keeps_its_run(tmp_path: Path) -> None:

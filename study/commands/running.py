@@ -77,6 +77,7 @@ def run(
         named = effort._replace(allow_code=True)  # what is stored and not named was refused
         code = working.work(opened, prepared, named)
     _leave(opened, code)
+    working.tell_failures(opened, storage)
     importance(study=opened.name, storage=storage, as_json=as_json)
 
 
@@ -118,7 +119,9 @@ def plan(
 
 @app.command()
 def worker(
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    study: Annotated[
+        str | None, typer.Argument(help="Name of the study (default: the only one).")
+    ] = None,
     storage: Storage = None,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
@@ -183,10 +186,15 @@ def stop(study: StudyName = None, storage: Storage = None) -> None:
     """Ask the workers of a study, on all machines, to finish their epoch and hand back."""
     with refusing():
         from storage.stops import ask_to_stop
+        from storage.studies import confirmation_name, find_study
 
         opened = starting.load(study, storage, reading=False)
-        ask_to_stop(opened)
-    print(f"all workers of {opened.name} were asked to stop; status shows those that still run")
+        confirmation = find_study(opened.database, confirmation_name(opened.name))
+        asked = [one for one in (opened, confirmation) if one is not None]
+        for one in asked:
+            ask_to_stop(one)
+        working_now = sum(len(one.ledger.running()) for one in asked)
+    print(f"{working_now} workers of {opened.name} were asked to stop; status shows who still runs")
 
 
 def _leave(study: Any, code: int) -> None:

@@ -26,6 +26,8 @@ def command(verb: str, study: Any, storage: str | None, *options: str) -> str:
     words = [verb] if verb != "run" else []
     # A URL with a password stands in the environment, or is asked for there.
     is_open = storage and HIDDEN not in study.database.url and not _from_environment(storage)
+    if study.stamp.get("code") and verb != "recommend":
+        options = (*options, "--allow-code")
     place = ["--storage", study.database.url] if is_open else []
     return shlex.join([*entry(), *words, "--study", study.name, *options, *place])
 

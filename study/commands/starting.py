@@ -31,13 +31,15 @@ def open_or_create(
     With it what was prepared, None where that was not needed to know that the study is the same.
     """
     from storage.database import NoDatabaseError, open_database
-    from storage.studies import check_name, create_study, find_study
+    from storage.studies import CONFIRMATION, check_name, create_study, find_study
     from study.running.presets import open_preset
     from study.running.settings import Definition, default_name
 
     size = open_preset("quick" if preset is None else preset)
     name = default_name(Definition(**given)) if name is None else name
     check_name(name)
+    if name.endswith(CONFIRMATION):
+        raise ValueError(f"study name {name!r} ends in {CONFIRMATION!r}; that is what confirm adds")
     try:
         found = find_study(open_database(url(storage)), name)
     except NoDatabaseError:
@@ -112,10 +114,8 @@ def cores() -> int:
 def retry_failed(study: Any) -> None:
     """Put the runs that failed back into the list."""
     from storage.ledger import Run
-    from storage.tables import read_trials
+    from storage.tables import latest_trials
 
-    trials = read_trials(study)
-    failed = {Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL"}
-    done = {Run(t.phase, t.row, t.repeat) for t in trials if t.state in ("COMPLETE", "PRUNED")}
-    again = study.ledger.retry(failed - done)
+    trials = latest_trials(study)
+    again = study.ledger.retry(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
     print(f"{again} runs that failed are done again", file=sys.stderr)

@@ -53,6 +53,8 @@ def effort(arguments: dict[str, Any], *, may_print: bool = False) -> Effort:
         from study.running.cluster import check_cluster
 
         check_cluster(cluster, url)
+    elif cluster is not None and url.startswith("sqlite"):
+        print("other machines cannot reach an SQLite file: they need a server", file=sys.stderr)
     return Effort(url, workers, arguments["device"], timing, cluster, arguments["allow_code"])
 
 
@@ -88,6 +90,17 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
     crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing)
     with following(watched, effort.workers) as tick:
         return launch(watched, prepared, crew, tick)
+
+
+def tell_failures(study: Any, storage: str | None) -> None:
+    """Say how many runs failed, why, and how they are done again."""
+    from study.reporting.overview import compute
+
+    for reason, count in compute(study).failures.items():
+        print(f"{count} runs failed: {reason}", file=sys.stderr)
+    if compute(study).failures:
+        again = shell.command("run", study, storage, "--retry-failed")
+        print(f"do them again: {again}", file=sys.stderr)
 
 
 def options(effort: Effort) -> list[str]:

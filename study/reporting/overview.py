@@ -10,7 +10,7 @@ from rich.text import Text
 
 from storage.ledger import Progress
 from storage.studies import Study
-from storage.tables import Trial, read_trials
+from storage.tables import Trial, latest_trials
 from study.reporting.workers import Worker, workers_of
 from study.reporting.workers import draw as draw_workers
 
@@ -60,7 +60,7 @@ class Overview(NamedTuple):
 
 def compute(study: Study) -> Overview:
     """The state of a study now."""
-    trials = read_trials(study)
+    trials = latest_trials(study)
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     return Overview(

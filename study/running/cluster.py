@@ -5,6 +5,8 @@ own processes may neither fork nor be interrupted.
 """
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +17,9 @@ from urllib.parse import urlsplit
 
 import joblib
 
-from storage.stops import ask_to_stop
-from storage.studies import Study
+from storage.database import open_database
+from storage.stops import ask_to_stop, times_asked
+from storage.studies import Study, load_study
 from study.running.stopping import EXIT_CODES, noted_signals
 
 LOOK_S = 0.25
@@ -30,7 +33,11 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 def check_cluster(address: str, url: str) -> None:
     """Raise ValueError for a cluster that cannot be used, or cannot reach the database."""
     parts = urlsplit(address)
-    if parts.scheme not in ("dask", "ray") or not parts.hostname:
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in ("dask", "ray") or not parts.hostname or not port:
         raise ValueError(
             f"cluster {address!r} is unknown; use dask://HOST:PORT, ray://HOST:PORT, "
             "or worker NAME --cluster slurm, compose or kubernetes"
@@ -46,6 +53,13 @@ def check_cluster(address: str, url: str) -> None:
         raise ValueError(
             f"cluster {address!r} needs a package; pip install -e '.[{parts.scheme}]'"
         ) from None
+    try:
+        socket.create_connection((parts.hostname, port), CONNECT_S).close()
+    except OSError as error:
+        raise ValueError(
+            f"cluster {address!r} does not answer ({error.strerror or error}); is its scheduler "
+            "running?"
+        ) from None
 
 
 def place(
@@ -60,7 +74,9 @@ def place(
 
     Asked to stop, it asks the study's workers everywhere to stop, and waits for them.
     """
-    calls = [joblib.delayed(run_worker)(study.name, url, list(options)) for _ in range(workers)]
+    asked = times_asked(study)
+    call = joblib.delayed(run_worker)(study.name, url, list(options), asked)
+    calls = [call] * workers
 
     def run_all() -> list[tuple[int, str]]:
         with _backend(address):
@@ -81,11 +97,16 @@ def place(
     return EXIT_CODES[received[0]] if received else max(code for code, _ in ends)
 
 
-def run_worker(name: str, url: str, options: list[str]) -> tuple[int, str]:
+def run_worker(name: str, url: str, options: list[str], asked: int) -> tuple[int, str]:
     """Run one worker here; its exit code, and the last line that it wrote.
 
-    The URL, which may hold a password, is no argument.
+    asked: how often the study's workers were asked to stop before; once more, and it does not
+    start. The URL, which may hold a password, is no argument.
     """
+    database = open_database(url)
+    if times_asked(load_study(database, name)) > asked:
+        return 143, "asked to stop"
+    database.close()
     words = [sys.executable, "-m", "run_study", "worker", name, *options]
     ended = subprocess.run(
         words,
@@ -94,6 +115,8 @@ def run_worker(name: str, url: str, options: list[str]) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    if ended.returncode < 0:
+        return 1, f"a worker was killed by {signal.Signals(-ended.returncode).name}"
     return ended.returncode, "".join(ended.stderr.splitlines()[-1:])
 
 
@@ -103,13 +126,7 @@ def _backend(address: str) -> Iterator[None]:
     if address.startswith("dask"):
         from distributed import Client
 
-        try:
-            client = Client(address.replace("dask", "tcp", 1), timeout=CONNECT_S)
-        except OSError as error:
-            raise ValueError(
-                f"cluster {address!r} does not answer ({error}); is its scheduler running?"
-            ) from error
-        with client, joblib.parallel_config(backend="dask"):
+        with Client(address.replace("dask", "tcp", 1)), joblib.parallel_config(backend="dask"):
             yield
     else:
         import ray

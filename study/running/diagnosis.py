@@ -16,7 +16,7 @@ from storage.files import PARTIAL
 from storage.ledger import Run
 from storage.owner import Standing, read_owner, standing
 from storage.studies import Study, load_study, study_names
-from storage.tables import read_trials
+from storage.tables import latest_trials, read_trials
 from storage.weights import SUFFIX
 from study.training.cache import cache_folder
 
@@ -124,7 +124,7 @@ def check_study(study: Study) -> Iterator[Check]:
     adrift = [t.number for t in trials if t.state == "RUNNING" and t.number not in claimed]
     progress = study.ledger.progress().values()
     done, total = sum(phase.done for phase in progress), sum(phase.total for phase in progress)
-    failed = sum(trial.state == "FAIL" for trial in trials)
+    failed = sum(trial.state == "FAIL" for trial in latest_trials(study))
     found = f"{done} of {total} runs done, {len(held)} held, {failed} failed"
     if gone:
         yield Check(

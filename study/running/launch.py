@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch._dynamo  # noqa: F401 - the first optimizer imports it (1.9 s): once, before forking
 
 from storage.database import open_database
+from storage.owner import is_stopped
 from storage.patience import StorageLostError
 from storage.stops import times_asked
 from storage.studies import Study, load_study
@@ -30,7 +31,10 @@ from study.running.timing import Timing
 from study.running.worker import FAILED, LOST, open_bench, work
 
 CRASHES = 5
-"""Crashes of workers with no run finished in between, after which the study is given up."""
+"""Crashes per worker with no run ended in between, after which the study is given up."""
+
+_CODES = {FAILED: 1, LOST: LOST}
+"""What a shell is told of how a worker ended."""
 
 LOOK_S, STAFF_S = 0.25, 1.0
 """Seconds between two looks at the workers, and at the list when fewer work than could."""
@@ -87,7 +91,7 @@ class Foreman:
         self._received = received
         requeue_ended(study)
         self._workers: dict[int, ForkProcess] = {}
-        self._crashes, self._done = 0, -1
+        self._crashes, self._last_crash, self._done = 0, "", -1
         self._staff_at = 0.0
         self._lost_since: float | None = None
         self._asked = times_asked(study)
@@ -101,11 +105,13 @@ class Foreman:
             if process.exitcode is None:
                 continue
             del self._workers[number]
-            if process.exitcode in (FAILED, LOST, 2):
+            if process.exitcode in (FAILED, LOST):
                 self.stop()
-                return process.exitcode
+                return _CODES[process.exitcode]
             self._staff_at = 0.0
-            self._crashes += process.exitcode != 0
+            if process.exitcode not in (0, *EXIT_CODES.values()):
+                self._crashes += 1
+                self._last_crash = _death(process)
         try:
             code = self._staff()
         except StorageLostError:
@@ -129,15 +135,24 @@ class Foreman:
         done = sum(phase.done for phase in phases)
         if done != self._done:
             self._crashes, self._done = min(self._crashes, 1), done
-        if self._crashes > CRASHES:
+        if self._crashes > CRASHES * self._crew.workers:
+            print(f"workers crash again and again: {self._last_crash}", file=sys.stderr)
             self.stop()
-            return FAILED
+            return 1
         waiting = sum(phase.waiting for phase in phases)
         free = [number for number in range(self._crew.workers) if number not in self._workers]
         for number in free[:waiting]:
             self._workers[number] = self._start(_work, f"worker-{number}", number)
-        is_left = waiting or sum(phase.running for phase in phases)
-        return None if is_left or self._workers else 0
+        if waiting or sum(phase.running for phase in phases):
+            return None
+        self._end_stopped()
+        return None if self._workers else 0
+
+    def _end_stopped(self) -> None:
+        """End workers that stand still, and whose runs others have done meanwhile."""
+        for process in self._workers.values():
+            if process.pid is not None and is_stopped(process.pid):
+                process.kill()
 
     def stop(self) -> int:
         """Ask all workers to stop, and once more for every further signal; the exit code."""
@@ -147,10 +162,12 @@ class Foreman:
             self._received.append(signal.SIGTERM)
         sent = 0
         while any(process.exitcode is None for process in self._workers.values()):
-            for number in self._received[sent:]:
+            for order, number in enumerate(self._received[sent:], start=sent):
                 for process in self._workers.values():
                     if process.exitcode is None and process.pid is not None:
-                        os.kill(process.pid, number)
+                        # The third is for those that do not answer.
+                        os.kill(process.pid, number if order < 2 else signal.SIGKILL)
+                        os.kill(process.pid, signal.SIGCONT)
             sent = len(self._received)
             time.sleep(0.05)
         return EXIT_CODES[self._received[0]]
@@ -163,6 +180,9 @@ class Foreman:
             requeue_ended(self._study)
         except StorageLostError as error:
             print(f"{error}; what ran is run again later", file=sys.stderr)
+        for log in self._crew.logs.glob(f"{os.getpid()}-*.log"):
+            if not log.stat().st_size:
+                log.unlink()
 
     def _start(self, target: _Task, name: str, number: int) -> ForkProcess:
         # A connection that two processes hold is used by both.
@@ -220,3 +240,10 @@ def _log_to(path: Path) -> None:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     logging.basicConfig(format="%(asctime)s %(message)s", force=True)
+
+
+def _death(process: ForkProcess) -> str:
+    """How a process ended, in words."""
+    code = process.exitcode or 0
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"{process.name} ended with {how}; its log has more, if it could write"

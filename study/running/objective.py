@@ -119,16 +119,20 @@ def _limits(bench: Bench, claim: Claim) -> dict[int, float]:
 
 def _train(bench: Bench, trial: LiveTrial, course: Course) -> Outcome | str:
     """The outcome, or the reason why there is none."""
-    recipe = bench.space.build(trial.parameters, bench.data.problem)
     test = bench.test if _is_contrast(bench, trial.claim) else None
     seed = int(trial.attributes["seed"])
-    arguments = (recipe, bench.data, bench.model, bench.epochs, seed, course.report, test)
+    given = (bench.data, bench.model, bench.epochs, seed, course.report, test)
     try:
-        return train(*arguments, start=course.start())
+        recipe = bench.space.build(trial.parameters, bench.data.problem)
+        return train(recipe, *given, start=course.start())
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"
-    except (RuntimeError, ValueError) as error:
+    except (InterruptedRunError, LostClaimError, StorageLostError):
+        raise
+    except Exception as error:
+        # A model of the user's own may raise anything; the other configurations go on.
+        logger.exception("%s", trial.claim.run)
         return f"{type(error).__name__}: {error}"[:500]
 
 

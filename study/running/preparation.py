@@ -59,6 +59,7 @@ class Prepared(NamedTuple):
             "left_out": [list(item) for item in self.left_out],
             "described": self.space.describe(),
             "class_names": list(dataset.classes or ()),
+            "code": code_in(self.definition),
             "versions": {package: version(package) for package in PACKAGES},
         }
 
@@ -110,16 +111,19 @@ def prepare_for(study: Study, *, allow_code: bool = False) -> Prepared:
 
 def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
     """Raise ValueError when the definition names code, apart from what is trusted."""
-    source, model = definition.source, definition.model
-    names = [source] if ":" in source and not Path(source).exists() else []
-    if normal_name(model) not in ARCHITECTURES:
-        names.append(model)
-    for name in names:
+    for name in code_in(definition):
         if name not in trusted:
             raise ValueError(
                 f"the study runs code of its own, {name!r}; add --allow-code if you trust all who "
                 "can write to its database"
             )
+
+
+def code_in(definition: Definition) -> list[str]:
+    """The functions of a user's own that a definition names."""
+    source, model = definition.source, definition.model
+    names = [source] if ":" in source and not Path(source).exists() else []
+    return names if normal_name(model) in ARCHITECTURES else [*names, model]
 
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:

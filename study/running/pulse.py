@@ -17,10 +17,14 @@ from storage.owner import Standing, read_owner, standing
 from storage.patience import StorageLostError
 from storage.stops import times_asked
 from storage.studies import Study
-from storage.trials import hand_back
+from storage.trials import hand_back, resume_trial
 from study.running.timing import Timing
 
 logger = logging.getLogger(__name__)
+
+
+ATTEMPTS = 4
+"""Attempts at a run of which the last ended with its worker, after which it is given up."""
 
 
 class Silence(NamedTuple):
@@ -50,9 +54,10 @@ def beat_for_ever(study: Study, timing: Timing, parent: int, asked: int) -> None
             watch = listen(watch, held, min(now - looked, 2 * timing.heartbeat_s))
             looked = now
             tend(study, held, watch, timing.grace_s)
-            if times_asked(study) > asked:
+            now_asked = times_asked(study)
+            if now_asked > asked:
                 os.kill(parent, signal.SIGTERM)
-                return
+            asked = now_asked
             is_away = False
         except StorageLostError as error:
             if not is_away:
@@ -76,8 +81,9 @@ def tend(study: Study, held: Sequence[Held], watch: Watch, grace_s: float) -> No
     standings = {claim: standing(read_owner(claim.owner)) for claim, _ in held}
     study.ledger.beat([claim.owner for claim in standings if standings[claim] is Standing.ALIVE])
     for claim, silence in watch.items():
-        is_silent = standings[claim] is not Standing.ALIVE and silence.seconds >= grace_s
-        if is_silent or standings[claim] is Standing.ENDED:
+        if standings[claim] is Standing.ENDED:
+            _after_death(study, claim)
+        elif standings[claim] is not Standing.ALIVE and silence.seconds >= grace_s:
             _hand_back(study, claim)
 
 
@@ -88,7 +94,18 @@ def requeue_ended(study: Study) -> int:
         for claim, _ in study.ledger.running()
         if standing(read_owner(claim.owner)) is Standing.ENDED
     ]
-    return sum(_hand_back(study, claim) for claim in ended)
+    return sum(_after_death(study, claim) for claim in ended)
+
+
+def _after_death(study: Study, claim: Claim) -> bool:
+    """Hand back what an ended process held; too many deaths are the run's own doing."""
+    if claim.attempt < ATTEMPTS or claim.trial is None:
+        return _hand_back(study, claim)
+    try:
+        resume_trial(study, claim).fail(f"its worker ended {ATTEMPTS} times while it ran")
+    except LostClaimError:
+        return False
+    return True
 
 
 def _hand_back(study: Study, claim: Claim) -> bool:

@@ -22,7 +22,7 @@ class Stop:
 
     def listen(self) -> "Stop":
         """Note the signals that ask to stop; a second one interrupts at once."""
-        for number in EXIT_CODES:
+        for number in _heeded():
             signal.signal(number, self._note)
         return self
 
@@ -45,6 +45,11 @@ class Stop:
         self._signal = signal.Signals(number)
 
 
+def _heeded() -> list[signal.Signals]:
+    """The signals that nobody asked to ignore, as nohup does."""
+    return [number for number in EXIT_CODES if signal.getsignal(number) != signal.SIG_IGN]
+
+
 @contextmanager
 def noted_signals() -> Iterator[list[signal.Signals]]:
     """The list of signals that asked this process to stop, as it grows."""
@@ -53,7 +58,7 @@ def noted_signals() -> Iterator[list[signal.Signals]]:
     def note(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
 
-    before = {number: signal.signal(number, note) for number in EXIT_CODES}
+    before = {number: signal.signal(number, note) for number in _heeded()}
     try:
         yield received
     finally:

@@ -17,8 +17,9 @@ from study.training.device import open_device
 from study.training.division import training_division
 from study.training.metrics import chance, objective_name
 
-DONE, FAILED, LOST = 0, 1, 3
-"""Exit codes: nothing waits, too many runs failed, what has to be written cannot be."""
+DONE, FAILED, LOST = 0, 10, 3
+"""Exit codes: nothing waits, too many runs failed (not 1, with which an exception ends a process),
+what has to be written cannot be."""
 
 logger = logging.getLogger(__name__)
 

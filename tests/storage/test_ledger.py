@@ -103,6 +103,12 @@ def test_the_trial_of_an_earlier_attempt_is_known_to_the_next(ledger: Ledger) ->
     assert claim(ledger).trial == 41
 
 
+def test_what_was_begun_before_is_claimed_last_in_its_phase(ledger: Ledger) -> None:
+    ledger.plan(RUNS)
+    change(ledger, claim(ledger), state=WAITING)
+    assert [claim(ledger).run for _ in range(4)] == [RUNS[1], RUNS[3], RUNS[2], RUNS[0]]
+
+
 def test_a_heartbeat_is_that_of_its_owner(ledger: Ledger) -> None:
     ledger.plan(RUNS)
     claim(ledger, "one")
@@ -116,7 +122,7 @@ def test_a_heartbeat_is_that_of_its_owner(ledger: Ledger) -> None:
 
 
 def test_what_ended_can_be_done_again(ledger: Ledger) -> None:
-    ledger.plan(RUNS)
+    ledger.plan(RUNS[:1])
     held = claim(ledger)
     change(ledger, held, trial=3)
     assert ledger.retry([held.run]) == 0, "it has not ended"
