@@ -1,5 +1,7 @@
 """The program as people run it: real processes, real databases, a real Ctrl-C."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -8,6 +10,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +50,8 @@ def study_in(folder: Path, name: str | None = None) -> Study:
     return load_study(open_database(f"sqlite:///{folder}/runs/studies.db"), name)
 
 
-def measured(folder: Path) -> dict[tuple[str, int, int], Trial]:
-    trials = read_trials(study_in(folder))
+def measured(folder: Path, name: str) -> dict[tuple[str, int, int], Trial]:
+    trials = read_trials(study_in(folder, name))
     return {(t.phase, t.row, t.repeat): t for t in trials if t.phase in ("baseline", "measure")}
 
 
@@ -59,6 +62,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     result = ran(folder, *SHORT, "--workers", "1")
     assert result.returncode == 0, result.stderr
     return folder, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def name(finished: tuple[Path, str, str]) -> str:
+    """Of the finished study, which is the only one at first."""
+    return study_in(finished[0]).name
 
 
 def test_a_study_ends_with_its_answer(finished: tuple[Path, str, str]) -> None:
@@ -81,21 +90,8 @@ def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     assert len(read_trials(study_in(folder))) == 49
 
 
-def test_two_workers_measure_what_one_would(
-    finished: tuple[Path, str, str], tmp_path: Path
-) -> None:
-    result = ran(tmp_path, *SHORT, "--workers", "2")
-    assert result.returncode == 0, result.stderr
-    one, two = measured(finished[0]), measured(tmp_path)
-    assert one.keys() == two.keys()
-    for key in one:
-        assert one[key].parameters == two[key].parameters
-        assert one[key].seed == two[key].seed
-        assert one[key].value == two[key].value, "accuracy differs on the CPU"
-
-
 def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
-    process = start(tmp_path, *SHORT, "--workers", "2", "--epochs", "25")
+    process = start(tmp_path, *SHORT, "--workers", "2", "--epochs", "15")
     deadline = time.monotonic() + 60
     while finished_trials(tmp_path) < 3:
         assert process.poll() is None and time.monotonic() < deadline
@@ -108,7 +104,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert 3 <= len(before) < 49
     assert not [t for t in read_trials(study_in(tmp_path)) if t.state == "RUNNING"]
 
-    result = ran(tmp_path, *SHORT, "--workers", "2", "--epochs", "25")
+    result = ran(tmp_path, *SHORT, "--workers", "2", "--epochs", "15")
     assert result.returncode == 0, result.stderr
     trials = read_trials(study_in(tmp_path))
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)
@@ -182,18 +178,6 @@ def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
     assert pasted.returncode == 0, pasted.stderr
     alone = ran(folder, "compare", name, name)
     assert (alone.returncode, alone.stdout) == (2, "")
-
-
-def test_studies_are_compared(finished: tuple[Path, str, str]) -> None:
-    folder, _, _ = finished
-    name = document(folder, "status", "--json")["study"]
-    other = (*SHORT, "--study", "other", "--seed", "1")
-    assert ran(folder, *other).returncode == 0
-    compared = document(folder, "compare", name, "other", "--json")
-    assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
-    assert compared["correlations"][0]["studies"] == [name, "other"]
-    assert ran(folder, "status").returncode == 2, "which of the two is meant?"
-    delete(folder, "other")
 
 
 def without_answer(folder: Path, *values: float) -> str:
@@ -315,10 +299,40 @@ def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: 
     assert result.returncode == 0, result.stderr
 
 
-def document(folder: Path, *arguments: str) -> dict[str, Any]:
-    result = ran(folder, *arguments)
+@pytest.fixture(scope="module")
+def twin(finished: tuple[Path, str, str]) -> Iterator[str]:
+    """The name of the same study once more, run by two workers, in the same database."""
+    folder, _, _ = finished
+    result = ran(folder, *SHORT, "--workers", "2", "--study", "twin")
     assert result.returncode == 0, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
+    yield "twin"
+    delete(folder, "twin")
+
+
+def test_two_workers_measure_what_one_would(
+    finished: tuple[Path, str, str], name: str, twin: str
+) -> None:
+    one, two = measured(finished[0], name), measured(finished[0], twin)
+    assert one.keys() == two.keys()
+    for key in one:
+        assert one[key].parameters == two[key].parameters
+        assert one[key].seed == two[key].seed
+        assert one[key].value == two[key].value, "accuracy differs on the CPU"
+
+
+def test_studies_are_compared(finished: tuple[Path, str, str], name: str, twin: str) -> None:
+    folder, _, _ = finished
+    compared = document(folder, "compare", name, twin, "--json")
+    assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
+    assert compared["correlations"][0]["studies"] == [name, twin]
+    assert ran(folder, "status").returncode == 2, "which of the two is meant?"
+
+
+def document(folder: Path, *arguments: str) -> dict[str, Any]:
+    printed = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        assert execute(list(arguments)) == 0
+    found: dict[str, Any] = json.loads(printed.getvalue())
     assert found["schema"] == 1
     return found
 
