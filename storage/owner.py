@@ -40,9 +40,12 @@ def this_process() -> Owner:
 
 
 def read_owner(text: str) -> Owner:
-    """The owner that `str` wrote."""
-    host, pid, place, started = text.rsplit(":", 3)
-    return Owner(host, int(pid), place, started)
+    """The owner that `str` wrote; one of nowhere for what something else wrote."""
+    try:
+        host, pid, place, started = text.rsplit(":", 3)
+        return Owner(host, int(pid), place, started)
+    except ValueError:
+        return Owner(text, 0, "", "")
 
 
 def standing(owner: Owner) -> Standing:

@@ -204,7 +204,7 @@ def test_a_run_that_ends_its_workers_is_given_up(tmp_path: Path) -> None:
     assert crew.exitcode == 0
     failed = [trial for trial in read_trials(study) if trial.state == "FAIL"]
     assert sorted(trial.row for trial in failed) == [1, 4]
-    assert "its worker ended 4 times" in failed[0].attributes["reason"]
+    assert "its worker died, in attempt 4" in failed[0].attributes["reason"]
     assert study.ledger.progress()["measure"].done == 30
 
 

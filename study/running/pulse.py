@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 ATTEMPTS = 4
-"""Attempts at a run of which the last ended with its worker, after which it is given up."""
+"""The attempt at a run that is the last when its worker dies in it: it may be what kills them."""
 
 
 class Silence(NamedTuple):
@@ -102,7 +102,7 @@ def _after_death(study: Study, claim: Claim) -> bool:
     if claim.attempt < ATTEMPTS or claim.trial is None:
         return _hand_back(study, claim)
     try:
-        resume_trial(study, claim).fail(f"its worker ended {ATTEMPTS} times while it ran")
+        resume_trial(study, claim).fail(f"its worker died, in attempt {claim.attempt}")
     except LostClaimError:
         return False
     return True

@@ -33,7 +33,7 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that ended so: 128 + the signal's number."""
+        """130 after Ctrl-C, 143 after whatever else asks a process to end."""
         return EXIT_CODES[self._signal or signal.SIGTERM]
 
     def _is_orphan(self) -> bool:

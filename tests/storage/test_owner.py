@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from storage.owner import Standing, read_owner, standing, this_process
 
 
@@ -40,6 +42,11 @@ def test_a_process_is_known_to_stand_still_and_to_have_ended() -> None:
 def test_a_process_number_that_is_used_again_is_another_process() -> None:
     mine = this_process()
     assert standing(mine._replace(started=f"{mine.started}0")) is Standing.ENDED
+
+
+@pytest.mark.parametrize("text", ["", "me", "host:1:2", "host:one:00000000:3"])
+def test_what_something_else_wrote_is_elsewhere(text: str) -> None:
+    assert standing(read_owner(text)) is Standing.ELSEWHERE
 
 
 def test_only_its_own_machine_knows_of_a_process() -> None:
