@@ -18,7 +18,7 @@ import pytest
 
 from search_spaces.space import named_space
 from storage.arms import CONTRAST, read_arms
-from storage.database import open_database
+from storage.database import NoDatabaseError, open_database
 from storage.ledger import Run
 from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
@@ -358,5 +358,5 @@ def finished_trials(folder: Path) -> int:
         return 0
     try:
         return sum(trial.complete for trial in read_trials(study_in(folder)))
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, NoDatabaseError):
         return 0  # the study is being created

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,7 @@ from benchmarks.servers import OwnPostgresql, fresh_database
 from storage.database import open_database
 from storage.ledger import Progress
 from storage.owner import Standing, read_owner, standing
-from storage.studies import load_study
+from storage.studies import Study, load_study
 from storage.tables import read_trials
 from study.running import objective
 from study.running.timing import Timing
@@ -53,6 +54,28 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     with fresh_database(request.getfixturevalue("postgresql")) as fresh:
         yield fresh
+
+
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder}/studies.db"
+
+
+def started(
+    folder: Path, runs: int, train: Callable[..., Outcome] | None = None, workers: int = 2
+) -> tuple[Study, ForkProcess]:
+    """A study of so many runs on SQLite, and a crew at work on it."""
+    prepared = crews.short_runs()
+    study = begin(sqlite_in(folder), prepared, runs)
+    if train is not None:
+        crews.instead_of_training(train)
+    study.database.close()
+    return study, start_crew(sqlite_in(folder), prepared, folder, workers, QUICK)
+
+
+def goes_on(study: Study, folder: Path) -> ForkProcess:
+    """Another crew on the same study."""
+    study.database.close()
+    return start_crew(sqlite_in(folder), crews.short_runs(), folder, 2, QUICK)
 
 
 def harmless(found: Faults) -> None:
@@ -144,12 +167,7 @@ def slow_first(seconds: float) -> Callable[..., Outcome]:
 
 
 def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 200)
-    crews.instead_of_training(slow_first(60))
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 200, slow_first(60))
 
     def slow() -> list[str]:
         return [h.claim.owner for h in study.ledger.running() if h.claim.run.row == 0]
@@ -171,12 +189,7 @@ def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> No
 
 
 def test_a_worker_that_stands_still_for_ever_holds_up_nobody(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 20)
-    crews.instead_of_training(slow_first(60))
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 20, slow_first(60))
     crews.wait_until(lambda: any(h.claim.run.row == 0 for h in study.ledger.running()))
     (owner,) = (h.claim.owner for h in study.ledger.running() if h.claim.run.row == 0)
     kill(read_owner(owner).pid, signal.SIGSTOP)
@@ -194,12 +207,7 @@ def test_a_run_that_ends_its_workers_is_given_up(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return quick(*arguments, **named)
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 30)
-    crews.instead_of_training(deadly)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 30, deadly)
     crew.join()
     assert crew.exitcode == 0
     failed = [trial for trial in read_trials(study) if trial.state == "FAIL"]
@@ -216,12 +224,7 @@ def test_whatever_a_model_raises_is_one_failed_run(tmp_path: Path) -> None:
             raise KeyError("oops")
         return quick(*arguments, **named)
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 15)
-    crews.instead_of_training(picky)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 1, QUICK)
+    study, crew = started(tmp_path, 15, picky, workers=1)
     crew.join()
     assert crew.exitcode == 0
     reasons = [t.attributes.get("reason") for t in read_trials(study) if t.state == "FAIL"]
@@ -235,12 +238,7 @@ def test_a_busy_worker_keeps_its_run(tmp_path: Path) -> None:
         sum(range(10**8))  # one call into C, about three seconds, all the while holding the lock
         return Outcome(0.5, {}, diverged=False, stopped=False, epochs=1)
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 2)
-    crews.instead_of_training(busy)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 2, busy)
     crew.join()
     assert crew.exitcode == 0
     assert not any(log.read_text() for log in (tmp_path / "logs").iterdir())
@@ -250,20 +248,14 @@ def test_a_busy_worker_keeps_its_run(tmp_path: Path) -> None:
 def test_workers_are_asked_to_stop_from_elsewhere(tmp_path: Path) -> None:
     from storage.stops import ask_to_stop
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 400)
-    crews.instead_of_training(crews.stub(0.1, epochs=4))
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 400, crews.stub(0.1, epochs=4))
     crews.wait_until(lambda: study.ledger.progress()["measure"].done > 3)
     ask_to_stop(study)
     crew.join()
     assert crew.exitcode == 143
     progress = study.ledger.progress()["measure"]
     assert progress.running == 0 and progress.waiting > 0
-    study.database.close()
-    again = start_crew(url, prepared, tmp_path, 2, QUICK)
+    again = goes_on(study, tmp_path)
     crews.wait_until(lambda: study.ledger.progress()["measure"].done > progress.done)
     kill(int(again.pid or 0), signal.SIGTERM)
     again.join()
@@ -273,12 +265,7 @@ def test_equal_failures_stop_the_study_with_the_reason(tmp_path: Path) -> None:
     def broken(*arguments: object, **named: object) -> Outcome:
         raise RuntimeError("cuBLAS is not there")
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 100)
-    crews.instead_of_training(broken)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 100, broken)
     crew.join()
     assert crew.exitcode == 1
     words = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
@@ -291,23 +278,14 @@ def test_workers_that_crash_at_once_are_not_started_for_ever(tmp_path: Path) -> 
     def crashing(*arguments: object, **named: object) -> Outcome:
         os._exit(11)
 
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 100)
-    crews.instead_of_training(crashing)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 100, crashing)
     crew.join()
     assert crew.exitcode == 1
     assert study.ledger.progress() == {"measure": Progress(waiting=100)}
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 100)
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 100)
     crews.wait_until(lambda: study.ledger.progress()["measure"].done > 3)
     study.database.close()
     other = sqlite3.connect(tmp_path / "studies.db", isolation_level=None, timeout=30)
@@ -317,7 +295,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     other.close()
     crew.join()
     assert crew.exitcode == 0
-    harmless(examine(url, tmp_path / "none")._replace(logged=100))
+    harmless(examine(sqlite_in(tmp_path), tmp_path / "none")._replace(logged=100))
     assert not any(log.read_text() for log in (tmp_path / "logs").iterdir())
 
 
@@ -345,20 +323,14 @@ def test_a_full_disk_ends_the_crew_resumable(tmp_path: Path) -> None:
     assert (found.damaged, found.twice) == ("ok", 0)
     done = study.ledger.progress()["measure"].done
     assert 0 < done < 160
-    study.database.close()
-    again = start_crew(url, prepared, tmp_path, 2, QUICK)
+    again = goes_on(study, tmp_path)
     again.join()
     assert again.exitcode == 0
     harmless(examine(url, tmp_path / "none")._replace(logged=160))
 
 
 def test_killing_whatever_starts_the_workers_leaves_none_of_them(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/studies.db"
-    prepared = crews.short_runs()
-    study = begin(url, prepared, 400)
-    crews.instead_of_training(crews.stub(0.1, epochs=4))
-    study.database.close()
-    crew = start_crew(url, prepared, tmp_path, 2, QUICK)
+    study, crew = started(tmp_path, 400, crews.stub(0.1, epochs=4))
     crews.wait_until(lambda: study.ledger.progress()["measure"].done > 3)
     orphans = children_of(crew)
     assert len(orphans) == 3

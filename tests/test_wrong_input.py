@@ -69,7 +69,7 @@ def free_port() -> int:
         ("sqlite:////proc/none/studies.db", "cannot be written"),
     ],
 )
-@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"], ["doctor"]])
+@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"]])
 def test_a_storage_that_cannot_be_used(
     capsys: pytest.CaptureFixture[str],
     empty_folder: Path,
@@ -136,7 +136,7 @@ def broken_files() -> Iterator[tuple[str, Callable[[Path], None], str]]:
 
 
 @pytest.mark.parametrize(("name", "make", "words"), list(broken_files()))
-@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"], ["doctor"]])
+@pytest.mark.parametrize("verb", [["run", "--preset", "smoke"], ["status"]])
 def test_a_file_that_is_no_database_of_ours_stays_as_it_is(
     capsys: pytest.CaptureFixture[str],
     empty_folder: Path,

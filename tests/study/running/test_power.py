@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.running.power import FEWEST, MOST, seeds_needed
@@ -14,6 +14,7 @@ def test_seeds_are_those_of_the_tables(deviation: float, comparisons: int, seeds
     assert seeds_needed(deviation, 1.0, comparisons) == seeds
 
 
+@settings(max_examples=30)
 @given(st.floats(0.1, 3), st.floats(0.1, 3), st.integers(1, 20))
 def test_more_spread_or_more_comparisons_never_need_fewer(
     one: float, other: float, comparisons: int
