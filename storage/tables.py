@@ -1,5 +1,6 @@
 """Finished and unfinished trials as tidy records: the only thing that analysis reads."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
@@ -16,8 +17,10 @@ class Trial(NamedTuple):
     parameters: the active ones only. value: the objective; None until there is one.
     metrics: name -> number of the trained network; empty until COMPLETE.
     test: the same on the test part, of a confirmation's contrasts alone; test_value: the objective
-    there. curve: epoch -> validation objective. time_s: seconds of training, over all attempts;
-    None until then.
+    there. confusion: (true class, predicted class, samples) on the validation part, most samples
+    first, test_confusion on the test part; empty for regression and where there are no metrics.
+    curve: epoch -> validation objective. time_s: seconds of training, over all attempts; None
+    until then.
     """
 
     number: int
@@ -34,6 +37,8 @@ class Trial(NamedTuple):
     attributes: dict[str, Any]
     test: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to a record
     test_value: float | None = None
+    confusion: Sequence[Sequence[int]] = ()
+    test_confusion: Sequence[Sequence[int]] = ()
 
     @property
     def complete(self) -> bool:
@@ -45,6 +50,7 @@ def tidy(trial: FrozenTrial) -> Trial:
     """The record of one of Optuna's trials."""
     attributes = dict(trial.user_attrs)
     test, test_value = attributes.pop("test", {}), attributes.pop("test_value", None)
+    confusion = {name: attributes.pop(name, ()) for name in ("confusion", "test_confusion")}
     return Trial(
         number=trial.number,
         state=trial.state.name,
@@ -60,6 +66,7 @@ def tidy(trial: FrozenTrial) -> Trial:
         attributes=attributes,
         test=test,
         test_value=test_value,
+        **confusion,
     )
 
 

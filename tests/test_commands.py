@@ -82,6 +82,16 @@ def test_a_study_ends_with_its_answer(finished: tuple[Path, str, str]) -> None:
     assert trials[0].phase == "baseline"
 
 
+def test_every_complete_run_has_its_confusion(finished: tuple[Path, str, str]) -> None:
+    for trial in read_trials(study_in(finished[0])):
+        counted = sum(count for *_, count in trial.confusion)
+        is_measured = trial.complete and not trial.attributes.get("diverged")
+        assert bool(counted) == is_measured, trial
+        right = sum(count for true, predicted, count in trial.confusion if true == predicted)
+        assert not counted or right / counted == trial.value
+        assert trial.test_confusion == () and "confusion" not in trial.attributes
+
+
 def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
     again = ran(folder, *SHORT)
@@ -149,6 +159,10 @@ def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]
     for trial in trials:
         tested = trial.test_value is not None
         assert tested == (arms[trial.row].purpose == CONTRAST)
+        right = sum(count for true, predicted, count in trial.test_confusion if true == predicted)
+        counted = sum(count for *_, count in trial.test_confusion)
+        assert bool(counted) == (tested and not trial.attributes.get("diverged"))
+        assert not counted or right / counted == trial.test_value
     seeds = {
         repeat: {t.seed for t in trials if t.repeat == repeat and t.test_value is not None}
         for repeat in range(5)

@@ -154,9 +154,13 @@ def _end(bench: Bench, trial: LiveTrial, outcome: Outcome | str, course: Course)
         trial.prune(outcome.value, attributes, course.unwritten)
         return None
     attributes["metrics"] = outcome.metrics
+    if outcome.confusion:
+        attributes["confusion"] = outcome.confusion
     if outcome.diverged:
         attributes["diverged"] = True
     if outcome.test is not None:
         attributes |= {"test": outcome.test, "test_value": outcome.test[bench.objective]}
+    if outcome.test_confusion:
+        attributes["test_confusion"] = outcome.test_confusion
     trial.complete(outcome.value, attributes, course.unwritten)
     return None

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from search_spaces.recipe import Recipe
 from study.training.division import Division, Part
-from study.training.metrics import Metrics, chance, measure, objective, objective_name
+from study.training.metrics import (
+    Confusion,
+    Metrics,
+    chance,
+    confusion,
+    measure,
+    objective,
+    objective_name,
+)
 from study.training.network import Builder
 from study.training.randomness import generator
 from study.training.training import State, Training, as_numbers, prepare, resume, state
@@ -31,6 +39,7 @@ class Outcome(NamedTuple):
     value: the objective after the last epoch; chance when diverged.
     stopped: the report asked to stop before the last epoch; there are no metrics then.
     test: metrics on the test part; None where it was not given.
+    confusion, test_confusion: on the two parts; empty for regression and where a run diverged.
     """
 
     value: float
@@ -39,6 +48,8 @@ class Outcome(NamedTuple):
     stopped: bool
     epochs: int
     test: Metrics | None = None
+    confusion: Confusion = ()
+    test_confusion: Confusion = ()
 
 
 def train(
@@ -75,8 +86,9 @@ def train(
     metrics = _measured(data, outputs, data.validation.targets)
     seen = objective(predict(training, part.inputs), part.targets, problem)
     metrics[f"train_{objective_name(problem)}"] = float(seen)
-    unseen = test and _measured(data, predict(training, test.inputs), test.targets)
-    return Outcome(value, metrics, diverged=False, stopped=False, epochs=epochs, test=unseen)
+    taken_for = confusion(outputs, data.validation.targets, problem)
+    outcome = Outcome(value, metrics, False, False, epochs, confusion=taken_for)
+    return outcome if test is None else _tested(outcome, training, data, test)
 
 
 def train_epoch(training: Training) -> Tensor:
@@ -141,6 +153,14 @@ def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:
 
 def _measured(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
     return measure(_in_own_unit(data, outputs), _in_own_unit(data, targets), data.problem)
+
+
+def _tested(outcome: Outcome, training: Training, data: Division, test: Part) -> Outcome:
+    outputs = predict(training, test.inputs)
+    return outcome._replace(
+        test=_measured(data, outputs, test.targets),
+        test_confusion=confusion(outputs, test.targets, data.problem),
+    )
 
 
 def _in_own_unit(data: Division, numbers: Tensor) -> Tensor:

@@ -11,6 +11,12 @@ from search_spaces.problem import Problem
 
 Metrics = dict[str, float | None]
 
+Confusion = tuple[tuple[int, int, int], ...]
+"""(true class, predicted class, how many samples), the most samples first."""
+
+MOST_CELLS = 400
+"""Cells of a confusion that are kept: all of them up to 20 classes."""
+
 
 def chance(targets: Tensor, problem: Problem) -> float:
     """The objective of a network that has learned nothing.
@@ -51,6 +57,21 @@ def measure(outputs: Tensor, targets: Tensor, problem: Problem) -> Metrics:
             outputs.squeeze(1).double().cpu().numpy(), targets.double().cpu().numpy()
         )
     return _classification(outputs.double().softmax(1).cpu().numpy(), targets.cpu().numpy())
+
+
+def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> Confusion:
+    """How many samples of which class were taken for which; nothing for regression.
+
+    Cells without a sample are left out; of more than `MOST_CELLS` the largest stay. Of equal
+    counts the smaller indices come first.
+    """
+    if problem.classes is None:
+        return ()
+    cells = (targets.long() * problem.classes + outputs.argmax(1)).cpu().numpy()
+    found, counts = np.unique(cells, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:MOST_CELLS]
+    true, predicted = np.divmod(found[largest], problem.classes)
+    return tuple(zip(true.tolist(), predicted.tolist(), counts[largest].tolist(), strict=True))
 
 
 def _classification(probabilities: Any, targets: Any) -> Metrics:

@@ -144,6 +144,35 @@ def test_metrics_of_two_classes() -> None:
     assert found["auc"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_run_says_what_was_taken_for_what(digits: Division, model: str) -> None:
+    outcome = trained(digits, model, epochs=2)
+    samples = len(digits.validation.targets)
+    right = sum(count for true, predicted, count in outcome.confusion if true == predicted)
+    assert sum(count for *_, count in outcome.confusion) == samples
+    assert right / samples == outcome.value
+    assert outcome.test_confusion == ()
+
+
+def test_the_test_part_has_a_confusion_of_its_own(digits: Division) -> None:
+    few = Part(digits.validation.inputs[:20], digits.validation.targets[:20])
+    builder = open_model("mlp", digits.problem)
+    outcome = train(recipe(digits.problem), digits, builder, 1, 0, never, few)
+    assert sum(count for *_, count in outcome.test_confusion) == 20
+    assert sum(count for *_, count in outcome.confusion) == len(digits.validation.targets)
+
+
+def test_what_diverged_or_predicts_numbers_confuses_nothing(
+    digits: Division, diabetes: Division
+) -> None:
+    wild = replace(recipe(digits.problem), schedule=lambda progress: float("inf"))
+    builder = open_model("mlp", digits.problem)
+    diverged = train(wild, digits, builder, 2, 0, never, digits.validation)
+    assert diverged.diverged
+    for outcome in (diverged, trained(diabetes, epochs=1)):
+        assert outcome.confusion == outcome.test_confusion == ()
+
+
 def layers(model: str, shape: tuple[int, ...]) -> list[Tensor]:
     problem = Problem(shape, 5)
     plain = recipe(problem, residual="none")
