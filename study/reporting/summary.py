@@ -16,8 +16,9 @@ from study.analysis.answer import Answer, as_plain
 from study.analysis.answer import as_document as answer_document
 from study.analysis.contrasts import Confirmation
 from study.analysis.recommendation import chosen, standing
-from study.reporting import charts, terminal
+from study.reporting import picture, terminal
 from study.reporting.analyses import answer_of
+from study.reporting.charts import importance
 from study.reporting.overview import best_trial
 from study.reporting.recommendation import confirmation_of
 from study.reporting.wording import short, whole_line
@@ -77,7 +78,7 @@ def write(summary: Summary, folder: Path) -> list[Path]:
     write_atomically(document, text.encode(), REPORT)
     return [
         document,
-        *charts.save(charts.draw(summary.answer, summary.data), folder / "importance"),
+        *picture.save(importance.chart(summary.answer, summary.data), folder),
     ]
 
 
