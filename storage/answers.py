@@ -1,12 +1,15 @@
 """Answers kept with the study that they belong to: a second look costs nothing."""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, and_, delete, insert, select
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage.database import make_table
+from storage.patience import persist
 from storage.studies import Study
 
 _ANSWERS = Table(
@@ -30,20 +33,31 @@ class Shelf(NamedTuple):
         """The text that was kept; None when there is none or it belongs to other evidence."""
         make_table(self.study.database, _ANSWERS)
         wanted = select(_ANSWERS.c.text).where(self._mine, _ANSWERS.c.digest == self.digest)
-        with self.study.database.engine.connect() as connection:
-            text: str | None = connection.execute(wanted).scalar()
-        return text
+
+        def attempt(again: bool) -> str | None:
+            with self.study.database.engine.connect() as connection:
+                text: str | None = connection.execute(wanted).scalar()
+            return text
+
+        return persist(self.study.database, attempt)
 
     def write(self, text: str) -> None:
-        """Keep the text, in place of an earlier one of this kind."""
+        """Keep the text, in place of an earlier one of this kind.
+
+        Of two that are written at the same moment one is kept.
+        """
         make_table(self.study.database, _ANSWERS)
         row = {
             "study_id": self.study.study_id, "kind": self.kind, "digest": self.digest,
             "text": text,
         }  # fmt: skip
-        with self.study.database.engine.begin() as connection:
-            connection.execute(delete(_ANSWERS).where(self._mine))
-            connection.execute(insert(_ANSWERS).values(row))
+
+        def attempt(again: bool) -> None:
+            with suppress(IntegrityError), self.study.database.engine.begin() as connection:
+                connection.execute(delete(_ANSWERS).where(self._mine))
+                connection.execute(insert(_ANSWERS).values(row))
+
+        persist(self.study.database, attempt)
 
     @property
     def _mine(self) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ import pytest
 from search_spaces.space import named_space
 from storage.arms import CONTRAST, read_arms
 from storage.database import NoDatabaseError, open_database
+from storage.datasheet import read_sheet
 from storage.ledger import Run
 from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
@@ -92,6 +93,12 @@ def test_every_complete_run_has_its_confusion(finished: tuple[Path, str, str]) -
         assert trial.test_confusion == () and "confusion" not in trial.attributes
 
 
+def test_a_study_has_its_data_sheet(finished: tuple[Path, str, str]) -> None:
+    sheet = read_sheet(study_in(finished[0]))
+    assert sheet is not None
+    assert sum(sum(part) for part in sheet.parts.values()) == 178
+
+
 def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
     again = ran(folder, *SHORT)
@@ -152,6 +159,7 @@ def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]
     assert result.returncode == 0, result.stderr
     assert "placebo moved" in result.stdout
     study = confirmation_in(folder)
+    assert read_sheet(study) is None
     trials = read_trials(study)
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)
     assert set(runs.values()) == {1} and {t.phase for t in trials} == {"confirm"}

@@ -82,10 +82,12 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
 
         with following(watched, effort.workers) as tick:
             return place(watched, effort.cluster, effort.url, effort.workers, options(effort), tick)
+    from study.running.datasheet import keep_sheet
     from study.running.launch import Crew, launch
     from study.running.preparation import prepare_for
 
     prepared = prepared or prepare_for(study, allow_code=effort.allow_code)
+    keep_sheet(watched, prepared)
     logs = starting.folder(study) / "logs"
     crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing)
     with following(watched, effort.workers) as tick:

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from search_spaces.recipe import Recipe
+from search_spaces.recipe import Recipe, Transform
 from study.training.division import Division, Part
 from study.training.metrics import (
     Confusion,
@@ -109,15 +109,8 @@ def train_epoch(training: Training) -> Tensor:
 def train_step(training: Training, batch: Tensor) -> Tensor:
     """One step on the samples of these indices; the loss."""
     recipe, draws = training.recipe, training.draws["augmentation"]
-    inputs = as_numbers(training.inputs[batch])
-    for augment in (
-        recipe.augment_crop_flip,
-        recipe.augment_geometry,
-        recipe.augment_color,
-        recipe.augment_corruption,
-    ):
-        inputs = augment(inputs, draws)
-    inputs, targets = recipe.mix(training.normalize(inputs), training.targets[batch], draws)
+    inputs, targets = as_numbers(training.inputs[batch]), training.targets[batch]
+    inputs, targets = augmented(recipe, inputs, targets, training.normalize, draws)
     for parameter in training.parameters:
         parameter.grad = None
     with _precision(inputs.device):
@@ -129,6 +122,23 @@ def train_step(training: Training, batch: Tensor) -> Tensor:
     training.rates.step()
     training.average.update()
     return loss.detach()
+
+
+def augmented(
+    recipe: Recipe, inputs: Tensor, targets: Tensor, normalize: Transform, draws: Generator
+) -> tuple[Tensor, Tensor]:
+    """What a step trains on: each input changed for itself, all normalized, and then mixed.
+
+    inputs, targets: as `Recipe` has them for augmentation and for mixing.
+    """
+    for augment in (
+        recipe.augment_crop_flip,
+        recipe.augment_geometry,
+        recipe.augment_color,
+        recipe.augment_corruption,
+    ):
+        inputs = augment(inputs, draws)
+    return recipe.mix(normalize(inputs), targets, draws)
 
 
 @torch.inference_mode()
