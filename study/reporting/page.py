@@ -170,7 +170,7 @@ def _held(report: Report) -> str:
 
 def _metrics(report: Report) -> Table | None:
     """Metrics of the best run on validation, and of the best configuration on the test part."""
-    best = report.overview.best
+    best = report.best
     if best is None or not best.metrics:
         return None
     rows = []

@@ -54,6 +54,13 @@ class Report(NamedTuple):
         return self.confirmed.confirmation if self.confirmed else None
 
     @property
+    def best(self) -> Trial | None:
+        """The first run of the configuration that was confirmed, else the best run."""
+        config = self.confirmation.config if self.confirmation else None
+        same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
+        return next(same, self.overview.best)
+
+    @property
     def data(self) -> str:
         """The data's name."""
         return self.overview.data
@@ -77,7 +84,10 @@ def compute(study: Study, jobs: int) -> Report:
     """
     trials = tuple(read_trials(study))
     if not any(trial.complete for trial in trials):
-        raise NoAnswer(f"no run of {study.name} is complete yet: there is nothing to report")
+        raise NoAnswer(
+            f"no measured rows, and no other run of {study.name} is complete: there is nothing to "
+            "show yet"
+        )
     found, advice, nothing = _answer(study, jobs)
     confirmed, arm = _confirmed(study)
     return Report(

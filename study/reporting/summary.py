@@ -1,7 +1,7 @@
 """The answer of a study, for `run` and `importance`: importance, best configuration, what next."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,17 +72,14 @@ def as_document(summary: Summary) -> dict[str, Any]:
 
 
 def write(summary: Summary, folder: Path) -> list[Path]:
-    """Write the answer as JSON and its chart as PNG and SVG; the files."""
+    """Write the chart of the answer as PNG and SVG, and the answer as JSON; the files."""
     document = folder / "importance.json"
     text = json.dumps(as_document(summary), indent=2) + "\n"
     write_atomically(document, text.encode(), REPORT)
-    return [
-        document,
-        *picture.save(importance.chart(summary.answer, summary.data), folder),
-    ]
+    return [*picture.save(importance.chart(summary.answer, summary.data), folder), document]
 
 
-def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableType:
+def draw(summary: Summary, chart: Path, page: Path, following: str) -> RenderableType:
     """The importance table, the best configuration, where the files lie, the next command."""
     best = summary.best
     title = Text.assemble(
@@ -90,16 +87,15 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
         f"  trial #{best.number} ({best.phase}), "
         f"validation {summary.objective} {best.value:.4f}, one run",
     )
-    first, *others = sorted(files, key=lambda path: path.suffix != ".png")
-    kinds = ", ".join(path.suffix for path in others)
     return Group(
         terminal.draw(summary.answer, summary.objective),
         Text(),
         title,
         _configuration(summary),
         Text(),
-        whole_line(f"chart  {first} (beside it {kinds})"),
-        whole_line(f"next   {following}"),
+        whole_line(f"report  {page}"),
+        whole_line(f"chart   {chart} (beside it .svg, .json)"),
+        whole_line(f"next    {following}"),
     )
 
 

@@ -28,10 +28,11 @@ def chart(confirmation: Confirmation) -> Chart | None:
         ),
         height_of(len(rows)),
     )  # fmt: skip
+    few, many = min(one.seeds for one in rows), max(one.seeds for one in rows)
+    seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
     note = (
-        "The mean of the best configuration less that with one change, over the same "
-        f"{min(one.seeds for one in rows)} to {max(one.seeds for one in rows)} seeds in both; grey "
-        "where that may be nothing (paired t test, Holm-corrected)."
+        "The mean of the best configuration less that with one change, over the same seeds in "
+        f"both, {seeds}; grey where that may be nothing (paired t test, Holm-corrected)."
     )
     table = Table(
         ("one change", "seeds", "loses, points", "95 % interval", "p (Holm)", "standing"),
