@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from study.commands import keeping, reading, running  # noqa: F401 - each adds its verbs to the app
+from study.commands import keeping, reading, running, watching  # noqa: F401 - each adds its verbs
 from study.commands.app import RefusedError, app, plain
 from study.commands.secrecy import redacted
 
