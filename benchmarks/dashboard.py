@@ -15,18 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import Study, create_study
-from storage.trials import begin_trial
-from study.reporting.publication import CHART, publish
-from study.running.design import designed
-from study.running.preparation import prepare
-from study.running.settings import Definition
+from benchmarks.studies import simulate
+from study.reporting.analyses import answer_of
+from study.reporting.publication import CHART, figure_of, publish
 from tests.browser import ARGUMENTS, chromium_path
 
 ENTRY = Path(__file__).parents[1] / "run_study.py"
@@ -34,7 +28,6 @@ LOOKS = 5
 FORGETFUL = 3
 """Looks until a browser has compiled the dashboard's 6 MB of program for good."""
 VIEW: Any = {"width": 1400, "height": 1000}
-EPOCHS = 16
 
 
 def main() -> None:
@@ -43,11 +36,12 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
         study = simulate(url, trials)
+        chart = figure_of(answer_of(study, jobs=2))
         began = time.perf_counter()
-        publish(study, figure(study), "## verdict")
+        publish(study, chart, "## verdict")
         table.add_row("chart and note kept", f"{time.perf_counter() - began:.2f}")
         began = time.perf_counter()
-        publish(study, figure(study), "## verdict")
+        publish(study, chart, "## verdict")
         table.add_row("the same again", f"{time.perf_counter() - began:.3f}")
         study.database.close()
         began = time.perf_counter()
@@ -60,39 +54,6 @@ def main() -> None:
             table.add_row("a new browser until the chart shows", f"{looks[0]:.2f}")
             table.add_row("the same browser, later on", shown(looks[FORGETFUL:]))
     Console().print(f"{trials:,} trials", table)
-
-
-def simulate(url: str, trials: int) -> Study:
-    """A study of digits whose runs have ended without training."""
-    prepared = prepare(Definition(source="digits"))
-    study = create_study(open_database(url, create=True), "simulated", prepared.stamp())
-    study.ledger.plan([Run("measure", row) for row in range(trials)])
-    random = np.random.default_rng(0)
-    for row in range(trials):
-        claim = study.ledger.claim("benchmark")
-        assert claim is not None
-        config = designed(prepared.space, 0, row)
-        attributes = {**claim.run._asdict(), "seed": row, "host": "here", "device": "cpu"}
-        trial = begin_trial(study, claim, config, prepared.space.distributions(config), attributes)
-        values = np.sort(random.uniform(0.1, 1, EPOCHS // 2))
-        curve = dict(zip(range(1, EPOCHS, 2), values.tolist(), strict=True))
-        metrics = {"accuracy": values[-1], "macro_f1": 0.9, "kappa": 0.9, "auc": 0.9}
-        trial.complete(values[-1], {"time_s": 0.4, "metrics": metrics}, curve)
-    return study
-
-
-def figure(study: Study) -> dict[str, Any]:
-    """As large as ours."""
-    names = [factor["name"] for factor in study.stamp["described"]["factors"]]
-    shares = [50 / 2**i for i in range(len(names))]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "y": names,
-        "x": shares,
-        "error_x": {"array": shares},
-    }
-    return {"data": [bars], "layout": {"title": {"text": "importance"}}}
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from optuna_dashboard import get_note, save_note
 
 from storage.database import open_database
 from storage.studies import Study
-from study.reporting.publication import CHART, publish
-from study.reporting.share_figure import figure_of
+from study.reporting.publication import CHART, figure_of, publish
 from study.reporting.study_note import note_of
 from tests.browser import Seen
 from tests.dashboards import ANSWER, NAME, SENTENCE, Served, hostile_study, served

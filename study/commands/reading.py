@@ -8,6 +8,7 @@ from study.commands import shell, starting
 from study.commands.app import app, refusing, show
 from study.commands.drawing import write_page
 from study.commands.options import Json, SpaceName, Storage, StudyName
+from study.commands.watching import publish
 
 
 @app.command()
@@ -57,6 +58,7 @@ def importance(
         if found is None:
             raise NoAnswer(f"{said.nothing}; the runs so far: {page}")
     chart, *_ = summary.write(found, starting.folder(opened))
+    publish(opened, found.answer)
     following = shell.following(opened, storage, found.answer.verdict.more_rows)
     if not lenses:
         show(summary.as_document(found) if as_json else summary.draw(found, chart, page, following))

@@ -105,10 +105,10 @@ def _publish_all(studies: list[Any], storage: str | None) -> None:
 def publish_kept(study: Any) -> bool:
     """Keep chart and verdict with a study whose analysis is kept; False where there is none."""
     from storage.patience import StorageLostError
-    from study.reporting.publication import kept_answer
+    from study.reporting.analyses import stored_answer
 
     try:
-        answer = kept_answer(study)
+        answer = stored_answer(study)
     except StorageLostError:
         return False  # where it would be kept cannot even be made
     if answer is not None:
@@ -123,10 +123,9 @@ def publish(study: Any, answer: Any) -> None:
     """
     from storage.patience import StorageLostError
     from study.reporting import publication
-    from study.reporting.share_figure import figure_of
     from study.reporting.study_note import note_of
 
     try:
-        publication.publish(study, figure_of(answer), note_of(answer, study.name))
+        publication.publish(study, publication.figure_of(answer), note_of(answer, study.name))
     except (StorageLostError, ValueError) as error:
         print(f"the dashboard's chart and note stay as they are: {error}", file=sys.stderr)

@@ -21,6 +21,11 @@ def answer_of(study: Study, jobs: int) -> Answer:
     return kept(study, "importance", analyse, TypeAdapter(Answer), jobs)
 
 
+def stored_answer(study: Study) -> Answer | None:
+    """The same where it is kept; None where it would have to be computed first."""
+    return stored(study, "importance", TypeAdapter(Answer))
+
+
 def kept(
     study: Study,
     kind: str,

@@ -106,13 +106,16 @@ def write(chart: Chart, files: Sequence[Path]) -> list[Path]:
             raise ValueError(f"{file.name!r} is no picture's name; end it in {known}")
     figure = draw(chart)
     for file in files:
-        content = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
-            figure.savefig(
-                content, format=file.suffix[1:], dpi=160, metadata=_METADATA[file.suffix]
-            )
-        write_atomically(file, content.getvalue(), REPORT)
+        write_atomically(file, encoded(figure, file.suffix), REPORT)
     return list(files)
+
+
+def encoded(figure: Figure, ending: str) -> bytes:
+    """The figure in a format, named as files of it end."""
+    content = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(content, format=ending[1:], dpi=160, metadata=_METADATA[ending])
+    return content.getvalue()
 
 
 def _write_head(figure: Figure, text: str, top: float, **style: Any) -> None:

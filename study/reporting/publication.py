@@ -7,12 +7,13 @@ from typing import Any
 import plotly.graph_objects
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
-from pydantic import TypeAdapter
 
 from storage.patience import persist
 from storage.studies import Study
 from study.analysis.answer import Answer
-from study.reporting.analyses import kept
+from study.reporting.chart import LIGHT
+from study.reporting.charts import importance
+from study.reporting.interactive import Plot, plot, themed, words
 
 CHART = "training-factors-importance"
 """The chart's name among those that are kept with a study."""
@@ -64,17 +65,19 @@ def with_ours(written: str, note: str) -> str:
     return f"{written.rstrip()}\n\n{ours}\n" if written.strip() else f"{ours}\n"
 
 
-class _NotKeptError(LookupError):
-    """There is no analysis of the study's present runs."""
-
-
-def kept_answer(study: Study) -> Answer | None:
-    """The importance that is kept with a study; None where it would have to be computed first."""
-    try:
-        return kept(study, "importance", _refuse, TypeAdapter(Answer), jobs=1)
-    except _NotKeptError:
-        return None
-
-
-def _refuse(*arguments: Any, **named: Any) -> Answer:
-    raise _NotKeptError
+def figure_of(answer: Answer) -> Plot:
+    """Our importance chart as it is kept: the shares, under the verdict, on white paper."""
+    shares, *_ = importance.chart(answer, "").panels
+    drawn = plot(shares)
+    sentence = words(answer.verdict.sentence).replace(" (", "<br>(", 1)  # the card is narrow
+    layout = {
+        **drawn["layout"],
+        "height": None,
+        "title": {"text": sentence, "font": {"size": 14}},
+        "margin": {"l": 8, "r": 16, "t": 56, "b": 8},
+        "paper_bgcolor": "@paper",
+        "plot_bgcolor": "@paper",
+        "template": {},
+    }
+    found: Plot = themed({"data": drawn["data"], "layout": layout}, LIGHT)
+    return found

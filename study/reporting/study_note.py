@@ -4,6 +4,7 @@ import shlex
 
 from study.analysis.answer import PLACEBO, Answer, Factor
 from study.reporting.trial_notes import escaped
+from study.reporting.wording import percent, percents, points
 
 WHY_OTHERS_DIFFER = (
     "**Why the card “Hyperparameter Importance” differs.** It asks another question (PED-ANOVA): "
@@ -50,14 +51,13 @@ def _table(answer: Answer) -> str:
 
 
 def _row(factor: Factor) -> str:
-    low, high = (100 * bound for bound in factor.interval)
     name = escaped(factor.name)
     cells = (
         f"**{name}**" if factor.matters else name,
-        f"{100 * factor.share:.1f} %",
-        f"{low:.1f} to {high:.1f}",
+        f"{percent(factor.share)} %",
+        percents(factor.interval),
         f"± {factor.points:.1f}",
-        f"{factor.gain:+.1f}",
+        points(factor.gain),
         "" if factor.name == PLACEBO else escaped(factor.best_option),
     )
     return f"| {' | '.join(cells)} |"
@@ -67,7 +67,7 @@ def _legend(answer: Answer) -> str:
     counts = answer.evidence
     return (
         f"Share: part of what the factors explain (Shapley effect), which is "
-        f"{100 * answer.explained:.0f} % of the variance among {counts.rows} measured rows "
+        f"{percent(answer.explained, 0)} % of the variance among {counts.rows} measured rows "
         f"({counts.runs} runs). Points: standard deviation that the factor causes, in hundredths "
         f"of the objective. Gain: best option less the baseline's, in points. In bold: "
         f"distinguishable from noise. The placebo is a parameter that training never reads: it "

@@ -11,8 +11,7 @@ from sqlalchemy import event
 from storage.database import Database
 from storage.patience import StorageLostError
 from storage.studies import Study, create_study
-from study.reporting.publication import BEGIN, CHART, END, LARGEST, publish, with_ours
-from study.reporting.share_figure import figure_of
+from study.reporting.publication import BEGIN, CHART, END, LARGEST, figure_of, publish, with_ours
 from study.reporting.study_note import WHY_OTHERS_DIFFER, note_of
 from study.reporting.trial_notes import escaped
 from tests.dashboards import ANSWER, FACTOR, HOSTILE, NAME, SENTENCE, STAMP
