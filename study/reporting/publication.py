@@ -70,9 +70,9 @@ def figure_of(answer: Answer) -> Plot:
     shares, *_ = importance.chart(answer, "").panels
     drawn = plot(shares)
     sentence = words(answer.verdict.sentence).replace(" (", "<br>(", 1)  # the card is narrow
+    sized_by_card = {key: value for key, value in drawn["layout"].items() if key != "height"}
     layout = {
-        **drawn["layout"],
-        "height": None,
+        **sized_by_card,
         "title": {"text": sentence, "font": {"size": 14}},
         "margin": {"l": 8, "r": 16, "t": 56, "b": 8},
         "paper_bgcolor": "@paper",

@@ -1,0 +1,146 @@
+"""The page of a report as people see it: in a real browser, by day and by night, on a phone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.reporting.gallery import charts_of
+from study.reporting.page import render
+from tests.browser import Seen
+from tests.reports import COMMANDS, HOSTILE, hostile, simulated, without_answer
+
+PHONE = {"width": 360, "height": 740}
+EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of a whole study, of one without an answer, and of one with hostile names."""
+    folder = tmp_path_factory.mktemp("pages")
+    whole = simulated()
+    reports = {"whole": whole, "few": without_answer(whole), "hostile": hostile(whole)}
+    for name, report in reports.items():
+        (folder / f"{name}.html").write_text(render(report, charts_of(report), COMMANDS))
+    return folder
+
+
+def opened(seen: Seen, folder: Path, name: str = "whole", *, all_drawn: bool = True) -> Any:
+    """The page, with all its charts drawn, also those that nobody has scrolled to."""
+    seen.page.goto((folder / f"{name}.html").as_uri())
+    if all_drawn:
+        seen.page.evaluate(EVERYTHING)
+    return seen.page
+
+
+def is_clean(seen: Seen) -> bool:
+    """Nothing complained, nothing ran that came as a name, nothing was asked of anybody."""
+    assert seen.errors == [] and seen.dialogs == []
+    assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
+    return True
+
+
+def test_the_verdict_and_the_bars_are_seen(folder: Path, page: Seen) -> None:
+    found = opened(page, folder, all_drawn=False)
+    answer = simulated().answer
+    assert answer is not None
+    verdict = found.locator("#verdict")
+    assert verdict.is_visible() and verdict.text_content() == answer.verdict.sentence
+    chart = found.locator("#chart-importance")
+    chart.locator(".bars path").first.wait_for()
+    names = chart.locator(".plot").first.locator(".ytick").all_text_contents()
+    assert names == [factor.name for factor in (*answer.factors, answer.placebo)]
+    assert f"{100 * answer.factors[0].share:.0f} %" in str(
+        chart.locator(".plot").first.text_content()
+    )
+    widths = found.evaluate(
+        "[...document.querySelector('#chart-importance .plot').querySelectorAll('.bars path')]"
+        ".map((bar) => bar.getBBox().width)"
+    )
+    shares = [factor.share for factor in (*answer.factors, answer.placebo)]
+    scale = widths[0] / shares[0]
+    assert widths == pytest.approx([scale * share for share in shares], abs=1.5)
+    assert is_clean(page)
+
+
+def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: Seen) -> None:
+    found = opened(page, folder, all_drawn=False)
+    found.locator("#chart-importance .bars path").first.wait_for()
+    last = found.locator("#chart-division .plot")
+    assert last.get_attribute("data-drawn") is None
+    last.scroll_into_view_if_needed()
+    found.locator("#chart-division .bars path").first.wait_for()
+    assert is_clean(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_day_and_night_change_with_the_button(folder: Path, page: Seen, scheme: str) -> None:
+    page.page.emulate_media(color_scheme=scheme)
+    found = opened(page, folder)
+    other = "light" if scheme == "dark" else "dark"
+    ink = "getComputedStyle(document.querySelector('#chart-gains .ytick text')).fill"
+    paper = "getComputedStyle(document.body).backgroundColor"
+    button = found.locator("#theme")
+    assert button.get_attribute("aria-pressed") == str(scheme == "dark").lower()
+    before = found.evaluate(ink), found.evaluate(paper)
+    button.focus()
+    found.keyboard.press("Enter")
+    found.wait_for_function(f"places.every((place) => place.dataset.drawn === '{other}')")
+    after = found.evaluate(ink), found.evaluate(paper)
+    assert before[0] != after[0] and before[1] != after[1]
+    assert button.get_attribute("aria-pressed") == str(other == "dark").lower()
+    assert is_clean(page)
+
+
+@pytest.mark.parametrize("name", ["whole", "few", "hostile"])
+def test_a_phone_shows_it_without_sideways_scrolling(folder: Path, page: Seen, name: str) -> None:
+    page.page.set_viewport_size(PHONE)
+    found = opened(page, folder, name)
+    assert found.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    for plot in found.locator(".plot").all():
+        box = plot.locator(".main-svg").first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    assert is_clean(page)
+
+
+@pytest.mark.parametrize("name", ["whole", "hostile"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(folder: Path, page: Seen, name: str, scheme: str) -> None:
+    """axe-core finds nothing that is wrong, whatever its weight."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.page.emulate_media(color_scheme=scheme)
+    found = opened(page, folder, name)
+    found.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    results = axe.Axe().run(found)
+    assert [(one["id"], one["nodes"][0]["html"]) for one in results.response["violations"]] == []
+
+
+def test_the_keyboard_reaches_everything(folder: Path, page: Seen) -> None:
+    found = opened(page, folder, all_drawn=False)
+    found.keyboard.press("Tab")
+    assert found.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(12):
+        found.keyboard.press("Tab")
+        reached.add(found.evaluate("document.activeElement.tagName"))
+    assert {"BUTTON", "SUMMARY", "A"} <= reached
+    summary = found.locator("#chart-importance summary").first
+    summary.focus()
+    found.keyboard.press("Enter")
+    assert found.locator("#chart-importance table").first.is_visible()
+
+
+def test_a_command_is_copied(folder: Path, page: Seen) -> None:
+    found = opened(page, folder, all_drawn=False)
+    found.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    found.locator("#answer .copy").click()
+    found.wait_for_function("document.querySelector('#answer .copy').textContent === 'Copied'")
+    assert found.evaluate("navigator.clipboard.readText()") == COMMANDS.following
+
+
+def test_hostile_names_are_shown_and_nothing_else(folder: Path, page: Seen) -> None:
+    found = opened(page, folder, "hostile")
+    assert HOSTILE in found.locator("h1").inner_text()
+    assert found.locator("#chart-importance .ytick").first.text_content().startswith("<img src=x")
+    assert found.locator("img[src=x]").count() == 0
+    assert is_clean(page)
