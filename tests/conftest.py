@@ -18,6 +18,8 @@ from benchmarks.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
 from storage.database import Database, open_database
 from storage.studies import Study, create_study
 
+pytest_plugins = ["tests.browser"]
+
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")

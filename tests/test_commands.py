@@ -25,6 +25,7 @@ from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
 from storage.trials import begin_trial
 from study.commands import execute
+from study.running.settings import Definition
 
 ENTRY = Path(__file__).parents[1] / "run_study.py"
 
@@ -206,7 +207,13 @@ def without_answer(folder: Path, *values: float) -> str:
     """A study with these measured values and nothing else; the URL of its database."""
     url = f"sqlite:///{folder}/runs/studies.db"
     space = named_space("small").describe()
-    stamp = {"objective": "accuracy", "described": space, "seed": 0, "data": {"name": "wine"}}
+    definition = Definition(source="wine").model_dump(mode="json")
+    data = {"name": "wine", "samples": 178, "shape": [13], "skipped": 0, "fingerprint": "0"}
+    stamp = {
+        "objective": "accuracy", "described": space, "seed": 0, "data": data, "model": "mlp:small",
+        "space": "0", "epochs": 15, "left_out": [], "class_names": [], "versions": {},
+        "definition": definition,
+    }  # fmt: skip
     study = create_study(open_database(url, create=True), "mine", stamp)
     study.ledger.plan([Run("measure", row) for row in range(len(values))])
     for row, value in enumerate(values):

@@ -7,6 +7,9 @@ from study.analysis.effects import Effect
 from study.analysis.intervals import Interval
 from study.analysis.verdict import PROBABLE, Verdict
 
+DIGITS = 6
+"""Of the numbers that are found."""
+
 PLACEBO = "placebo"
 """The factor that training never reads, as spaces name it."""
 
@@ -132,7 +135,7 @@ class Answer(NamedTuple):
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:
-    """The answer as JSON, under the study's name, every number to 6 decimals."""
+    """The answer as JSON, under the study's name."""
     document = {"schema": 1, "study": study, **answer._asdict()}
     del document["effects"]  # a document of their own
     plain: dict[str, Any] = as_plain(document)
@@ -140,11 +143,21 @@ def as_document(answer: Answer, study: str) -> dict[str, Any]:
 
 
 def as_plain(value: Any) -> Any:
-    """Records as dictionaries, every number to 6 decimals."""
-    if isinstance(value, float):
-        return round(value, 6)
+    """Records as dictionaries, for JSON."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
         return {key: as_plain(item) for key, item in value.items()}
     return [as_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def rounded(record: Any) -> Any:
+    """The same record, every number to 6 digits; mappings, such as settings, as they are.
+
+    What is found is rounded once, so that a page, a terminal and JSON show the same digits.
+    """
+    if isinstance(record, float):
+        return float(f"{record:.{DIGITS}g}")
+    if hasattr(record, "_fields"):
+        return type(record)(*map(rounded, record))
+    return tuple(map(rounded, record)) if isinstance(record, tuple) else record

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from scipy.stats import norm, spearmanr
 
-from study.analysis.answer import Answer, Factor
+from study.analysis.answer import Answer, Factor, rounded
 from study.analysis.significance import holm
 
 LEAST_FACTORS = 3
@@ -50,14 +50,17 @@ def compare(answers: Mapping[str, Answer]) -> Comparison:
         for name in shared
     ]
     corrected = holm({f"{d.one}/{d.other}/{d.factor}": d.p_value for d in found})
-    return Comparison(
-        {name: {study: own[name] for study, own in by_study.items()} for name in shared},
-        {
-            (one, other): _correlation(by_study[one], by_study[other], shared)
-            for one, other in pairs
-        },
-        tuple(d._replace(p_value=corrected[f"{d.one}/{d.other}/{d.factor}"]) for d in found),
+    comparison: Comparison = rounded(
+        Comparison(
+            {name: {study: own[name] for study, own in by_study.items()} for name in shared},
+            {
+                (one, other): _correlation(by_study[one], by_study[other], shared)
+                for one, other in pairs
+            },
+            tuple(d._replace(p_value=corrected[f"{d.one}/{d.other}/{d.factor}"]) for d in found),
+        )
     )
+    return comparison
 
 
 def _difference(name: str, one: tuple[str, Factor], other: tuple[str, Factor]) -> Difference:

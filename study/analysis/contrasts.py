@@ -8,7 +8,7 @@ from scipy.stats import t, ttest_rel
 
 from storage.arms import CONTRAST, Arm
 from storage.tables import Trial
-from study.analysis.answer import PLACEBO
+from study.analysis.answer import PLACEBO, rounded
 from study.analysis.features import Array
 from study.analysis.intervals import Interval
 from study.analysis.significance import holm
@@ -69,15 +69,18 @@ def confirm(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None
     ]
     corrected = holm({one.name: one.p_value for one in found if one.factor != PLACEBO})
     values = np.array(list(best.values()))
-    return Confirmation(
-        config=dict(arms[rows[0]].config),
-        seeds=len(values),
-        value=float(values.mean()),
-        interval=_interval(values),
-        contrasts=tuple(
-            one._replace(p_value=corrected.get(one.name, one.p_value)) for one in found
-        ),
+    confirmation: Confirmation = rounded(
+        Confirmation(
+            config=dict(arms[rows[0]].config),
+            seeds=len(values),
+            value=float(values.mean()),
+            interval=_interval(values),
+            contrasts=tuple(
+                one._replace(p_value=corrected.get(one.name, one.p_value)) for one in found
+            ),
+        )
     )
+    return confirmation
 
 
 def _values(trials: Sequence[Trial], row: int) -> dict[int, float]:

@@ -14,7 +14,7 @@ LEAST_ROWS = 16
 """Below this, half of the rows is too few for a tree to split."""
 
 NEAR_CHANCE = 0.05
-"""A run this part of the way from chance to perfect, or less, has learned nothing."""
+"""A run this part of the way from chance, 0, to perfect, 1, or less, has learned nothing."""
 
 
 class Evidence(NamedTuple):
@@ -112,18 +112,16 @@ def has_diverged(trial: Trial) -> bool:
     return bool(trial.attributes.get("diverged", False))
 
 
-def _share_at_chance(runs: Sequence[Trial]) -> float | None:
-    levels = [trial.attributes.get("chance") for trial in runs]
-    if any(level is None for level in levels):
-        return None
-    lost = [
-        has_diverged(trial) or _learned(trial, float(level or 0)) <= NEAR_CHANCE
-        for trial, level in zip(runs, levels, strict=True)
-    ]
-    return float(np.mean(lost))
-
-
-def _learned(trial: Trial, chance: float) -> float:
-    """How far a run came from chance, 0, to perfect, 1."""
+def is_at_chance(trial: Trial) -> bool:
+    """Whether a run has learned nothing; one that does not know its chance level has not."""
+    chance = trial.attributes.get("chance")
+    if has_diverged(trial) or chance is None:
+        return has_diverged(trial)
     assert trial.value is not None
-    return (trial.value - chance) / (1 - chance) if chance < 1 else 0.0
+    return bool(chance >= 1 or (trial.value - chance) / (1 - chance) <= NEAR_CHANCE)
+
+
+def _share_at_chance(runs: Sequence[Trial]) -> float | None:
+    if any("chance" not in trial.attributes for trial in runs):
+        return None
+    return float(np.mean([is_at_chance(trial) for trial in runs]))

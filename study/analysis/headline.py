@@ -26,7 +26,7 @@ from study.analysis.rows import Measured, read_measured
 from study.analysis.significance import holm, p_values
 from study.analysis.verdict import Fitness, judge
 
-VERSION = 1
+VERSION = 2
 """Of the method: what an earlier one stored is computed again."""
 
 FEW_ROWS = 64

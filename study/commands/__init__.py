@@ -8,7 +8,13 @@ from typing import NoReturn
 
 import typer
 
-from study.commands import keeping, reading, running  # noqa: F401 - each adds its verbs to the app
+from study.commands import (  # noqa: F401 - each adds its verbs to the app
+    drawing,
+    keeping,
+    reading,
+    running,
+    watching,
+)
 from study.commands.app import RefusedError, app, plain
 from study.commands.secrecy import redacted
 

@@ -6,6 +6,7 @@ import typer
 
 from study.commands import shell, starting
 from study.commands.app import app, refusing, show
+from study.commands.drawing import write_page
 from study.commands.options import Json, SpaceName, Storage, StudyName
 
 
@@ -47,13 +48,18 @@ def importance(
     """Which factor matters most, how sure that is, and the best configuration."""
     with refusing():
         opened = starting.load(study, storage)
-        from study.reporting import summary
+        from study.analysis.no_answer import NoAnswer
+        from study.reporting import report, summary
 
-        found = summary.compute(opened, jobs=starting.cores())
-    files = summary.write(found, starting.folder(opened))
+        said = report.compute(opened, jobs=starting.cores())
+        page, _ = write_page(opened, said, storage)
+        found = said.summary
+        if found is None:
+            raise NoAnswer(f"{said.nothing}; the runs so far: {page}")
+    chart, *_ = summary.write(found, starting.folder(opened))
     following = shell.following(opened, storage, found.answer.verdict.more_rows)
     if not lenses:
-        show(summary.as_document(found) if as_json else summary.draw(found, files, following))
+        show(summary.as_document(found) if as_json else summary.draw(found, chart, page, following))
         return
     from study.reporting import lenses as drawing
 
@@ -61,7 +67,7 @@ def importance(
     if as_json:
         show({**summary.as_document(found), **drawing.as_document(seen)})
     else:
-        show(summary.draw(found, files, following))
+        show(summary.draw(found, chart, page, following))
         show("")
         show(drawing.draw(seen, found.answer))
 

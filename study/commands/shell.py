@@ -14,7 +14,8 @@ def following(study: Any, storage: str | None, more_rows: int | None) -> str:
     """The next command: more rows where they would settle something, else the confirmation."""
     from study.running.presets import PRESETS
 
-    rows = study.ledger.progress()["measure"].total
+    measured = study.ledger.progress().get("measure")
+    rows = measured.total if measured else 0
     sizes = [name for name, preset in PRESETS.items() if preset.measure > rows]
     if more_rows and sizes:
         return command("run", study, storage, "--preset", sizes[0])

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pydantic import TypeAdapter
 
 from storage.answers import Shelf
 from storage.studies import Study
-from storage.tables import read_trials
-from study.analysis.answer import Answer
+from storage.tables import Trial, read_trials
+from study.analysis.answer import Answer, rounded
 from study.analysis.headline import analyse, digest
 
 Analysis = TypeVar("Analysis")
@@ -28,16 +28,29 @@ def kept(
     records: TypeAdapter[Analysis],
     jobs: int,
 ) -> Analysis:
-    """An analysis of this kind: read where it was kept, else computed and kept."""
+    """An analysis of this kind: read where it was kept, else computed and kept.
+
+    Its numbers are rounded before anybody sees them, so that every screen shows the same.
+    """
     trials = read_trials(study)
-    space, seed = study.stamp["described"], study.stamp["seed"]
+    found = stored(study, kind, records)
+    if found is None:
+        space, seed = study.stamp["described"], study.stamp["seed"]
+        found = rounded(compute(trials, space, seed=seed, jobs=jobs))
+        _shelf(study, kind, records, trials).write(records.dump_json(found).decode())
+    return found
+
+
+def stored(study: Study, kind: str, records: TypeAdapter[Analysis]) -> Analysis | None:
+    """An analysis that was kept with the study; None where there is none of its present runs."""
+    text = _shelf(study, kind, records, read_trials(study)).read()
+    return None if text is None else records.validate_json(text)
+
+
+def _shelf(
+    study: Study, kind: str, records: TypeAdapter[Analysis], trials: Sequence[Trial]
+) -> Shelf:
     # Records that have changed their fields since then cannot be read, so they are not looked for.
     fields = json.dumps(records.json_schema(), sort_keys=True)
-    known = digest(trials, space, seed) + fields
-    shelf = Shelf(study, kind, hashlib.sha256(known.encode()).hexdigest())
-    text = shelf.read()
-    if text is not None:
-        return records.validate_json(text)
-    found = compute(trials, space, seed=seed, jobs=jobs)
-    shelf.write(records.dump_json(found).decode())
-    return found
+    known = digest(trials, study.stamp["described"], study.stamp["seed"]) + fields
+    return Shelf(study, kind, hashlib.sha256(known.encode()).hexdigest())

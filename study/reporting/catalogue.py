@@ -21,7 +21,7 @@ def as_markdown(space: Mapping[str, Any]) -> str:
         shown = factor["topic"] if factor["topic"] != topic else ""
         topic = factor["topic"]
         options = " · ".join(_option_line(option) for option in factor["options"])
-        lines.append(f"| {shown} | `{factor['name']}`{_where(factor)} | {options} |")
+        lines.append(f"| {shown} | `{factor['name']}`{where(factor)} | {options} |")
     return "\n".join(lines)
 
 
@@ -32,7 +32,7 @@ def draw(space: Mapping[str, Any]) -> RenderableType:
         blocks.append(
             Text.assemble(
                 (factor["name"], "bold"),
-                (f"  {factor['topic']}{_where(factor)}", "dim"),
+                (f"  {factor['topic']}{where(factor)}", "dim"),
                 f"\n{factor['documentation']}",
             )
         )
@@ -45,18 +45,19 @@ def draw(space: Mapping[str, Any]) -> RenderableType:
 def _option_block(option: Mapping[str, Any], *, is_baseline: bool) -> Text:
     text = Text(option["name"], style="cyan")
     text.append(" (baseline)" if is_baseline else "", style="dim")
-    text.append(_where(option), style="dim")
+    text.append(where(option), style="dim")
     text.append(f"  {' '.join(option['documentation'].split())}", style="default")
     for knob in option["knobs"]:
-        line = f"\n    {knob['name']}: {restore(knob)}, default {knob['default']}{_where(knob)}"
+        line = f"\n    {knob['name']}: {restore(knob)}, default {knob['default']}{where(knob)}"
         text.append(line, style="default")
     return text
 
 
 def _option_line(option: Mapping[str, Any]) -> str:
     knobs = "; ".join(f"{knob['name']} {restore(knob)}" for knob in option["knobs"])
-    return f"{option['name']}{_where(option)}" + (f" ({knobs})" if knobs else "")
+    return f"{option['name']}{where(option)}" + (f" ({knobs})" if knobs else "")
 
 
-def _where(part: Mapping[str, Any]) -> str:
+def where(part: Mapping[str, Any]) -> str:
+    """Where a factor, option or knob applies, in brackets; nothing where that is everywhere."""
     return "" if part["where"] == "everywhere" else f" [{part['where']}]"

@@ -13,7 +13,7 @@ from study.analysis.answer import as_plain
 from study.analysis.contrasts import Confirmation, Contrast
 from study.analysis.contrasts import confirm as confirm_from
 from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
-from study.reporting.wording import whole_line
+from study.reporting.wording import points, points_interval, probability, whole_line
 
 
 class Found(NamedTuple):
@@ -74,12 +74,11 @@ def as_document(found: Found) -> dict[str, Any]:
 
 
 def _cells(contrast: Contrast) -> tuple[str, ...]:
-    low, high = contrast.interval
     return (
         contrast.name,
         str(contrast.seeds),
-        f"{contrast.difference:+.2f}",
-        f"{low:+.2f} to {high:+.2f}",
-        f"{contrast.p_value:.3f}" if contrast.p_value >= 0.001 else "< 0.001",
+        points(contrast.difference, 2),
+        points_interval(contrast.interval, 2),
+        probability(contrast.p_value),
         CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
     )

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from study.analysis.answer import Answer, as_plain
 from study.analysis.effects import Effect
-from study.reporting.wording import short
+from study.reporting.wording import points, points_interval, short
 
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -50,10 +50,9 @@ def as_document(answer: Answer, study: str) -> dict[str, Any]:
 
 
 def _numbers(effect: Effect) -> tuple[str, str, str]:
-    low, high = effect.interval
-    if low == high == 0:
+    if effect.interval == (0, 0):
         return f"{effect.mean:.4f}", "", "baseline"
-    return f"{effect.mean:.4f}", f"{effect.points:+.1f}", f"{low:+.1f} to {high:+.1f}"
+    return f"{effect.mean:.4f}", points(effect.points), points_interval(effect.interval)
 
 
 def _style(effect: Effect) -> str:

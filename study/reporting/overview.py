@@ -205,11 +205,16 @@ def outcome(trial: Trial) -> str:
 
 def differing(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> str:
     """The options that are not the baseline's: `optimizer=adam activation=tanh`."""
-    return " ".join(
-        f"{name}={value}"
+    return " ".join(f"{name}={value}" for name, value in changes(parameters, baseline).items())
+
+
+def changes(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[str, Any]:
+    """Factor -> option, of those that are not the baseline's."""
+    return {
+        name: value
         for name, value in parameters.items()
         if name in baseline and baseline[name] != value
-    )
+    }
 
 
 def clock(seconds: float) -> str:

@@ -20,7 +20,7 @@ from study.analysis.recommendation import Setting, recommend
 from study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
 from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
-from study.reporting.wording import short, whole_line
+from study.reporting.wording import percent, points, short, whole_line
 
 SHOWN_DIGITS = 4
 
@@ -76,7 +76,7 @@ def draw(found: Found, path: Path, entry: Sequence[str]) -> RenderableType:
         )
     for setting in found.settings:
         if setting.standing != UNTESTED:
-            table.add_row(*_cells(setting), style=_style(setting))
+            table.add_row(*cells(setting), style=_style(setting))
     untested = ", ".join(one.factor for one in found.settings if one.standing == UNTESTED)
     note = (
         "share: of the explained variance. gain: best option over the baseline's, points. "
@@ -98,11 +98,8 @@ def command(found: Found) -> list[str]:
     one over all factors those settings are held that the evidence is for.
     """
     definition = found.definition
-    words = ["--data", definition["source"], "--model", definition["model"]]
-    for name in ("limit", "image_size", "target"):
-        if definition[name] is not None:
-            words += [f"--{name.replace('_', '-')}", str(definition[name])]
-    words += ["--epochs", str(definition["epochs"]), "--space", "full"]
+    held = {"space": "full", "fix": (), "drop": (), "range": (), "choices": (), "seed": 0}
+    words = defining({**definition, **held})
     everything = definition["space"] != "full"
     for setting in found.settings:
         known = setting.share is not None if everything else setting.standing in _HELD
@@ -110,6 +107,18 @@ def command(found: Found) -> list[str]:
             for name, value in _assignments(setting).items():
                 words += ["--fix", f"{name}={_shown(value)}"]
     return words
+
+
+def defining(definition: Mapping[str, Any]) -> list[str]:
+    """The options of `run` that make a study of this definition."""
+    words = ["--data", definition["source"]]
+    for name in ("model", "limit", "image_size", "target", "epochs", "space"):
+        if definition[name] is not None:
+            words += [f"--{name.replace('_', '-')}", str(definition[name])]
+    for name in ("fix", "drop", "range", "choices"):
+        for value in definition[name]:
+            words += [f"--{name}", str(value)]
+    return [*words, "--seed", str(definition["seed"])] if definition["seed"] else words
 
 
 def as_toml(found: Found) -> str:
@@ -146,16 +155,17 @@ def _assignments(setting: Setting) -> dict[str, Any]:
     return {setting.factor: setting.option, **setting.knobs}
 
 
-def _cells(setting: Setting) -> tuple[str, ...]:
+def cells(setting: Setting) -> tuple[str, ...]:
+    """The columns of one factor: name, setting, share, gain, loss and standing."""
     knobs = " ".join(
         f"{path.split('.')[-1]}={short(value)}" for path, value in setting.knobs.items()
     )
     return (
         setting.factor,
         f"{setting.option} {knobs}".strip(),
-        "" if setting.share is None else f"{100 * setting.share:.1f} %",
-        "" if setting.gain is None else f"{setting.gain:+.1f}",
-        "" if setting.contrast is None else f"{setting.contrast.difference:+.2f}",
+        "" if setting.share is None else f"{percent(setting.share)} %",
+        "" if setting.gain is None else points(setting.gain),
+        "" if setting.contrast is None else points(setting.contrast.difference, 2),
         setting.standing,
     )
 

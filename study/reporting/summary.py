@@ -1,7 +1,7 @@
 """The answer of a study, for `run` and `importance`: importance, best configuration, what next."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ from study.analysis.answer import Answer, as_plain
 from study.analysis.answer import as_document as answer_document
 from study.analysis.contrasts import Confirmation
 from study.analysis.recommendation import chosen, standing
-from study.reporting import charts, terminal
+from study.reporting import picture, terminal
 from study.reporting.analyses import answer_of
+from study.reporting.charts import importance
 from study.reporting.overview import best_trial
 from study.reporting.recommendation import confirmation_of
 from study.reporting.wording import short, whole_line
@@ -71,17 +72,14 @@ def as_document(summary: Summary) -> dict[str, Any]:
 
 
 def write(summary: Summary, folder: Path) -> list[Path]:
-    """Write the answer as JSON and its chart as PNG and SVG; the files."""
+    """Write the chart of the answer as PNG and SVG, and the answer as JSON; the files."""
     document = folder / "importance.json"
     text = json.dumps(as_document(summary), indent=2) + "\n"
     write_atomically(document, text.encode(), REPORT)
-    return [
-        document,
-        *charts.save(charts.draw(summary.answer, summary.data), folder / "importance"),
-    ]
+    return [*picture.save(importance.chart(summary.answer, summary.data), folder), document]
 
 
-def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableType:
+def draw(summary: Summary, chart: Path, page: Path, following: str) -> RenderableType:
     """The importance table, the best configuration, where the files lie, the next command."""
     best = summary.best
     title = Text.assemble(
@@ -89,16 +87,15 @@ def draw(summary: Summary, files: Sequence[Path], following: str) -> RenderableT
         f"  trial #{best.number} ({best.phase}), "
         f"validation {summary.objective} {best.value:.4f}, one run",
     )
-    first, *others = sorted(files, key=lambda path: path.suffix != ".png")
-    kinds = ", ".join(path.suffix for path in others)
     return Group(
         terminal.draw(summary.answer, summary.objective),
         Text(),
         title,
         _configuration(summary),
         Text(),
-        whole_line(f"chart  {first} (beside it {kinds})"),
-        whole_line(f"next   {following}"),
+        whole_line(f"report  {page}"),
+        whole_line(f"chart   {chart} (beside it .svg, .json)"),
+        whole_line(f"next    {following}"),
     )
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from study.analysis.answer import Answer, Factor, Topic
 from study.analysis.intervals import Interval
+from study.reporting.wording import percent, percents, points
 
 BAR = 15
 """Characters for the longest bar, its interval included."""
@@ -47,7 +48,7 @@ def _factors(answer: Answer) -> Table:
     listed = (*answer.factors, answer.placebo)
     table = _table("factor", "points", "gain")
     for factor in listed:
-        numbers = f"± {factor.points:.1f}", f"{factor.gain:+.1f}"
+        numbers = f"± {factor.points:.1f}", points(factor.gain)
         table.add_row(*_cells(factor, listed), *numbers, style="" if factor.matters else "dim")
     return table
 
@@ -71,10 +72,9 @@ def _table(first: str, *last: str) -> Table:
 
 
 def _cells(row: Factor | Topic, rows: Sequence[Factor | Topic]) -> tuple[str, ...]:
-    low, high = (100 * bound for bound in row.interval)
     longest = max(other.interval[1] for other in rows)
     drawn = bar(row.share, row.interval, longest)
-    return row.name, f"{100 * row.share:.1f} %", f"{low:.1f} to {high:.1f}", drawn
+    return row.name, f"{percent(row.share)} %", percents(row.interval), drawn
 
 
 def _cell(share: float, longest: float) -> int:
@@ -99,23 +99,22 @@ def _notes(answer: Answer, objective: str) -> Table:
 
 
 def _parts(answer: Answer) -> str:
-    parts = [f"{100 * answer.explained:.0f} % of the variance"]
+    parts = [f"{percent(answer.explained, 0)} % of the variance"]
     if answer.seed_noise is not None:
-        parts.append(f"{100 * answer.seed_noise:.0f} % is seed noise")
-    return "; ".join([*parts, f"{100 * answer.unexplained:.0f} % is unexplained"])
+        parts.append(f"{percent(answer.seed_noise, 0)} % is seed noise")
+    return "; ".join([*parts, f"{percent(answer.unexplained, 0)} % is unexplained"])
 
 
 def _noise(answer: Answer) -> str:
     below = [factor.name for factor in answer.factors if not factor.matters]
-    reach = f"the placebo, which training never reads, reaches {100 * answer.floor:.1f} %"
+    reach = f"the placebo, which training never reads, reaches {percent(answer.floor)} %"
     return f"{reach}; not distinguishable from noise: {', '.join(below) or 'none'}"
 
 
 def _together(answer: Answer) -> str:
     """The strongest interactions."""
     return "; ".join(
-        f"{' × '.join(pair.factors)} {100 * pair.share:.1f} % "
-        f"({100 * pair.interval[0]:.1f} to {100 * pair.interval[1]:.1f})"
+        f"{' × '.join(pair.factors)} {percent(pair.share)} % ({percents(pair.interval)})"
         for pair in answer.interactions[:3]
     )
 

@@ -1,7 +1,6 @@
-"""The importance table and chart, drawn from answers written by hand."""
+"""The importance table, drawn from answers written by hand."""
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,7 +14,7 @@ from study.analysis.answer import (
     Topic,
 )
 from study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
-from study.reporting import charts, terminal
+from study.reporting import terminal
 
 LEADS = Verdict(
     "leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)", None
@@ -97,27 +96,3 @@ def test_a_bar_marks_its_interval(share: float, interval: tuple[float, float], d
 def test_no_bar_is_longer_than_its_column() -> None:
     assert len(terminal.bar(0.7, (0.6, 0.8), 0.8)) == terminal.BAR
     assert terminal.bar(0.0, (0.0, 0.0), 0.0) == "●"
-
-
-@pytest.mark.parametrize("title", VERDICTS)
-def test_the_title_states_the_finding(title: str) -> None:
-    figure = charts.draw(answer(VERDICTS[title]), "digits")
-    assert figure.get_suptitle() == title
-
-
-def test_factors_that_noise_may_explain_are_grey() -> None:
-    upper, lower = charts.draw(answer()).axes
-    colours = {label.get_text(): label.get_color() for label in upper.get_yticklabels()}
-    assert colours["optimizer"] == colours["loss"] == charts.INK
-    assert colours["augment_corruption"] == colours["placebo"] == charts.QUIET
-    legend = lower.get_legend()
-    assert legend is not None
-    names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["factors 80 %", "seed noise 5 %", "unexplained 15 %"]
-
-
-def test_files_are_the_same_bytes_twice(tmp_path: Path) -> None:
-    first = charts.save(charts.draw(answer()), tmp_path / "a")
-    second = charts.save(charts.draw(answer()), tmp_path / "b")
-    assert [file.suffix for file in first] == [".png", ".svg"]
-    assert [f.read_bytes() for f in first] == [f.read_bytes() for f in second]

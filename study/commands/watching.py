@@ -1,0 +1,132 @@
+"""Verbs that show a study while it goes on and afterwards: dashboard."""
+
+import signal
+import sys
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from study.commands import shell, starting
+from study.commands.app import RefusedError, app, refusing
+from study.commands.options import Storage, StudyName
+
+
+@app.command()
+def dashboard(
+    study: StudyName = None,
+    storage: Storage = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any that is free.", show_default=True)
+    ] = 8080,
+    write: Annotated[
+        bool, typer.Option("--write", help="Let the page change and delete studies.")
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+) -> None:
+    """Optuna's dashboard over all studies of a database, with our chart, verdict and notes."""
+    with _until_interrupted(), refusing():
+        from storage.database import open_database
+        from study.reporting.dashboard import warm
+
+        database = open_database(starting.url(storage), reading=not write)
+        shown = _shown(database, study)
+        with _listen(database, port, write) as server:
+            _publish_all([shown] if study is not None else _studies(database), storage)
+            page = f"http://127.0.0.1:{server.server_port}/dashboard"
+            if shown is not None:
+                page += f"/studies/{shown.study_id}"
+                warm(server.server_port, shown.study_id)
+            mode = "can be changed" if write else "read-only"
+            print(f"{page}  ({mode}; Ctrl-C ends it)", flush=True)
+            if open_ and not webbrowser.open(page):
+                print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)
+            server.serve_forever()
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are how this ends, not how it fails."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _shown(database: Any, name: str | None) -> Any:
+    """The study whose page is shown: the one that is named, or the only one; None for the list."""
+    from storage.studies import load_study
+
+    own = _own(database)
+    return load_study(database, name) if name is not None or len(own) == 1 else None
+
+
+def _own(database: Any) -> list[str]:
+    """The names of studies but for those that confirm another one."""
+    from storage.studies import CONFIRMATION, study_names
+
+    return [name for name in study_names(database) if not name.endswith(CONFIRMATION)]
+
+
+def _studies(database: Any) -> list[Any]:
+    from storage.studies import load_study
+
+    return [load_study(database, name) for name in _own(database)]
+
+
+def _listen(database: Any, port: int, write: bool) -> Any:
+    from study.reporting.dashboard import open_server
+
+    try:
+        return open_server(database, port, writing=write)
+    except OSError as error:
+        raise RefusedError(
+            f"port {port} cannot be used ({error.strerror}); name another with --port, "
+            "or 0 for any that is free",
+            2,
+        ) from error
+
+
+def _publish_all(studies: list[Any], storage: str | None) -> None:
+    """Keep chart and verdict with every study that is analysed; name those that are not."""
+    missing = [study for study in studies if not publish_kept(study)]
+    if missing:
+        names = ", ".join(study.name for study in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        line = shell.command("importance", missing[0], storage)
+        print(f"no importance is known yet of {names}{more}: {line}", file=sys.stderr)
+
+
+def publish_kept(study: Any) -> bool:
+    """Keep chart and verdict with a study whose analysis is kept; False where there is none."""
+    from storage.patience import StorageLostError
+    from study.reporting.publication import kept_answer
+
+    try:
+        answer = kept_answer(study)
+    except StorageLostError:
+        return False  # where it would be kept cannot even be made
+    if answer is not None:
+        publish(study, answer)
+    return answer is not None
+
+
+def publish(study: Any, answer: Any) -> None:
+    """Keep chart and verdict with a study, for the dashboard; say so where that cannot be done.
+
+    What was asked for is answered without it, so that it is no failure.
+    """
+    from storage.patience import StorageLostError
+    from study.reporting import publication
+    from study.reporting.share_figure import figure_of
+    from study.reporting.study_note import note_of
+
+    try:
+        publication.publish(study, figure_of(answer), note_of(answer, study.name))
+    except (StorageLostError, ValueError) as error:
+        print(f"the dashboard's chart and note stay as they are: {error}", file=sys.stderr)

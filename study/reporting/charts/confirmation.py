@@ -1,0 +1,56 @@
+"""What the best configuration loses when one factor alone is changed, in controlled runs."""
+
+from study.analysis.contrasts import Confirmation
+from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
+from study.reporting.chart import Axis, Chart, Panel, Points, Table, Zone, height_of
+from study.reporting.wording import points, points_interval, probability
+
+
+def chart(confirmation: Confirmation) -> Chart | None:
+    """A forest plot of the paired differences; None while there are none."""
+    rows = confirmation.contrasts
+    if not rows:
+        return None
+    panel = Panel(
+        Axis("points that the best configuration loses on the test part (95 % interval)"),
+        Axis(
+            names=tuple(one.name for one in rows),
+            quiet=frozenset(i for i, one in enumerate(rows) if not one.confirmed),
+        ),
+        (
+            Zone(0, 0),
+            Points(
+                "", tuple("leading" if one.confirmed else "pale" for one in rows),
+                tuple(one.difference for one in rows), tuple(range(len(rows))),
+                intervals=tuple(one.interval for one in rows),
+                notes=tuple(f"{one.name}: {points(one.difference, 2)}" for one in rows),
+            ),
+        ),
+        height_of(len(rows)),
+    )  # fmt: skip
+    few, many = min(one.seeds for one in rows), max(one.seeds for one in rows)
+    seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
+    note = (
+        "The mean of the best configuration less that with one change, over the same seeds in "
+        f"both, {seeds}; grey where that may be nothing (paired t test, Holm-corrected)."
+    )
+    table = Table(
+        ("one change", "seeds", "loses, points", "95 % interval", "p (Holm)", "standing"),
+        tuple(
+            (
+                one.name, str(one.seeds), points(one.difference, 2),
+                points_interval(one.interval, 2), probability(one.p_value),
+                CONFIRMED if one.confirmed else NOT_DISTINGUISHABLE,
+            )
+            for one in rows
+        ),
+    )  # fmt: skip
+    return Chart("confirmation", _title(confirmation), note, (panel,), table)
+
+
+def _title(confirmation: Confirmation) -> str:
+    certain = [one for one in confirmation.contrasts if one.confirmed]
+    if not certain:
+        return "No single change costs the best configuration anything for certain"
+    worst = max(certain, key=lambda one: one.difference)
+    return f"Confirmed: {worst.name} costs {worst.difference:.2f} points on the test part"

@@ -1,0 +1,153 @@
+"""What each factor does to the objective: its options, and the way along each of its knobs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from search_spaces.dimension import LogUniform, restore
+from study.analysis.answer import Answer, Factor
+from study.analysis.effects import Effect
+from study.reporting.chart import Axis, Chart, Line, Panel, Points, Table, Zone, height_of
+from study.reporting.wording import percent, points, points_interval, short
+
+POINTS = "points over the baseline (95 % interval)"
+COLUMNS = 3
+
+
+def gains(answer: Answer) -> Chart:
+    """What the best option of each factor brings over its baseline."""
+    rows = answer.factors
+    panel = Panel(
+        Axis(POINTS),
+        Axis(names=tuple(f"{factor.name}: {factor.best_option}" for factor in rows)),
+        (
+            Zone(0, 0),
+            Points(
+                "", tuple(_color(factor.gain_interval) for factor in rows),
+                tuple(factor.gain for factor in rows), tuple(range(len(rows))),
+                intervals=tuple(factor.gain_interval for factor in rows),
+                notes=tuple(f"{f.name}: {f.best_option} {points(f.gain)}" for f in rows),
+            ),
+        ),
+        height_of(len(rows)),
+    )  # fmt: skip
+    certain = [factor for factor in rows if factor.gain_interval[0] > 0]
+    best = max(certain, key=lambda factor: factor.gain, default=None)
+    title = "No option is better than its baseline for certain"
+    if best is not None:
+        title = f"{best.name} set to {best.best_option} brings the most: {points(best.gain)} points"
+    note = (
+        "The mean over all other factors at the best option of each factor, less that at its "
+        "baseline; 0 where the baseline is best. Grey: may be nothing."
+    )
+    table = Table(
+        ("factor", "best option", "points", "95 % interval", "share, %"),
+        tuple(
+            (f.name, f.best_option, points(f.gain), points_interval(f.gain_interval),
+             percent(f.share))
+            for f in rows
+        ),
+    )  # fmt: skip
+    return Chart("gains", title, note, (panel,), table)
+
+
+def charts(answer: Answer, space: Mapping[str, Any]) -> Iterator[Chart]:
+    """A chart for every factor, in the order of their shares."""
+    axes = {one["name"]: one["dimension"] for one in space["coordinates"]}
+    for factor in answer.factors:
+        own = [effect for effect in answer.effects if effect.factor == factor.name]
+        options = [effect for effect in own if effect.knob is None]
+        knobs = list(dict.fromkeys(effect.knob for effect in own if effect.knob is not None))
+        along = [_along([e for e in own if e.knob == knob], axes[knob]) for knob in knobs]
+        panels = ([_options(options)] if options else []) + along
+        yield Chart(
+            f"effects.{factor.name}", _title(factor, options or own), _note(options), tuple(panels),
+            _table(own), COLUMNS if along else 1,
+        )  # fmt: skip
+
+
+def _options(options: Sequence[Effect]) -> Panel:
+    return Panel(
+        Axis(POINTS),
+        Axis(names=tuple(effect.option for effect in options)),
+        (
+            Zone(0, 0),
+            Points(
+                "", tuple(_color(effect.interval) for effect in options),
+                tuple(effect.points for effect in options), tuple(range(len(options))),
+                intervals=tuple(effect.interval for effect in options),
+                notes=tuple(f"{effect.option} {points(effect.points)}" for effect in options),
+            ),
+        ),
+        height_of(len(options)),
+    )  # fmt: skip
+
+
+def _along(effects: Sequence[Effect], dimension: Mapping[str, Any]) -> Panel:
+    """The way along a knob: a curve with its band, or points where its values have no order."""
+    knob = effects[0].knob or ""
+    title = ".".join(knob.split(".")[1:])
+    values = [effect.value for effect in effects]
+    if any(isinstance(value, bool | str) for value in values):
+        named = [effect._replace(option=str(effect.value)) for effect in effects]
+        panel = _options(named)
+        return panel._replace(x=Axis("points"), title=title, is_wide=False, height=200)
+    line = Line(
+        "", "leading", tuple(float(value) for value in values),
+        tuple(effect.points for effect in effects),
+        band=tuple(effect.interval for effect in effects),
+    )  # fmt: skip
+    is_log = isinstance(restore(dimension), LogUniform)
+    return Panel(
+        Axis(knob.split(".")[-1], is_log=is_log), Axis("points"), (line,), 200,
+        is_wide=False, title=title,
+    )  # fmt: skip
+
+
+def _title(factor: Factor, effects: Sequence[Effect]) -> str:
+    """What the factor's best and worst do for certain."""
+    best = max(effects, key=lambda effect: effect.points)
+    worst = min(effects, key=lambda effect: effect.points)
+    parts = []
+    if best.interval[0] > 0:
+        parts.append(f"{_named(best)} brings {points(best.points)} points")
+    if worst.interval[1] < 0:
+        parts.append(f"{_named(worst)} costs {abs(worst.points):.1f} points")
+    said = " and ".join(parts) or "no setting differs from the baseline for certain"
+    return f"{factor.name}: {said}"
+
+
+def _named(effect: Effect) -> str:
+    if effect.knob is None:
+        return effect.option
+    return f"{effect.knob.split('.')[-1]} {short(effect.value)}"
+
+
+def _note(options: Sequence[Effect]) -> str:
+    baseline = next((e.option for e in options if e.interval == (0, 0)), None)
+    over = f"over the baseline, {baseline}" if baseline else "over the baseline"
+    return f"Points {over}, on the average over all other factors. Grey: may be nothing."
+
+
+def _table(effects: Sequence[Effect]) -> Table:
+    return Table(
+        ("option", "knob", "at", "mean", "points", "95 % interval"),
+        tuple(
+            (
+                effect.option,
+                (effect.knob or "").split(".")[-1] if effect.knob else "",
+                short(effect.value) if effect.knob else "",
+                f"{effect.mean:.4f}",
+                points(effect.points),
+                "baseline" if effect.interval == (0, 0) else points_interval(effect.interval),
+            )
+            for effect in effects
+        ),
+    )
+
+
+def _color(interval: tuple[float, float]) -> str:
+    if interval == (0, 0):
+        return "ink"  # the baseline itself
+    if interval[0] > 0:
+        return "leading"
+    return "warm" if interval[1] < 0 else "pale"

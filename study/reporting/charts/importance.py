@@ -1,0 +1,140 @@
+"""Every factor's share with its interval, the noise floor, and what all variance consists of."""
+
+from study.analysis.answer import Answer, Factor, Topic
+from study.reporting.chart import Axis, Bars, Chart, Panel, Table, Zone, height_of
+from study.reporting.wording import percent, percents, points, probability
+
+SHARE = "share of the explained variance, % (Shapley effect, 95 % interval)"
+ROOM = 1.45
+"""Part of the axis, in longest intervals, so that labels have room behind them."""
+
+
+def chart(answer: Answer, subject: str) -> Chart:
+    """Factors that cannot be told from noise are grey. subject: the data's name, for the title."""
+    rows = (*answer.factors, answer.placebo)
+    quiet = frozenset(i for i, factor in enumerate(rows) if not factor.matters)
+    highest = max(max(factor.interval[1] for factor in rows), 0.01)
+    shares = Panel(
+        Axis(SHARE, low=0, high=100 * ROOM * highest),
+        Axis(names=tuple(factor.name for factor in rows), quiet=quiet),
+        (
+            Zone(0, 100 * answer.floor),
+            Bars(
+                "", tuple(_color(factor, answer) for factor in rows), tuple(range(len(rows))),
+                tuple(100 * factor.share for factor in rows),
+                intervals=tuple((100 * f.interval[0], 100 * f.interval[1]) for f in rows),
+                labels=tuple(_label(factor) for factor in rows),
+            ),
+        ),
+        height_of(len(rows)),
+    )  # fmt: skip
+    note = (
+        f"{evidence(answer)}. Grey: not distinguishable from noise; the dashed line is the noise "
+        f"floor, {percent(answer.floor)} %, which the placebo reaches, a parameter that training "
+        "never reads. ± points: standard deviation of the objective that the factor causes, in "
+        "hundredths."
+    )
+    return Chart("importance", title(answer, subject), note, (shares, _parts(answer)), table(rows))
+
+
+def topics(answer: Answer) -> Chart | None:
+    """Topics, where one holds several factors: these act as one."""
+    if not any(len(topic.factors) > 1 for topic in answer.topics):
+        return None
+    rows = answer.topics
+    bars = Bars(
+        "", ("other",) * len(rows), tuple(range(len(rows))),
+        tuple(100 * topic.share for topic in rows),
+        intervals=tuple((100 * t.interval[0], 100 * t.interval[1]) for t in rows),
+        labels=tuple(f"{percent(topic.share, 0)} %" for topic in rows),
+    )  # fmt: skip
+    highest = max(max(topic.interval[1] for topic in rows), 0.01)
+    panel = Panel(
+        Axis(SHARE, low=0, high=100 * 1.2 * highest),
+        Axis(names=tuple(topic.name for topic in rows)), (bars,), height_of(len(rows)),
+    )  # fmt: skip
+    title = f"By topic, {rows[0].name} weighs most"
+    note = "All factors of a topic act as one, which is not the sum of their shares."
+    return Chart("topics", title, note, (panel,), _topic_table(rows))
+
+
+def title(answer: Answer, subject: str) -> str:
+    """What the measured runs say, in a few words."""
+    leaders = answer.verdict.leaders
+    on = f" on {subject}" if subject else ""
+    if answer.verdict.kind == "leader":
+        return f"{leaders[0]} matters most{on}"
+    if answer.verdict.kind == "tie":
+        shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
+        if len(shown) == 1:
+            return f"{shown[0]} comes first{on}, but not for certain"
+        return f"{', '.join(shown[:-1])} and {shown[-1]} matter most{on}"
+    if answer.verdict.kind == "nothing":
+        return f"Nothing matters{on or ' here'} that {answer.evidence.runs} runs can show"
+    return f"{answer.evidence.runs} runs{on} do not settle what matters most"
+
+
+def evidence(answer: Answer) -> str:
+    """On what the shares rest."""
+    counts, quality = answer.evidence, answer.surrogate
+    most = "" if quality.ceiling is None else f", where at most {quality.ceiling:.2f} is possible"
+    return f"{counts.rows} configurations, {counts.runs} runs; R² {quality.r2:.2f}{most}"
+
+
+def table(rows: tuple[Factor, ...]) -> Table:
+    """All that is known of every factor."""
+    headings = (
+        "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "± points",
+        "gain, points", "best option", "p (Holm)", "first in, %", "standing",
+    )  # fmt: skip
+    return Table(
+        headings,
+        tuple(
+            (
+                factor.name, percent(factor.share), percents(factor.interval),
+                percent(factor.first_order), percent(factor.total), f"{factor.points:.1f}",
+                points(factor.gain), factor.best_option, probability(factor.p_value),
+                percent(factor.p_first, 0), factor.verdict,
+            )
+            for factor in rows
+        ),
+    )  # fmt: skip
+
+
+def _topic_table(rows: tuple[Topic, ...]) -> Table:
+    return Table(
+        ("topic", "share, %", "95 % interval", "± points", "factors"),
+        tuple(
+            (t.name, percent(t.share), percents(t.interval), f"{t.points:.1f}",
+             ", ".join(t.factors))
+            for t in rows
+        ),
+    )  # fmt: skip
+
+
+def _parts(answer: Answer) -> Panel:
+    seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "seed")]
+    bars, start = [], 0.0
+    for name, part, color in [
+        ("factors", answer.explained, "other"), *seed,
+        ("unexplained", answer.unexplained, "pale"),
+    ]:  # fmt: skip
+        shown = f"{name} {percent(part, 0)} %"
+        bars.append(Bars(shown, (color,), (0,), (100 * part,), starts=(start,)))
+        start += 100 * part
+    return Panel(
+        Axis("what all variance among the runs consists of, %", low=0, high=100),
+        Axis(names=("",)), tuple(bars), 120,
+    )  # fmt: skip
+
+
+def _color(factor: Factor, answer: Answer) -> str:
+    if not factor.matters:
+        return "pale"
+    return "leading" if factor.name in answer.verdict.leaders else "other"
+
+
+def _label(factor: Factor) -> str:
+    if not factor.matters:
+        return ""
+    return f"{percent(factor.share, 0)} % · ± {factor.points:.1f} points"

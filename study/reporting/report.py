@@ -1,0 +1,154 @@
+"""All that a report is drawn from, read once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from storage.arms import CONTRAST, read_arms
+from storage.datasheet import DataSheet, read_sheet
+from storage.studies import Study, confirmation_name, find_study
+from storage.tables import Trial, read_trials
+from study.analysis.answer import Answer
+from study.analysis.breakdowns import Breakdown, breakdowns, overall
+from study.analysis.confusion import Confusion, add_up
+from study.analysis.contrasts import Confirmation
+from study.analysis.lenses import Lenses
+from study.analysis.no_answer import NoAnswer
+from study.reporting import contrasts, overview, recommendation, summary
+from study.reporting.analyses import stored
+
+
+class Report(NamedTuple):
+    """What there is to say about a study.
+
+    stamp: what the study is. trials: all of them. summary, advice: None, and `nothing` says why,
+    where too little was measured for an answer. confirmed: None where nothing was confirmed.
+    test: metric -> its values on the test part, seed by seed, of the best configuration.
+    lenses: those that were looked through before. sheet: None in a study of an older version.
+    """
+
+    name: str
+    stamp: Mapping[str, Any]
+    overview: overview.Overview
+    trials: tuple[Trial, ...]
+    summary: summary.Summary | None
+    advice: recommendation.Found | None
+    nothing: str
+    confirmed: contrasts.Found | None
+    test: Mapping[str, Sequence[float]]
+    confusion: Confusion | None
+    breakdowns: tuple[Breakdown, ...]
+    overall: Breakdown | None
+    lenses: Lenses | None
+    sheet: DataSheet | None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The importance of every factor."""
+        return self.summary.answer if self.summary else None
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """What controlled runs found."""
+        return self.confirmed.confirmation if self.confirmed else None
+
+    @property
+    def best(self) -> Trial | None:
+        """The first run of the configuration that was confirmed, else the best run."""
+        config = self.confirmation.config if self.confirmation else None
+        same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
+        return next(same, self.overview.best)
+
+    @property
+    def data(self) -> str:
+        """The data's name."""
+        return self.overview.data
+
+    @property
+    def objective(self) -> str:
+        """What is maximized."""
+        return self.overview.objective
+
+    @property
+    def space(self) -> Mapping[str, Any]:
+        """The described space."""
+        described: Mapping[str, Any] = self.stamp["described"]
+        return described
+
+
+def compute(study: Study, jobs: int) -> Report:
+    """Everything about a study, analysed where that was not done before.
+
+    Raises NoAnswer when no run has ended.
+    """
+    trials = tuple(read_trials(study))
+    if not any(trial.complete for trial in trials):
+        raise NoAnswer(
+            f"no measured rows, and no other run of {study.name} is complete: there is nothing to "
+            "show yet"
+        )
+    found, advice, nothing = _answer(study, jobs)
+    confirmed, arm = _confirmed(study)
+    return Report(
+        name=study.name,
+        stamp=study.stamp,
+        overview=overview.compute(study),
+        trials=trials,
+        summary=found,
+        advice=advice,
+        nothing=nothing,
+        confirmed=confirmed,
+        test=_test_metrics(arm),
+        confusion=_confusion(study, trials, arm),
+        breakdowns=breakdowns(trials, study.stamp["described"]),
+        overall=overall(trials),
+        lenses=stored(study, "lenses", TypeAdapter(Lenses)),
+        sheet=read_sheet(study),
+    )
+
+
+def _answer(
+    study: Study, jobs: int
+) -> tuple[summary.Summary | None, recommendation.Found | None, str]:
+    """The answer, what to set, and else why there is none."""
+    try:
+        return summary.compute(study, jobs), recommendation.compute(study, jobs), ""
+    except NoAnswer as error:
+        return None, None, str(error)
+
+
+def _confirmed(study: Study) -> tuple[contrasts.Found | None, list[Trial]]:
+    """The confirmation, and the runs of its best configuration on the test part."""
+    confirming = find_study(study.database, confirmation_name(study.name))
+    if confirming is None:
+        return None, []
+    found = contrasts.compute(confirming)
+    rows = [row for row, arm in enumerate(read_arms(confirming)) if arm.purpose == CONTRAST]
+    if found.confirmation is None or not rows:
+        return None, []
+    trials = read_trials(confirming)
+    return found, [t for t in trials if t.row == rows[0] and t.test_value is not None]
+
+
+def _test_metrics(arm: Sequence[Trial]) -> dict[str, list[float]]:
+    names = dict.fromkeys(name for trial in arm for name in trial.test)
+    found = {name: [trial.test.get(name) for trial in arm] for name in names}
+    return {
+        name: [float(value) for value in values if value is not None]
+        for name, values in found.items()
+    }
+
+
+def _confusion(study: Study, trials: Sequence[Trial], arm: Sequence[Trial]) -> Confusion | None:
+    """Of the best configuration: on the test part where it was confirmed, else on validation."""
+    classes = study.stamp["class_names"]
+    tested = [trial.test_confusion for trial in arm if trial.test_confusion]
+    if tested:
+        source = f"the best configuration on the test part, {len(tested)} seeds added up"
+        return add_up(tested, classes, source)
+    best = overview.best_trial(trials)
+    if best is None:
+        return None
+    source = f"the best run, #{best.number}, on the validation part"
+    return add_up([best.confusion], classes, source)

@@ -1,0 +1,78 @@
+"use strict";
+const { plots, palettes } = JSON.parse(document.getElementById("plots").textContent);
+const wantsDark = matchMedia("(prefers-color-scheme: dark)");
+const button = document.getElementById("theme");
+const NARROW = 560;
+
+function theme() {
+  return document.documentElement.dataset.theme || (wantsDark.matches ? "dark" : "light");
+}
+
+/* Colours are names with an at sign: `@ink` alone, or in the style of a name on an axis. */
+function themed(value, palette) {
+  if (Array.isArray(value)) return value.map((item) => themed(item, palette));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, themed(v, palette)]));
+  }
+  if (typeof value !== "string") return value;
+  const whole = /^@(\w+)$/.exec(value);
+  if (whole && palette[whole[1]]) return palette[whole[1]];
+  return value.replace(/color:@(\w+)/g, (text, name) => `color:${palette[name] || text}`);
+}
+
+function draw(place) {
+  const { data, layout, folded } = themed(plots[place.dataset.plot], palettes[theme()]);
+  if (place.clientWidth < NARROW) {
+    for (const note of layout.annotations) note.text = note.text.split(" · ")[0];
+    for (const axis of [layout.xaxis, layout.yaxis]) axis.title.text = axis.title.text.split(" (")[0];
+    if (folded.length) layout.yaxis.ticktext = folded;
+    layout.font.size = 11;
+    if (layout.showlegend) layout.height += 40; // its names stand below each other
+  }
+  place.dataset.drawn = theme();
+  return Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
+}
+
+/* Only what is looked at is drawn: fifty charts at once would keep a phone busy for seconds. */
+const places = [...document.querySelectorAll(".plot")];
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting && target.dataset.drawn !== theme()) draw(target);
+    }
+  },
+  { rootMargin: "600px" },
+);
+for (const place of places) {
+  place.style.minHeight = `${place.dataset.height}px`;
+  seen.observe(place);
+}
+
+function show() {
+  const isDark = theme() === "dark";
+  button.setAttribute("aria-pressed", String(isDark));
+  for (const place of places) {
+    if (place.dataset.drawn && place.dataset.drawn !== theme()) draw(place);
+  }
+}
+
+button.addEventListener("click", () => {
+  document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
+  show();
+});
+wantsDark.addEventListener("change", show);
+addEventListener("beforeprint", () => places.forEach((place) => place.dataset.drawn || draw(place)));
+show();
+
+for (const copy of document.querySelectorAll(".copy")) {
+  copy.addEventListener("click", async () => {
+    const line = copy.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(line.textContent);
+      copy.textContent = "Copied";
+    } catch (error) {
+      getSelection().selectAllChildren(line);
+      copy.textContent = "Selected";
+    }
+  });
+}

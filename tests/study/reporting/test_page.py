@@ -1,0 +1,186 @@
+"""The page of a report: whole, its own, and with the numbers that terminal and JSON have."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from study.reporting import page, summary, terminal
+from study.reporting.gallery import charts_of
+from study.reporting.report import Report
+from study.reporting.wording import percent, percents, points, slug
+from tests.reports import COMMANDS, HOSTILE, hostile, simulated, without_answer
+
+
+class Reader(HTMLParser):
+    """What a browser would find: elements with their attributes, texts, and cells of tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[tuple[dict[str, str], str]] = []
+        self.tables: dict[str, list[list[str]]] = {}
+        self._open: list[str] = []
+        self._caption = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, found))
+        self._open.append(tag)
+        if tag == "script":
+            self.scripts.append((found, ""))
+        elif tag == "tr":
+            self.tables.setdefault(self._caption, []).append([])
+        elif tag in ("td", "th"):
+            self.tables[self._caption][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        inside = self._open[-1] if self._open else ""
+        if inside == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+        elif inside == "caption":
+            self._caption = data
+        elif inside in ("td", "th"):
+            self.tables[self._caption][-1][-1] += data
+        elif inside != "style":
+            self.texts.append(data)
+
+
+def rendered(report: Report) -> str:
+    return page.render(report, charts_of(report), COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return rendered(simulated())
+
+
+@pytest.fixture(scope="module")
+def found(text: str) -> Reader:
+    return Reader(text)
+
+
+def test_the_page_is_the_same_twice(text: str) -> None:
+    assert text == rendered(simulated())
+
+
+def test_the_page_needs_nothing_from_elsewhere(found: Reader) -> None:
+    for tag, attributes in found.elements:
+        for name in ("src", "href", "action", "data", "poster"):
+            value = attributes.get(name, "")
+            assert not value or value[0] == "#" or value.startswith("data:image/png;base64,"), tag
+
+
+def test_only_the_scripts_of_the_page_may_run(found: Reader) -> None:
+    (policy,) = (
+        attributes["content"]
+        for tag, attributes in found.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    running = [script for attributes, script in found.scripts if "type" not in attributes]
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in running]
+    assert rules["script-src"].split() == [f"'sha256-{digest}'" for digest in digests]
+    assert len(running) == 2 and len(running[0]) > 1_000_000  # plotly.js, once
+    assert "connect-src" not in rules  # so that default-src forbids it
+
+
+def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
+    report = simulated()
+    assert report.summary is not None and report.answer is not None
+    (document,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "document")
+    assert document == json.loads(json.dumps(summary.as_document(report.summary)))
+    console = Console(file=io.StringIO(), width=200)
+    console.print(terminal.draw(report.answer, "accuracy"))
+    assert isinstance(console.file, io.StringIO)
+    printed = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    title = charts_of(report)["importance"].title
+    _, *rows = found.tables[title]
+    for row, factor in zip(rows, [*document["factors"], document["placebo"]], strict=True):
+        name, share, interval = row[:3]
+        assert name == factor["name"]
+        assert share == percent(factor["share"])
+        assert interval == percents(tuple(factor["interval"]))
+        assert row[5] == f"{factor['points']:.1f}"
+        assert row[6] == points(factor["gain"])
+        (line,) = (line for line in printed if line.startswith(f"{name} {share} % {interval} "))
+        assert line.endswith(f"± {row[5]} {row[6]}")
+    assert document["verdict"]["sentence"] in "".join(found.texts)
+    assert document["verdict"]["sentence"] in " ".join(printed)
+
+
+def test_bars_are_as_long_as_the_numbers(found: Reader) -> None:
+    (plots,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "plots")
+    answer = simulated().answer
+    assert answer is not None
+    (bars,) = (t for t in plots["plots"]["importance-0"]["data"] if t["type"] == "bar")
+    assert bars["x"] == [100 * factor.share for factor in (*answer.factors, answer.placebo)]
+
+
+def test_every_chart_has_its_place_and_its_table(text: str, found: Reader) -> None:
+    places = [a["data-plot"] for _, a in found.elements if "data-plot" in a]
+    charts = charts_of(simulated())
+    assert sorted(places) == sorted(
+        f"{name}-{i}" for name, chart in charts.items() for i in range(len(chart.panels))
+    )
+    identifiers = [a["id"] for _, a in found.elements if "id" in a]
+    assert len(identifiers) == len(set(identifiers))
+    for name, chart in charts.items():
+        assert f"chart-{slug(name)}" in identifiers
+        assert list(chart.table.headings) == found.tables[chart.title][0]
+    labelled = [a["aria-labelledby"] for _, a in found.elements if "aria-labelledby" in a]
+    assert set(labelled) <= set(identifiers)
+
+
+def test_documentation_samples_and_stamp_are_there(found: Reader) -> None:
+    words = " ".join("".join(found.texts).split())
+    for expected in (
+        "Kingma & Ba", "lr 0.0001 to 0.03, log", "augment_mix: mixup", "2 runs: out of memory",
+        COMMANDS.following, COMMANDS.setting, "test accuracy 0.9100 (0.9000 to 0.9200)",
+    ):  # fmt: skip
+        assert str(expected) in words
+    stamp = dict(row for row in found.tables["What the study was"] if len(row) == 2)
+    assert stamp["data fingerprint"] == "ab" * 32
+    assert stamp["command"] == COMMANDS.again
+    assert stamp["left out"] == "augment_mix (images only)"
+
+
+def test_names_of_users_are_no_markup() -> None:
+    text = rendered(hostile(simulated()))
+    found = Reader(text)
+    assert not [a for tag, a in found.elements if tag == "img" and a.get("src") == "x"]
+    assert not [name for _, a in found.elements for name in a if name.startswith("on")]
+    assert len([a for a, _ in found.scripts if "type" not in a]) == 2
+    assert HOSTILE in "".join(found.texts)
+    assert "49" not in re.findall(r"\{\{(\d+)\}\}", text)
+
+
+def test_before_an_answer_the_page_says_why() -> None:
+    found = Reader(rendered(without_answer(simulated())))
+    words = " ".join("".join(found.texts).split())
+    assert "No answer yet: too few rows: 3" in words
+    assert "What to set" not in words
+    assert "Confirmed by controlled runs" not in words
+    assert not [a for tag, a in found.elements if tag == "img"]
+
+
+def test_a_picture_may_be_no_script(text: str) -> None:
+    """What is written behind `src` comes from the database."""
+    sheet = simulated().sheet
+    assert sheet is not None
+    evil = sheet._replace(originals='"><script>alert(1)</script>')
+    found = Reader(rendered(simulated()._replace(sheet=evil)))
+    assert len([a for a, _ in found.scripts if "type" not in a]) == 2

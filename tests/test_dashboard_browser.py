@@ -1,0 +1,112 @@
+"""The dashboard as a person sees it, in a real browser, over a study whose names are hostile."""
+
+from collections.abc import Iterator
+
+import pytest
+from optuna_dashboard import get_note, save_note
+
+from storage.database import open_database
+from storage.studies import Study
+from study.reporting.publication import CHART, publish
+from study.reporting.share_figure import figure_of
+from study.reporting.study_note import note_of
+from tests.browser import Seen
+from tests.dashboards import ANSWER, NAME, SENTENCE, Served, hostile_study, served
+
+PLOT = f'[id="user-defined-plot:{CHART}"]'
+EDIT = 'button:has(svg[data-testid="EditIcon"])'
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """With our chart and note, and words of a user's above them."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    made = hostile_study(open_database(f"sqlite:///{folder}/studies.db", create=True))
+    save_note(made.optuna_study, "A user's words.")
+    publish(made, figure_of(ANSWER), note_of(ANSWER, NAME))
+    return made
+
+
+@pytest.fixture(scope="module")
+def dashboard(study: Study) -> Iterator[Served]:
+    with served(study.database) as found:
+        yield found
+
+
+def is_clean(seen: Seen, dashboard: Served) -> bool:
+    """Nothing complained, nothing of the study was run, nobody else was asked for anything."""
+    assert seen.errors == [] and seen.dialogs == []
+    assert {url.split("/")[2] for url in seen.requests} == {f"127.0.0.1:{dashboard.port}"}
+    return True
+
+
+def test_the_study_s_page_shows_our_chart(dashboard: Served, study: Study, page: Seen) -> None:
+    page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}")
+    page.page.wait_for_selector(f"{PLOT} .bars path")
+    chart = page.page.locator(PLOT)
+    chart.scroll_into_view_if_needed()
+    assert chart.is_visible()
+    assert chart.locator(".bars .point").count() == len(ANSWER.factors) + 1
+    assert chart.locator("path.xerror").count() == len(ANSWER.factors) + 1
+    assert SENTENCE.split(" (first")[0][:20] in chart.inner_text().replace("\n", "")
+    assert page.page.get_by_text("validation accuracy").first.is_visible()
+    assert is_clean(page, dashboard)
+
+
+def test_the_note_shows_the_verdict_and_keeps_the_user_s_words(
+    dashboard: Served, study: Study, page: Seen
+) -> None:
+    page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/note")
+    page.page.wait_for_selector("text=Which training factor matters most")
+    shown = page.page.inner_text("body")
+    assert SENTENCE in shown
+    assert page.page.get_by_text("A user's words.").is_visible()
+    assert page.page.get_by_role("cell", name="60.0 to 80.0").is_visible()
+    assert "Hyperparameter Importance” differs" in shown
+    assert "[//]" not in shown and "(training factors)" not in shown
+    assert page.page.locator("table img, strong img, script[src*=alert]").count() == 0
+    assert is_clean(page, dashboard)
+
+
+def test_a_trial_s_page_shows_its_note_and_its_curve(
+    dashboard: Served, study: Study, page: Seen
+) -> None:
+    page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/trials?numbers=0")
+    page.page.wait_for_selector("text=counts for importance")
+    picture = page.page.locator("img[alt='validation accuracy by epoch']")
+    picture.wait_for()
+    page.page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
+    assert page.page.get_by_text("Intermediate Values").is_visible()
+    assert page.page.locator("img").count() == 1
+    assert is_clean(page, dashboard)
+
+
+@pytest.mark.parametrize("path", ["", "/studies/1/analytics", "/studies/1/trialTable"])
+def test_every_other_page_is_clean_too(dashboard: Served, page: Seen, path: str) -> None:
+    page.page.goto(f"{dashboard.address}/dashboard{path}")
+    page.page.wait_for_selector("text=digits")
+    page.page.wait_for_load_state("networkidle")
+    assert is_clean(page, dashboard)
+
+
+def test_what_cannot_be_changed_says_why(dashboard: Served, study: Study, page: Seen) -> None:
+    before = get_note(study.optuna_study)
+    page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/note")
+    page.page.click(EDIT)
+    page.page.locator("textarea").first.fill("overwritten")
+    page.page.get_by_role("button", name="Save").click()
+    page.page.wait_for_selector("text=start dashboard with --write")
+    assert get_note(study.optuna_study) == before
+
+
+def test_with_write_the_page_can_change_a_note(study: Study, page: Seen) -> None:
+    before = get_note(study.optuna_study)
+    with served(study.database, writing=True) as writable:
+        page.page.goto(f"{writable.address}/dashboard/studies/{study.study_id}/note")
+        page.page.click(EDIT)
+        page.page.locator("textarea").first.fill(f"{before}\nMore of a user's words.\n")
+        page.page.get_by_role("button", name="Save").click()
+        page.page.get_by_text("More of a user's words.", exact=True).wait_for()
+        assert is_clean(page, writable)
+    assert get_note(study.optuna_study).endswith("More of a user's words.\n")
+    assert not publish(study, figure_of(ANSWER), note_of(ANSWER, NAME))

@@ -1,0 +1,116 @@
+"""The verb `dashboard` as people call it: its one line, its ends, and what it refuses."""
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna_dashboard import get_note
+from pydantic import TypeAdapter
+from sqlalchemy import event
+
+from storage.database import Database, open_database
+from storage.ledger import Run
+from storage.studies import Study, create_study, load_study
+from study.analysis.answer import Answer
+from study.commands import execute, watching
+from study.reporting.analyses import kept
+from tests.dashboards import ANSWER, SENTENCE, STAMP, Served, run_one
+from tests.test_commands import start
+
+
+@pytest.fixture
+def database(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.setenv("STUDY_STORAGE", f"sqlite:///{tmp_path}/studies.db")
+    return database
+
+
+def analysed(database: Database, name: str = "mine") -> Study:
+    """A study with a run, and an analysis that was kept."""
+    study = create_study(database, name, STAMP)
+    study.ledger.plan([Run("measure", 0)])
+    run_one(study, "complete")
+    kept(study, "importance", lambda *given, **named: ANSWER, TypeAdapter(Answer), jobs=1)
+    return study
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_interrupted(
+    database: Database, tmp_path: Path, ending: signal.Signals
+) -> None:
+    study = analysed(database)
+    process = start(tmp_path, "dashboard", "--port", "0")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    address, _, rest = line.partition("  ")
+    assert address.endswith(f"/dashboard/studies/{study.study_id}")
+    assert rest == "(read-only; Ctrl-C ends it)\n"
+    status, _, body = Served(int(address.split(":")[2].split("/")[0])).ask("GET", "/api/studies")
+    assert status == 200 and b"mine" in body
+    process.send_signal(ending)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+    assert SENTENCE.split(" <")[0] in get_note(study.optuna_study)
+
+
+def test_a_port_that_is_taken_is_refused(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analysed(database)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert execute(["dashboard", "--port", str(port)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and f"port {port}" in err and "--port" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--study", "mien"], 3, "did you mean 'mine'"),
+        (["--port", "65536"], 2, "65536"),
+        (["--storage", "sqlite:///nowhere.db"], 3, "there is no study yet"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    analysed(database)
+    assert execute(["dashboard", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert out == "" and words in err and len(err.splitlines()) == 1
+
+
+def test_studies_without_an_analysis_are_named(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analysed(database)
+    new = create_study(database, "new", STAMP)
+    create_study(database, "mine.confirm", STAMP)
+    watching._publish_all(watching._studies(database), None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("no importance is known yet of new: ")
+    assert line.endswith("importance --study new")
+    assert get_note(new.optuna_study) == ""
+
+
+def test_a_database_that_cannot_be_written_is_said_and_is_no_failure(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analysed(database)
+    reading = open_database(f"sqlite:///{tmp_path}/studies.db", reading=True)
+
+    def forbid(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA query_only=1")
+
+    event.listen(reading.engine, "connect", forbid)
+    assert watching.publish_kept(load_study(reading, "mine"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "stay as they are" in line and "readonly" in line
