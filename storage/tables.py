@@ -51,6 +51,9 @@ def tidy(trial: FrozenTrial) -> Trial:
     attributes = dict(trial.user_attrs)
     test, test_value = attributes.pop("test", {}), attributes.pop("test_value", None)
     confusion = {name: attributes.pop(name, ()) for name in ("confusion", "test_confusion")}
+    time_s = attributes.pop("time_s", None)
+    if time_s is None and trial.duration is not None:
+        time_s = trial.duration.total_seconds()
     return Trial(
         number=trial.number,
         state=trial.state.name,
@@ -62,7 +65,7 @@ def tidy(trial: FrozenTrial) -> Trial:
         value=trial.value if trial.state.is_finished() else None,
         metrics=attributes.pop("metrics", {}),
         curve=dict(trial.intermediate_values),
-        time_s=attributes.pop("time_s", trial.duration.total_seconds() if trial.duration else None),
+        time_s=time_s,
         attributes=attributes,
         test=test,
         test_value=test_value,
@@ -77,9 +80,10 @@ def read_trials(study: Study) -> list[Trial]:
 
 def latest_trials(study: Study) -> list[Trial]:
     """Those trials that no later attempt at the same run replaces."""
-    latest = {(t.phase, t.row, t.repeat): t.number for t in read_trials(study)}
+    trials = read_trials(study)
+    latest = {(t.phase, t.row, t.repeat): t.number for t in trials}
     kept = set(latest.values())
-    return [trial for trial in read_trials(study) if trial.number in kept]
+    return [trial for trial in trials if trial.number in kept]
 
 
 def read_frozen(study: Study) -> list[FrozenTrial]:

@@ -87,6 +87,6 @@ def show(content: Any) -> None:
     if isinstance(content, dict):
         print(json.dumps(content, indent=2))
         return
-    from rich.console import Console
+    from study.reporting.screen import screen
 
-    Console(highlight=False).print(content, crop=False)
+    screen().print(content, crop=False)

@@ -80,7 +80,7 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
     if effort.cluster is not None:
         from study.running.cluster import place
 
-        with following(watched, effort.workers) as tick:
+        with following(watched, effort.workers, _where(effort)) as tick:
             return place(watched, effort.cluster, effort.url, effort.workers, options(effort), tick)
     from study.running.datasheet import keep_sheet
     from study.running.launch import Crew, launch
@@ -90,7 +90,7 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
     keep_sheet(watched, prepared)
     logs = starting.folder(study) / "logs"
     crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing)
-    with following(watched, effort.workers) as tick:
+    with following(watched, effort.workers, _where(effort)) as tick:
         return launch(watched, prepared, crew, tick)
 
 
@@ -184,7 +184,18 @@ def _logs(study: Any) -> list[Path]:
     return sorted(logs, key=lambda log: log.stat().st_mtime)
 
 
+def _where(effort: Effort) -> str:
+    """Where an effort's workers are, in words; only they know which GPU `auto` is."""
+    if effort.cluster is not None:
+        return effort.cluster
+    return "cpu" if effort.device == "auto" and not _gpus() else effort.device
+
+
 def places(device: str, per_gpu: int) -> int:
     """Workers for every GPU where there are any and they are wanted, else one per core."""
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    gpus = _gpus()
     return gpus * per_gpu if gpus and device != "cpu" else starting.cores()
+
+
+def _gpus() -> int:
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))

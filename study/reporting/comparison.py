@@ -13,6 +13,9 @@ from study.analysis.comparison import Comparison, compare
 from study.analysis.verdict import SIGNIFICANT
 from study.reporting.analyses import answer_of
 
+WITH_INTERVALS = 3
+"""Studies whose intervals fit beside each other in 80 columns."""
+
 
 def compute(studies: Sequence[Study], jobs: int) -> Comparison:
     """Compare studies. Raises NoAnswer, or ValueError when they have no factor in common."""
@@ -20,18 +23,24 @@ def compute(studies: Sequence[Study], jobs: int) -> Comparison:
 
 
 def draw(comparison: Comparison) -> RenderableType:
-    """Shares with intervals, a column per study; what differs for certain is marked."""
+    """Shares with intervals, a column per study; what differs for certain is marked.
+
+    Intervals of more than a few studies do not fit beside each other.
+    """
     names = list(next(iter(comparison.factors.values())))
+    is_wide = len(names) > WITH_INTERVALS
     certain = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("share, % (95 % interval)", no_wrap=True)
+    heading = "share, %" if is_wide else "share, % (95 % interval)"
+    table.add_column(heading, no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for factor, by_study in comparison.factors.items():
         cells = []
         for name in names:
             low, high = (100 * bound for bound in by_study[name].interval)
-            cells.append(f"{100 * by_study[name].share:.1f} ({low:.0f} to {high:.0f})")
+            interval = "" if is_wide else f" ({low:.0f} to {high:.0f})"
+            cells.append(f"{100 * by_study[name].share:.1f}{interval}")
         differs = any(one.factor == factor for one in certain)
         table.add_row(factor, *cells, style="bold" if differs else "")
     lines = [

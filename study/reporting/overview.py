@@ -15,7 +15,7 @@ from study.reporting.workers import Worker, workers_of
 from study.reporting.workers import draw as draw_workers
 
 LATEST = 5
-"""Trials that the live table shows."""
+"""Trials that are named as having ended last."""
 
 
 class Overview(NamedTuple):
@@ -23,8 +23,9 @@ class Overview(NamedTuple):
 
     progress: by phase. states: how many trials ended, or stand, in which state. diverged: of the
     COMPLETE ones. best: the COMPLETE trial with the highest objective. seconds: mean of a run.
-    latest: trials that ended last. baseline: factor -> its first option. workers: those at work.
-    failures: reason -> how many runs failed for it.
+    latest: trials that ended last. baseline: factor -> its first option. workers: those that hold
+    runs, on all machines. failures: reason -> how many runs failed for it. running: trials that
+    have begun. epochs: of every run. varied: factors that vary.
     """
 
     name: str
@@ -40,6 +41,9 @@ class Overview(NamedTuple):
     baseline: dict[str, str]
     workers: tuple[Worker, ...]
     failures: dict[str, int]
+    running: tuple[Trial, ...] = ()
+    epochs: int = 0
+    varied: int = 0
 
     @property
     def total(self) -> int:
@@ -51,11 +55,19 @@ class Overview(NamedTuple):
         """Runs that ended."""
         return sum(phase.done for phase in self.progress.values())
 
+    @property
+    def at_work(self) -> int:
+        """Workers that hold a run and live, on all machines."""
+        return sum(worker.condition == "working" for worker in self.workers)
+
     def left_s(self, workers: int) -> float | None:
-        """Seconds until the last run ends, when so many workers go on; None before the first."""
+        """Seconds until the last run ends; None before the first.
+
+        workers: those that go on here; where more are at work on all machines, it is those.
+        """
         if self.seconds is None:
             return None
-        return self.seconds * (self.total - self.done) / max(workers, 1)
+        return self.seconds * (self.total - self.done) / max(workers, self.at_work, 1)
 
 
 def compute(study: Study) -> Overview:
@@ -86,7 +98,16 @@ def compute(study: Study) -> Overview:
                 if trial.state == "FAIL"
             ).most_common()
         ),
+        running=tuple(trial for trial in trials if trial.state == "RUNNING"),
+        epochs=study.stamp["epochs"],
+        varied=len(_varied(study.stamp["described"])),
     )
+
+
+def _varied(space: Mapping[str, Any]) -> set[str]:
+    """The factors that vary; the placebo's axis belongs to none."""
+    factors = {factor["name"] for factor in space["factors"]}
+    return factors & {axis["factor"] for axis in space["coordinates"]}
 
 
 def _state(trial: Trial) -> str:
@@ -114,6 +135,7 @@ def as_document(overview: Overview) -> dict[str, Any]:
         "states": overview.states,
         "diverged": overview.diverged,
         "seconds_per_run": overview.seconds,
+        "seconds_left": overview.left_s(0) if overview.at_work else None,
         "workers": [worker._asdict() for worker in overview.workers],
         "failures": overview.failures,
         "best": None
@@ -143,6 +165,9 @@ def draw(overview: Overview) -> RenderableType:
     parts: list[RenderableType] = [title, table, Text(outcomes(overview))]
     parts += [Text(f"failed {count}: {reason}") for reason, count in overview.failures.items()]
     parts.append(Text(_best(overview)))
+    left = overview.left_s(0)
+    if overview.at_work and left is not None:
+        parts.append(Text(f"left {clock(left)} with {overview.at_work} at work"))
     if overview.workers:
         parts += [Text(), draw_workers(overview.workers)]
     return Group(*parts)
@@ -152,42 +177,14 @@ def draw_list(overviews: Sequence[Overview]) -> RenderableType:
     """All studies, a line each, for `list`."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("study", "data", "model", "done", "total", "best"):
-        table.add_column(heading, justify="right" if heading in ("done", "total") else "left")
+        number = heading in ("done", "total")
+        table.add_column(
+            heading, justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
     for item in overviews:
         best = "" if item.best is None else f"{item.objective} {item.best.value:.4f}"
         table.add_row(item.name, item.data, item.model, str(item.done), str(item.total), best)
     return table
-
-
-def draw_live(overview: Overview, workers: int) -> RenderableType:
-    """The latest runs and the state of the study, for `run`."""
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    for heading, width in (
-        ("trial", 6), ("phase", 8), ("state", 11), (overview.objective, 8), ("time", 8),
-    ):  # fmt: skip
-        right = heading not in ("phase", "state")
-        table.add_column(heading, justify="right" if right else "left", min_width=width)
-    rest = "options that differ from the baseline"
-    table.add_column(rest, no_wrap=True, overflow="ellipsis", ratio=1)
-    for trial in overview.latest:
-        table.add_row(
-            f"#{trial.number}",
-            trial.phase,
-            outcome(trial),
-            "" if trial.value is None else f"{trial.value:.4f}",
-            f"{trial.time_s:.1f} s",
-            differing(trial.parameters, overview.baseline),
-            style="bold" if overview.best and trial.number == overview.best.number else "",
-        )
-    return Group(table, Text(progress_line(overview, workers)))
-
-
-def progress_line(overview: Overview, workers: int) -> str:
-    """One line on how far the study is: `24 of 177  complete 20  pruned 4  best 0.9806  …`."""
-    left = overview.left_s(workers)
-    remaining = "" if left is None else f"  left {clock(left)}"
-    done = f"{overview.done} of {overview.total}"
-    return f"{done} runs  {outcomes(overview)}{_short_best(overview)}{remaining}"
 
 
 def outcomes(overview: Overview) -> str:
@@ -234,6 +231,7 @@ def _best(overview: Overview) -> str:
     return f"best {overview.objective} {best.value:.4f} (trial #{best.number}, validation)"
 
 
-def _short_best(overview: Overview) -> str:
+def short_best(overview: Overview) -> str:
+    """The highest objective and whose it is, behind something else: `  best 0.9806 (#24)`."""
     best = overview.best
     return "" if best is None or best.value is None else f"  best {best.value:.4f} (#{best.number})"

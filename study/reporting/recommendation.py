@@ -65,7 +65,7 @@ def confirmation_of(study: Study) -> Confirmation | None:
 
 def draw(found: Found, path: Path, entry: Sequence[str]) -> RenderableType:
     """Every factor with its setting and evidence, the command, and where the TOML lies."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for heading in ("factor", "set to", "share", "gain", "loses", "standing"):
         right = heading in ("share", "gain", "loses")
         table.add_column(

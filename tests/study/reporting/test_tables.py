@@ -13,14 +13,15 @@ from study.analysis.comparison import compare
 from study.analysis.contrasts import Confirmation, Contrast
 from study.analysis.headline import analyse
 from study.analysis.lenses import look
-from study.reporting import comparison, contrasts, effects, lenses, overview
+from study.reporting import comparison, contrasts, diagnosis, effects, lenses, live, overview
 from study.reporting.overview import Overview
+from study.reporting.screen import screen
 from study.reporting.workers import Worker
 
 
 def printed(drawn: RenderableType, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(drawn)
+    console.print(drawn, crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -46,15 +47,107 @@ def an_overview() -> Overview:
     )  # fmt: skip
 
 
+def a_running_trial() -> Trial:
+    return a_trial(3)._replace(
+        state="RUNNING", value=None, time_s=None, curve={1: 0.3, 9: 0.625}, phase="search"
+    )
+
+
+def line_with(text: str, word: str) -> str:
+    (line,) = (line for line in text.splitlines() if word in line)
+    return line
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_live_table_keeps_all_its_columns(width: int) -> None:
-    text = printed(overview.draw_live(an_overview(), 2), width)
+    text = printed(live.draw_live(an_overview(), 2), width)
     heading, first = text.splitlines()[:2]
     for word in ("trial", "phase", "state", "accuracy", "time", "options"):
         assert word in heading
     for word in ("#0", "measure", "complete", "0.5000", "1.2 s", "optimizer=adam"):
         assert word in first
     assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_table_says_all_that_is_asked_while_a_study_runs(width: int) -> None:
+    now = an_overview()._replace(
+        running=(a_running_trial(),), epochs=15, states={"COMPLETE": 3, "PRUNED": 4, "FAIL": 2},
+        failures={"out of memory\nat once": 2},
+    )  # fmt: skip
+    text = printed(live.draw_live(now, 2), width)
+    for word in ("search", "epoch 10/15", "0.6250", "optimizer=adam"):
+        assert word in line_with(text, "#3")
+    assert "3 of 6 runs  left 3, 0:02 with 2 workers  best 0.5000 (#2)" in text
+    assert "running 2  diverged 1  pruned 4  failed 2" in text
+    assert "failed 2: out of memory at once" in text
+    assert max(map(len, text.splitlines())) <= width
+    line = live.progress_line(now, 2)
+    for word in ("3 of 6 runs", "left 3, 0:02", "running 2", "diverged 1", "pruned 4", "best 0.5"):
+        assert word in line
+
+
+def test_a_study_that_has_ended_has_nothing_running_or_left() -> None:
+    over = an_overview()._replace(progress={"measure": Progress(0, 0, 6)})
+    over = over._replace(running=(a_running_trial(),))  # it has ended since
+    text = printed(live.draw_live(over, 2))
+    assert "6 of 6 runs  best" in text
+    assert "#3" not in text and "left" not in text
+
+
+def test_many_that_run_are_counted_not_listed() -> None:
+    crowd = tuple(a_running_trial()._replace(number=number) for number in range(10, 30))
+    text = printed(live.draw_live(an_overview()._replace(running=crowd), 20))
+    assert sum("epoch" in line for line in text.splitlines()) == live.RUNNING
+
+
+def test_the_time_left_counts_workers_of_all_machines() -> None:
+    now = an_overview()
+    assert now.at_work == 0, "the only one is silent"
+    assert now.left_s(2) == pytest.approx(1.25 * 3 / 2)
+    crew = tuple(Worker("far", pid, "cpu", "measure 3", 1, 1.0, "working") for pid in range(6))
+    joined = now._replace(workers=crew)
+    assert joined.left_s(2) == pytest.approx(1.25 * 3 / 6)
+    assert "with 6 workers" in live.progress_line(joined, 2)
+    assert joined.left_s(8) == pytest.approx(1.25 * 3 / 8), "ours hold nothing for a moment"
+    assert "left 0:01 with 6 at work" in printed(overview.draw(joined))
+    assert overview.as_document(joined)["seconds_left"] == pytest.approx(1.25 * 3 / 6)
+    assert now._replace(seconds=None).left_s(2) is None
+
+
+def test_the_head_fits_and_its_url_is_whole() -> None:
+    now = an_overview()._replace(name="n" * 64, epochs=15, varied=14)
+    url = f"postgresql://someone@{'h' * 90}/studies"
+    text = printed(live.draw_head(now, 2, "cpu", url))
+    *lines, last = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert last == f"storage  {url}"
+    assert "n" * 64 in text
+    assert "mlp:small on digits, 15 epochs a run" in text
+    assert "14 factors" in line_with(text, "varies")
+    assert "6, 3 done; 2 workers on cpu" in text
+
+
+@pytest.mark.parametrize("name", ["[/]", "[red]x", ":cat:", "[link=x]", "a [b] c"])
+def test_names_are_data(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    named = an_overview()._replace(name=name, data=name, objective=name, failures={name: 2})
+    drawn = (
+        overview.draw(named), overview.draw_list([named]), live.draw_live(named, 2),
+        live.draw_head(named, 2, name, name), diagnosis.draw([(name, "bad", name, name)]),
+    )  # fmt: skip
+    for one in drawn:
+        screen().print(one)
+        assert name in capsys.readouterr().out
+
+
+def test_long_names_are_listed_and_diagnosed_whole() -> None:
+    name = 64 * "q"
+    for text in (
+        printed(overview.draw_list([an_overview()._replace(name=name)])),
+        printed(diagnosis.draw([(name, "ok", "49 of 177 runs done", "")])),
+    ):
+        assert text.count("q") == 64
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_status_names_what_was_interrupted_who_is_silent_and_what_failed() -> None:
@@ -90,6 +183,16 @@ def test_studies_that_agree_differ_in_nothing(answer: Answer) -> None:
     assert all(one.p_value == 1 for one in found.differences)
     text = printed(comparison.draw(found))
     assert "no difference between these studies is more than noise" in text
+
+
+@pytest.mark.parametrize("studies", [2, 3, 6])
+def test_several_studies_fit_beside_each_other(answer: Answer, studies: int) -> None:
+    names = [f"imagenette-resnet18-{number}abcde" for number in range(studies)]
+    text = printed(comparison.draw(compare(dict.fromkeys(names, answer))))
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    rows = [line for line in text.splitlines() if line.startswith(answer.factors[0].name)]
+    assert len(rows[0].split()) >= 1 + studies
 
 
 def test_a_factor_that_weighs_more_is_named(answer: Answer) -> None:
