@@ -49,7 +49,7 @@ def draw(found: Found, following: str) -> RenderableType:
         f"\ntest {found.objective} {confirmation.value:.4f} ({low:.4f} to {high:.4f}), "
         f"mean of {confirmation.seeds} seeds; first of {len(found.ranking)} ranked on validation",
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("one change")
     for heading in ("seeds", "loses", "95 % interval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
