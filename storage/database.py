@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 from storage.address import engine_options, read_url, remedy, shown, without_driver
 from storage.mounts import network_mount
 from storage.patience import StorageLostError, first_line, is_exhausted, is_lost, never, persist
+from storage.reading import Storage
 
 PATIENCE_S = 600.0
 """Seconds that workers wait for a database that does not answer."""
@@ -181,7 +182,7 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
     is_ready = _has_tables(url, options, create)
     for meeting in range(_MEETINGS):
         try:
-            return RDBStorage(address, engine_kwargs=dict(options), skip_table_creation=is_ready)
+            return Storage(address, engine_kwargs=dict(options), skip_table_creation=is_ready)
         except RuntimeError as error:
             raise ValueError(
                 f"storage {url.render_as_string()} has tables of another version of Optuna "

@@ -11,7 +11,8 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState, create_trial
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from storage.database import Database
 from storage.ledger import Claim, LostClaimError, Progress, Run
@@ -98,6 +99,34 @@ def test_a_finished_trial_is_what_optuna_would_have_written(study: Study) -> Non
     assert list(ours.params) == list(theirs.params) == list(PARAMETERS)
     assert ours.datetime_start and ours.datetime_complete
     assert abs((theirs.datetime_start or ours.datetime_start) - ours.datetime_start).seconds < 60
+
+
+def as_text(trial: FrozenTrial) -> dict[str, str]:
+    """All of a trial, comparable though some of it is not a number; attributes have no order."""
+    attributes = ("user_attrs", "system_attrs", "intermediate_values")
+    ordered = {name: sorted(getattr(trial, name).items()) for name in attributes}
+    fields = ("number", "_trial_id", "state", "values", "params", "distributions",
+              "datetime_start", "datetime_complete")  # fmt: skip
+    found = ordered | {name: getattr(trial, name) for name in fields}
+    return {name: repr(value) for name, value in found.items()}
+
+
+def test_trials_are_read_as_optuna_reads_them(study: Study) -> None:
+    begun(study).complete(0.5, {"time_s": 1.5}, {0: 0.25, 1: math.nan, 2: -math.inf})
+    begun(study).fail("no memory")
+    begun(study).report({1: 0.5})
+    storage, number = study.database.storage, study.study_id
+    study.optuna_study.enqueue_trial({"x": 1}, user_attrs={"Größe": [1, {"a": None}]})
+    storage.create_new_trial(number, create_trial(state=TrialState.COMPLETE, values=[math.inf]))
+    for known, last in ((set(), -1), (set(), 2), ({1, 3}, 3), ({1, 2, 3, 4, 5}, 99)):
+        asked = (number, None, {*known}, last)
+        ours, theirs = storage._get_trials(*asked), RDBStorage._get_trials(storage, *asked)
+        assert [as_text(trial) for trial in ours] == [as_text(trial) for trial in theirs]
+    states = (TrialState.RUNNING, TrialState.FAIL)
+    ours = storage.get_all_trials(number, states=states)
+    assert [trial.state for trial in ours] == [TrialState.FAIL, TrialState.RUNNING]
+    with pytest.raises(KeyError):
+        storage.get_all_trials(number + 1)
 
 
 def test_numbers_count_up(study: Study) -> None:
