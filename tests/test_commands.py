@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.studies import simulate
 from search_spaces.space import named_space
 from storage.arms import CONTRAST, read_arms
 from storage.database import NoDatabaseError, open_database
 from storage.datasheet import read_sheet
 from storage.ledger import Run
+from storage.stops import ask_to_stop
 from storage.studies import Study, create_study, load_study
 from storage.tables import Trial, read_trials
 from storage.trials import begin_trial
@@ -130,6 +132,15 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert {t.state for t in trials} <= {"COMPLETE", "PRUNED"}
     after = {t.number: t for t in trials}
     assert all(after[number] == trial for number, trial in before.items())
+
+
+def test_who_is_asked_to_stop_while_it_starts_does(tmp_path: Path) -> None:
+    study = simulate(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
+    study.ledger.plan([Run("measure", row) for row in range(500)])
+    ask_to_stop(study)  # as if between the command and the first run
+    ended = ran(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
+    assert ended.returncode == 143
+    assert study.ledger.progress()["measure"].waiting > 400
 
 
 def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> None:

@@ -132,6 +132,7 @@ def worker(
     grace: Grace = None,
     checkpoint: Checkpoint = None,
     patience: Patience = None,
+    asked: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study that was created elsewhere, until none of its runs is left."""
     with refusing():

@@ -23,7 +23,7 @@ class Effort(NamedTuple):
     """What is put to a study. workers: None for one per GPU (times per_gpu) or core.
 
     timing: see `study.running.timing`. cluster: where workers are placed; None for here.
-    allow_code: whether functions that the study names may be imported.
+    allow_code: whether functions that the study names may be imported. asked: see `Crew`.
     """
 
     url: str
@@ -32,6 +32,7 @@ class Effort(NamedTuple):
     timing: Any
     cluster: str | None
     allow_code: bool
+    asked: int | None = None
 
 
 def effort(arguments: dict[str, Any], *, may_print: bool = False) -> Effort:
@@ -55,7 +56,8 @@ def effort(arguments: dict[str, Any], *, may_print: bool = False) -> Effort:
         check_cluster(cluster, url)
     elif cluster is not None and url.startswith("sqlite"):
         print("other machines cannot reach an SQLite file: they need a server", file=sys.stderr)
-    return Effort(url, workers, arguments["device"], timing, cluster, arguments["allow_code"])
+    device, allow_code = arguments["device"], arguments["allow_code"]
+    return Effort(url, workers, device, timing, cluster, allow_code, arguments.get("asked"))
 
 
 def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -> int:
@@ -64,12 +66,15 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
     is_stage: more may be planned after it, so that it is too early to say that all is done.
     """
     from storage.database import open_database
+    from storage.stops import times_asked
     from storage.studies import load_study
     from study.reporting.overview import compute
 
     # Watching takes no write lock.
     study.database.close()
     watched = load_study(open_database(effort.url, reading=True), study.name)
+    # Before torch is loaded, which takes seconds: who is asked to stop meanwhile does.
+    asked = times_asked(watched) if effort.asked is None else effort.asked
     before = compute(watched)
     if before.done == before.total:
         if not is_stage:
@@ -89,7 +94,7 @@ def work(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -
     prepared = prepared or prepare_for(study, allow_code=effort.allow_code)
     keep_sheet(watched, prepared)
     logs = starting.folder(study) / "logs"
-    crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing)
+    crew = Crew(effort.workers, effort.device, effort.url, logs, effort.timing, asked)
     with following(watched, effort.workers, _where(effort)) as tick:
         return launch(watched, prepared, crew, tick)
 

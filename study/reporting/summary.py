@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -110,7 +111,9 @@ def _configuration(summary: Summary) -> RenderableType:
             continue
         shown = (f"{path.split('.')[-1]} {short(value)}" for path, value in knobs.items())
         table.add_row(f"  {factor['name']}", option, ", ".join(shown))
-    return Group(table, *([Text(f"  held: {', '.join(held)}")] if held else []))
+    if not held:
+        return table
+    return Group(table, Padding(Text(f"held: {', '.join(held)}"), (0, 0, 0, 2)))
 
 
 def _complete(summary: Summary) -> dict[str, Any]:

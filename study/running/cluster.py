@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 import joblib
 
-from storage.database import open_database
 from storage.stops import ask_to_stop, times_asked
-from storage.studies import Study, load_study
+from storage.studies import Study
 from study.running.stopping import EXIT_CODES, noted_signals
 
 LOOK_S = 0.25
@@ -100,14 +99,10 @@ def place(
 def run_worker(name: str, url: str, options: list[str], asked: int) -> tuple[int, str]:
     """Run one worker here; its exit code, and the last line that it wrote.
 
-    asked: how often the study's workers were asked to stop before; once more, and it does not
-    start. The URL, which may hold a password, is no argument.
+    asked: how often the study's workers were asked to stop before; once more, and it stops as
+    soon as it could start. The URL, which may hold a password, is no argument.
     """
-    database = open_database(url)
-    if times_asked(load_study(database, name)) > asked:
-        return 143, "asked to stop"
-    database.close()
-    words = [sys.executable, "-m", "run_study", "worker", name, *options]
+    words = [sys.executable, "-m", "run_study", "worker", name, "--asked", str(asked), *options]
     ended = subprocess.run(
         words,
         env={**os.environ, "STUDY_STORAGE": url},

@@ -47,13 +47,18 @@ logger = logging.getLogger(__name__)
 
 
 class Crew(NamedTuple):
-    """The worker processes to start: how many, on which device, and where they log."""
+    """The worker processes to start: how many, on which device, and where they log.
+
+    asked: how often the study's workers had been asked to stop when this began, which is before it
+    can work; once more means these. None: until now.
+    """
 
     workers: int
     device: str
     url: str
     logs: Path
     timing: Timing
+    asked: int | None = None
 
 
 def launch(study: Study, prepared: Prepared, crew: Crew, tick: Callable[[], None]) -> int:
@@ -94,7 +99,7 @@ class Foreman:
         self._crashes, self._last_crash, self._done = 0, "", -1
         self._staff_at = 0.0
         self._lost_since: float | None = None
-        self._asked = times_asked(study)
+        self._asked = times_asked(study) if crew.asked is None else crew.asked
         self._pulse = self._start(_beat, "pulse", self._asked)
 
     def look(self) -> int | None:
