@@ -6,6 +6,7 @@ import typer
 
 from study.commands import shell, starting, working
 from study.commands.app import app, refusing, show
+from study.commands.drawing import write_page
 from study.commands.options import (
     AllowCode,
     Checkpoint,
@@ -176,10 +177,12 @@ def confirm(
         code, confirmation = working.confirm(opened, changes, difference / 100, effort)
     _leave(confirmation, code)
     from study.reporting import contrasts as drawing
+    from study.reporting.report import compute
 
     found = drawing.compute(confirmation)
+    page, _ = write_page(opened, compute(opened, jobs=starting.cores()), storage)
     following = shell.command("recommend", opened, storage)
-    show(drawing.as_document(found) if as_json else drawing.draw(found, following))
+    show(drawing.as_document(found) if as_json else drawing.draw(found, page, following))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What a confirmation found, as a table of differences."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -37,7 +38,7 @@ def compute(study: Study) -> Found:
     return Found(name, study.stamp["objective"], ranking, confirm_from(arms, trials))
 
 
-def draw(found: Found, following: str) -> RenderableType:
+def draw(found: Found, page: Path, following: str) -> RenderableType:
     """The best configuration on the test part, and what each change costs."""
     confirmation = found.confirmation
     if confirmation is None:
@@ -63,7 +64,7 @@ def draw(found: Found, following: str) -> RenderableType:
     )
     return Group(
         title, Text(), table, Text(), Text(note), Text(),
-        whole_line(f"next   {following}"),
+        whole_line(f"report  {page}"), whole_line(f"next    {following}"),
     )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ def _(mark: Bars) -> list[Plot]:
         "marker": {"color": [f"@{color}" for color in mark.colors]},
         "hovertemplate": "%{customdata}<extra></extra>",
         "customdata": [
-            words(mark.labels[i] if mark.labels else f"{mark.name} {length:.3g}")
+            words((mark.labels and mark.labels[i]) or f"{mark.name} {length:.3g}".strip())
             for i, length in enumerate(mark.lengths)
         ],
     }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from study.analysis.contrasts import Confirmation
 from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
-from study.reporting.chart import Axis, Chart, Panel, Points, Table, Zone, height_of
+from study.reporting.chart import Chart, Table
+from study.reporting.panels import forest, graying
 from study.reporting.wording import points, points_interval, probability
 
 
@@ -11,23 +12,13 @@ def chart(confirmation: Confirmation) -> Chart | None:
     rows = confirmation.contrasts
     if not rows:
         return None
-    panel = Panel(
-        Axis("points that the best configuration loses on the test part (95 % interval)"),
-        Axis(
-            names=tuple(one.name for one in rows),
-            quiet=frozenset(i for i, one in enumerate(rows) if not one.confirmed),
-        ),
-        (
-            Zone(0, 0),
-            Points(
-                "", tuple("leading" if one.confirmed else "pale" for one in rows),
-                tuple(one.difference for one in rows), tuple(range(len(rows))),
-                intervals=tuple(one.interval for one in rows),
-                notes=tuple(f"{one.name}: {points(one.difference, 2)}" for one in rows),
-            ),
-        ),
-        height_of(len(rows)),
+    panel = forest(
+        "points that the best configuration loses on the test part (95 % interval)",
+        [one.name for one in rows], [one.difference for one in rows],
+        [one.interval for one in rows],
+        ["leading" if one.confirmed else "pale" for one in rows],
     )  # fmt: skip
+    panel = graying(panel, [i for i, one in enumerate(rows) if not one.confirmed])
     few, many = min(one.seeds for one in rows), max(one.seeds for one in rows)
     seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
     note = (

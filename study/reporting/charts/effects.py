@@ -6,7 +6,8 @@ from typing import Any
 from search_spaces.dimension import LogUniform, restore
 from study.analysis.answer import Answer, Factor
 from study.analysis.effects import Effect
-from study.reporting.chart import Axis, Chart, Line, Panel, Points, Table, Zone, height_of
+from study.reporting.chart import Axis, Chart, Line, Panel, Table
+from study.reporting.panels import forest
 from study.reporting.wording import percent, points, points_interval, short
 
 POINTS = "points over the baseline (95 % interval)"
@@ -16,19 +17,10 @@ COLUMNS = 3
 def gains(answer: Answer) -> Chart:
     """What the best option of each factor brings over its baseline."""
     rows = answer.factors
-    panel = Panel(
-        Axis(POINTS),
-        Axis(names=tuple(f"{factor.name}: {factor.best_option}" for factor in rows)),
-        (
-            Zone(0, 0),
-            Points(
-                "", tuple(_color(factor.gain_interval) for factor in rows),
-                tuple(factor.gain for factor in rows), tuple(range(len(rows))),
-                intervals=tuple(factor.gain_interval for factor in rows),
-                notes=tuple(f"{f.name}: {f.best_option} {points(f.gain)}" for f in rows),
-            ),
-        ),
-        height_of(len(rows)),
+    panel = forest(
+        POINTS, [f"{factor.name}: {factor.best_option}" for factor in rows],
+        [factor.gain for factor in rows], [factor.gain_interval for factor in rows],
+        [_color(factor.gain_interval) for factor in rows],
     )  # fmt: skip
     certain = [factor for factor in rows if factor.gain_interval[0] > 0]
     best = max(certain, key=lambda factor: factor.gain, default=None)
@@ -66,19 +58,9 @@ def charts(answer: Answer, space: Mapping[str, Any]) -> Iterator[Chart]:
 
 
 def _options(options: Sequence[Effect]) -> Panel:
-    return Panel(
-        Axis(POINTS),
-        Axis(names=tuple(effect.option for effect in options)),
-        (
-            Zone(0, 0),
-            Points(
-                "", tuple(_color(effect.interval) for effect in options),
-                tuple(effect.points for effect in options), tuple(range(len(options))),
-                intervals=tuple(effect.interval for effect in options),
-                notes=tuple(f"{effect.option} {points(effect.points)}" for effect in options),
-            ),
-        ),
-        height_of(len(options)),
+    return forest(
+        POINTS, [effect.option for effect in options], [effect.points for effect in options],
+        [effect.interval for effect in options], [_color(effect.interval) for effect in options],
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """Every factor's share with its interval, the noise floor, and what all variance consists of."""
 
 from study.analysis.answer import Answer, Factor, Topic
-from study.reporting.chart import Axis, Bars, Chart, Panel, Table, Zone, height_of
+from study.reporting.chart import Axis, Bars, Chart, Panel, Table, Zone
+from study.reporting.panels import graying, shares
 from study.reporting.wording import percent, percents, points, probability
 
-SHARE = "share of the explained variance, % (Shapley effect, 95 % interval)"
 ROOM = 1.45
 """Part of the axis, in longest intervals, so that labels have room behind them."""
 
@@ -12,29 +12,21 @@ ROOM = 1.45
 def chart(answer: Answer, subject: str) -> Chart:
     """Factors that cannot be told from noise are grey. subject: the data's name, for the title."""
     rows = (*answer.factors, answer.placebo)
-    quiet = frozenset(i for i, factor in enumerate(rows) if not factor.matters)
-    highest = max(max(factor.interval[1] for factor in rows), 0.01)
-    shares = Panel(
-        Axis(SHARE, low=0, high=100 * ROOM * highest),
-        Axis(names=tuple(factor.name for factor in rows), quiet=quiet),
-        (
-            Zone(0, 100 * answer.floor),
-            Bars(
-                "", tuple(_color(factor, answer) for factor in rows), tuple(range(len(rows))),
-                tuple(100 * factor.share for factor in rows),
-                intervals=tuple((100 * f.interval[0], 100 * f.interval[1]) for f in rows),
-                labels=tuple(_label(factor) for factor in rows),
-            ),
-        ),
-        height_of(len(rows)),
+    quiet = [i for i, factor in enumerate(rows) if not factor.matters]
+    bars = shares(
+        [factor.name for factor in rows], [factor.share for factor in rows],
+        [factor.interval for factor in rows], [_color(factor, answer) for factor in rows],
+        [_label(factor) for factor in rows], room=ROOM,
     )  # fmt: skip
+    floor = Zone(0, 100 * answer.floor)
+    panel = graying(bars._replace(marks=(floor, *bars.marks)), quiet)
     note = (
         f"{evidence(answer)}. Grey: not distinguishable from noise; the dashed line is the noise "
         f"floor, {percent(answer.floor)} %, which the placebo reaches, a parameter that training "
         "never reads. ± points: standard deviation of the objective that the factor causes, in "
         "hundredths."
     )
-    return Chart("importance", title(answer, subject), note, (shares, _parts(answer)), table(rows))
+    return Chart("importance", title(answer, subject), note, (panel, _parts(answer)), table(rows))
 
 
 def topics(answer: Answer) -> Chart | None:
@@ -42,16 +34,10 @@ def topics(answer: Answer) -> Chart | None:
     if not any(len(topic.factors) > 1 for topic in answer.topics):
         return None
     rows = answer.topics
-    bars = Bars(
-        "", ("other",) * len(rows), tuple(range(len(rows))),
-        tuple(100 * topic.share for topic in rows),
-        intervals=tuple((100 * t.interval[0], 100 * t.interval[1]) for t in rows),
-        labels=tuple(f"{percent(topic.share, 0)} %" for topic in rows),
-    )  # fmt: skip
-    highest = max(max(topic.interval[1] for topic in rows), 0.01)
-    panel = Panel(
-        Axis(SHARE, low=0, high=100 * 1.2 * highest),
-        Axis(names=tuple(topic.name for topic in rows)), (bars,), height_of(len(rows)),
+    panel = shares(
+        [topic.name for topic in rows], [topic.share for topic in rows],
+        [topic.interval for topic in rows], ["other"] * len(rows),
+        [f"{percent(topic.share, 0)} %" for topic in rows],
     )  # fmt: skip
     title = f"By topic, {rows[0].name} weighs most"
     note = "All factors of a topic act as one, which is not the sum of their shares."

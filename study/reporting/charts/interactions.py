@@ -1,7 +1,8 @@
 """Which factors act together."""
 
 from study.analysis.answer import Answer
-from study.reporting.chart import Axis, Bars, Chart, Panel, Table, height_of
+from study.reporting.chart import Chart, Table
+from study.reporting.panels import shares
 from study.reporting.wording import percent, percents
 
 SHOWN = 12
@@ -13,16 +14,10 @@ def chart(answer: Answer) -> Chart | None:
     if not rows:
         return None
     names = tuple(" × ".join(pair.factors) for pair in rows)
-    bars = Bars(
-        "", ("leading",) * len(rows), tuple(range(len(rows))),
-        tuple(100 * pair.share for pair in rows),
-        intervals=tuple((100 * p.interval[0], 100 * p.interval[1]) for p in rows),
-        labels=tuple(f"{percent(pair.share)} %" for pair in rows),
-    )  # fmt: skip
-    highest = max(pair.interval[1] for pair in rows)
-    panel = Panel(
-        Axis("share of the explained variance, % (95 % interval)", low=0, high=120 * highest),
-        Axis(names=names), (bars,), height_of(len(rows)),
+    panel = shares(
+        names, [pair.share for pair in rows], [pair.interval for pair in rows],
+        ["leading"] * len(rows), [f"{percent(pair.share)} %" for pair in rows],
+        title="share of the explained variance, % (95 % interval)",
     )  # fmt: skip
     note = (
         "What two factors do together beyond what each does alone; of all pairs of the eight "

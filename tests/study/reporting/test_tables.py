@@ -1,6 +1,7 @@
 """Screens drawn from records written by hand, 80 columns wide."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -214,6 +215,6 @@ def test_a_confirmation_is_drawn_with_its_standing() -> None:
         "digits-mlp", "accuracy", {"trial 3": 0.97, "trial 9": 0.96},
         Confirmation({}, 5, 0.954, (0.94, 0.968), (contrast,)),
     )  # fmt: skip
-    words = " ".join(printed(contrasts.draw(found, "recommend")).split())
+    words = " ".join(printed(contrasts.draw(found, Path("report.html"), "recommend")).split())
     assert "best configuration: trial 3 test accuracy 0.9540 (0.9400 to 0.9680)" in words
     assert "loss at its baseline 5 +3.40 +2.10 to +4.70 < 0.001 confirmed" in words
