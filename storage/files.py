@@ -19,7 +19,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     Raises OSError, with an earlier file of this name as it was, when it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder_mode = 0o755 if mode == REPORT else 0o700
+    path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

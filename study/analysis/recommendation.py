@@ -11,7 +11,8 @@ from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE, UNT
 class Setting(NamedTuple):
     """What to set a factor to.
 
-    knobs: of the option, path -> value. share, gain: None where the study did not vary it.
+    knobs: of the option, path -> value. share: None where the study did not vary it. gain: of this
+    option over the baseline, in points; None where there is only one.
     contrast: of controlled runs, None without. standing: confirmed, probable, not distinguishable
     or untested.
     """
@@ -45,12 +46,17 @@ def recommend(
                 option,
                 knobs,
                 known.share if known else None,
-                known.gain if known else None,
+                _gain(answer, name, option),
                 contrast,
                 standing(known, contrast),
             )
         )
     return tuple(settings)
+
+
+def _gain(answer: Answer, factor: str, option: str) -> float | None:
+    own = (e for e in answer.effects if (e.factor, e.option, e.knob) == (factor, option, None))
+    return next((effect.points for effect in own), None)
 
 
 def standing(factor: Factor | None, contrast: Contrast | None) -> str:

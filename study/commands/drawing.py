@@ -29,6 +29,7 @@ def report(
         found = compute(opened, jobs=starting.cores())
         page, charts = write_page(opened, found, storage)
         folder = page.parent / "charts"
+        print(f"drawing {len(charts)} charts", file=sys.stderr)
         files = save_all(list(charts.values()), folder, jobs=starting.cores())
     if as_json:
         show({"schema": 1, "page": str(page), "charts": [str(file) for file in files]})
@@ -92,10 +93,13 @@ def commands_of(study: Any, found: Any, storage: str | None) -> Any:
     again = [*shell.entry(), *defining(study.stamp["definition"]), "--study", study.name]
     setting = found.advice and shlex.join([*shell.entry(), *command(found.advice)])
     more_rows = found.answer.verdict.more_rows if found.answer else 1
-    return Commands(shlex.join(again), shell.following(study, storage, more_rows), setting)
+    following = shell.following(study, storage, more_rows)
+    if found.overview.done < found.overview.total:
+        following = shell.command("run", study, storage)
+    return Commands(shlex.join(again), following, setting)
 
 
 def _refuse_chart(name: str, names: list[str]) -> Any:
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names)}"
+    hint = f"did you mean {near[0]!r}?" if near else "plot without a name lists them"
     raise ValueError(f"this study has no chart {name!r}; {hint}")

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import warnings
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ def dashboard(
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
 ) -> None:
     """Optuna's dashboard over all studies of a database, with our chart, verdict and notes."""
+    # Optuna's importance warns of every parameter that few runs had, at every look.
+    warnings.filterwarnings("ignore", category=UserWarning)
     with _until_interrupted(), refusing():
         from storage.database import open_database
         from study.reporting.dashboard import warm

@@ -14,7 +14,7 @@ from study.reporting.chart import Axis, Bars, Cells, Line, Panel, Points, Zone, 
 Plot = dict[str, Any]
 
 _SHAPES = {"circle": "circle", "cross": "x-thin-open", "diamond": "diamond"}
-FOLDED = 22
+FOLDED = 26
 """Characters of a line of a name that is folded."""
 
 _MANY = 60
@@ -79,6 +79,7 @@ def _axis(axis: Axis, *, is_vertical: bool, is_quiet: bool) -> Plot:
         "linecolor": "@quiet",
         "zeroline": False,
         "fixedrange": True,
+        "exponentformat": "power",
         "showgrid": not axis.names and not (is_vertical and is_quiet),
         "type": "log" if axis.is_log else "linear",
     }

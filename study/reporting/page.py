@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from search_spaces.dimension import restore
 from storage.files import REPORT, write_atomically
+from study.analysis.recommendation import chosen
 from study.analysis.verdict import UNTESTED
 from study.reporting import catalogue, overview, summary, wording
 from study.reporting import recommendation as advice
@@ -51,6 +52,7 @@ def render(report: Report, charts: Mapping[str, Chart], commands: Commands) -> s
             stamp=_stamp(report, commands),
             settings=_settings(report),
             held=_held(report),
+            configuration=_configuration(report),
             metrics=_metrics(report),
             lenses=_lenses(report),
             factors=_cards(report),
@@ -124,7 +126,7 @@ def _facts(report: Report) -> list[str]:
     found = report.overview
     return [
         f"data {found.data}", f"model {found.model}", f"{found.done:,} of {found.total:,} runs",
-        overview.outcomes(found), f"objective: validation {found.objective}",
+        ", ".join(overview.outcomes(found).split("  ")), f"objective: validation {found.objective}",
     ]  # fmt: skip
 
 
@@ -159,8 +161,29 @@ def _settings(report: Report) -> Table | None:
         return None
     headings = ("factor", "set to", "share", "gain, points", "loses, points", "standing")
     tested = [one for one in report.advice.settings if one.standing != UNTESTED]
+    if report.answer is None or report.answer.explained <= 0:
+        tested = [one._replace(share=None) for one in tested]  # of nothing
     settings = sorted(tested, key=lambda one: -(one.share or 0.0))
-    return Table(headings, tuple(advice.cells(setting) for setting in settings))
+    return _filled(Table(headings, tuple(advice.cells(setting) for setting in settings)))
+
+
+def _filled(table: Table) -> Table:
+    """The table without the columns that are empty."""
+    kept = [i for i in range(len(table.headings)) if any(row[i] for row in table.rows)]
+    rows = (tuple(row[i] for i in kept) for row in table.rows)
+    return Table(tuple(table.headings[i] for i in kept), tuple(rows))
+
+
+def _configuration(report: Report) -> Table | None:
+    """The settings of the best run, where there is no advice that lists them."""
+    if report.advice is not None or report.best is None:
+        return None
+    rows = []
+    for factor in report.space["factors"]:
+        option, knobs = chosen(factor, report.best.parameters)
+        shown = (f"{path.split('.')[-1]} {wording.short(value)}" for path, value in knobs.items())
+        rows.append((factor["name"], option, ", ".join(shown)))
+    return Table(("factor", "option", "knobs"), tuple(rows))
 
 
 def _held(report: Report) -> str:

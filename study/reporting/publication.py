@@ -1,6 +1,7 @@
 """Our chart and verdict kept with a study, so that Optuna's dashboard shows them on its pages."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from study.reporting.interactive import Plot, plot, themed, words
 
 CHART = "training-factors-importance"
 """The chart's name among those that are kept with a study."""
+
+CARD = 50
+"""Characters of a line that the dashboard's card has room for."""
 
 LARGEST = 100 * 1024
 """Characters of a chart: all of it is sent again whenever the page looks for news."""
@@ -69,12 +73,12 @@ def figure_of(answer: Answer) -> Plot:
     """Our importance chart as it is kept: the shares, under the verdict, on white paper."""
     shares, *_ = importance.chart(answer, "").panels
     drawn = plot(shares)
-    sentence = words(answer.verdict.sentence).replace(" (", "<br>(", 1)  # the card is narrow
+    lines = [words(line) for line in textwrap.wrap(answer.verdict.sentence, CARD)]
     sized_by_card = {key: value for key, value in drawn["layout"].items() if key != "height"}
     layout = {
         **sized_by_card,
-        "title": {"text": sentence, "font": {"size": 14}},
-        "margin": {"l": 8, "r": 16, "t": 56, "b": 8},
+        "title": {"text": "<br>".join(lines), "font": {"size": 13}},
+        "margin": {"l": 8, "r": 16, "t": 24 + 18 * len(lines), "b": 8},
         "paper_bgcolor": "@paper",
         "plot_bgcolor": "@paper",
         "template": {},

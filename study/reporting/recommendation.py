@@ -79,7 +79,7 @@ def draw(found: Found, path: Path, entry: Sequence[str]) -> RenderableType:
             table.add_row(*cells(setting), style=_style(setting))
     untested = ", ".join(one.factor for one in found.settings if one.standing == UNTESTED)
     note = (
-        "share: of the explained variance. gain: best option over the baseline's, points. "
+        "share: of the explained variance. gain: of this option over the baseline's, points. "
         "loses: points that the best loses on the test part when this factor alone changes."
     )
     return Group(

@@ -87,6 +87,7 @@ def draw(summary: Summary, chart: Path, page: Path, following: str) -> Renderabl
         ("best configuration", "bold"),
         f"  trial #{best.number} ({best.phase}), "
         f"validation {summary.objective} {best.value:.4f}, one run",
+        *([] if _is_confirmed(summary) else ["; another was confirmed: recommend"]),
     )
     return Group(
         terminal.draw(summary.answer, summary.objective),
@@ -114,6 +115,12 @@ def _configuration(summary: Summary) -> RenderableType:
     if not held:
         return table
     return Group(table, Padding(Text(f"held: {', '.join(held)}"), (0, 0, 0, 2)))
+
+
+def _is_confirmed(summary: Summary) -> bool:
+    """Whether the best run's configuration is the confirmed one, where one was."""
+    confirmed = summary.confirmation
+    return confirmed is None or confirmed.config == summary.best.parameters
 
 
 def _complete(summary: Summary) -> dict[str, Any]:

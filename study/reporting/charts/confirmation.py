@@ -23,7 +23,8 @@ def chart(confirmation: Confirmation) -> Chart | None:
     seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
     note = (
         "The mean of the best configuration less that with one change, over the same seeds in "
-        f"both, {seeds}; grey where that may be nothing (paired t test, Holm-corrected)."
+        f"both, {seeds}; grey where that may be nothing (paired t test, Holm-corrected). Re-tuned: "
+        "with the best of 8 learning rates on validation; where there is one, it counts."
     )
     table = Table(
         ("one change", "seeds", "loses, points", "95 % interval", "p (Holm)", "standing"),

@@ -35,7 +35,7 @@ def chart(trials: Sequence[Trial], objective: str) -> Chart | None:
     note = (
         f"Up to {SHOWN} runs of a kind, evenly from the worst to the best, of {len(measured)} "
         f"measured, {len(pruned)} pruned and {len(diverged)} diverged; the dashed line is the "
-        "median of all measured runs, with its quartiles."
+        "median of all measured runs, with its quartiles. Not every epoch is kept."
     )
     return Chart("curves", _title(best), note, (panel,), _table(measured, best, objective))
 
@@ -44,6 +44,8 @@ def _title(best: Trial) -> str:
     curve = _curve(best)
     last = curve[-1][1]
     near = next(epoch for epoch, value in curve if value >= last - 0.01 * abs(last))
+    if near == curve[-1][0]:
+        return f"The best run, #{best.number}, was still improving when it ended"
     return f"The best run, #{best.number}, is within 1 % of its end after {near:.0f} epochs"
 
 

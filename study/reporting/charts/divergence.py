@@ -11,7 +11,7 @@ SHOWN = 14
 
 def chart(found: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
     """The settings where runs learned nothing most often; None when all learned something."""
-    rows = [one for one in found if one.at_chance][:SHOWN]
+    rows = [one for one in found if one.share > overall.share][:SHOWN]
     if not rows:
         return None
     places = tuple(range(len(rows)))
@@ -36,7 +36,8 @@ def chart(found: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
         f"{overall.at_chance} of {overall.runs} measured runs ended at chance, {overall.diverged} "
         f"of them diverged: their loss stopped being finite. The dashed line is "
         f"{percent(overall.share, 0)} %, that of all runs. Above and below: the upper and the "
-        "lower third of the runs that had the knob."
+        "lower third of the runs that had the knob. Ordered by "
+        "the lower bound of the 95 % interval, so that few runs do not come first by luck."
     )
     return Chart("divergence", title, note, (panel,), _table(found))
 

@@ -31,8 +31,8 @@ def chart(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Chart:
     panel = Panel(Axis("samples", low=0), Axis(names=names), tuple(bars), height_of(len(names)))
     sizes = ", ".join(f"{sum(counts):,} {name}" for name, counts in parts.items())
     note = (
-        "Divided once, by the study's seed, of every class alike. Networks learn from the pool, "
-        "are compared on validation; test is for the confirmation alone."
+        f"Divided once, by the study's seed{', of every class alike' if classes else ''}. Networks "
+        "learn from the pool and are compared on validation; test is for the confirmation alone."
     )
     return Chart("division", f"{total:,} samples: {sizes}", note, (panel,), _table(classes, parts))
 

@@ -6,6 +6,7 @@ from typing import Any
 from search_spaces.dimension import LogUniform, restore
 from study.analysis.answer import Answer, Factor
 from study.analysis.effects import Effect
+from study.analysis.intervals import Interval
 from study.reporting.chart import Axis, Chart, Line, Panel, Table
 from study.reporting.panels import forest
 from study.reporting.wording import percent, points, points_interval, short
@@ -20,16 +21,17 @@ def gains(answer: Answer) -> Chart:
     panel = forest(
         POINTS, [f"{factor.name}: {factor.best_option}" for factor in rows],
         [factor.gain for factor in rows], [factor.gain_interval for factor in rows],
-        [_color(factor.gain_interval) for factor in rows],
+        [_color(factor.gain_interval, factor) for factor in rows],
     )  # fmt: skip
-    certain = [factor for factor in rows if factor.gain_interval[0] > 0]
+    certain = [factor for factor in rows if factor.matters and factor.gain_interval[0] > 0]
     best = max(certain, key=lambda factor: factor.gain, default=None)
     title = "No option is better than its baseline for certain"
     if best is not None:
         title = f"{best.name} set to {best.best_option} brings the most: {points(best.gain)} points"
     note = (
         "The mean over all other factors at the best option of each factor, less that at its "
-        "baseline; 0 where the baseline is best. Grey: may be nothing."
+        "baseline; 0 where the baseline is best. Grey: may be nothing, since the interval holds 0 "
+        "or the factor cannot be told from noise."
     )
     table = Table(
         ("factor", "best option", "points", "95 % interval", "share, %"),
@@ -49,32 +51,33 @@ def charts(answer: Answer, space: Mapping[str, Any]) -> Iterator[Chart]:
         own = [effect for effect in answer.effects if effect.factor == factor.name]
         options = [effect for effect in own if effect.knob is None]
         knobs = list(dict.fromkeys(effect.knob for effect in own if effect.knob is not None))
-        along = [_along([e for e in own if e.knob == knob], axes[knob]) for knob in knobs]
-        panels = ([_options(options)] if options else []) + along
+        along = [_along(factor, [e for e in own if e.knob == knob], axes[knob]) for knob in knobs]
+        panels = ([_options(factor, options)] if options else []) + along
         yield Chart(
             f"effects.{factor.name}", _title(factor, options or own), _note(options), tuple(panels),
             _table(own), COLUMNS if along else 1,
         )  # fmt: skip
 
 
-def _options(options: Sequence[Effect]) -> Panel:
+def _options(factor: Factor, options: Sequence[Effect]) -> Panel:
     return forest(
         POINTS, [effect.option for effect in options], [effect.points for effect in options],
-        [effect.interval for effect in options], [_color(effect.interval) for effect in options],
+        [effect.interval for effect in options],
+        [_color(effect.interval, factor) for effect in options],
     )  # fmt: skip
 
 
-def _along(effects: Sequence[Effect], dimension: Mapping[str, Any]) -> Panel:
+def _along(factor: Factor, effects: Sequence[Effect], dimension: Mapping[str, Any]) -> Panel:
     """The way along a knob: a curve with its band, or points where its values have no order."""
     knob = effects[0].knob or ""
     title = ".".join(knob.split(".")[1:])
     values = [effect.value for effect in effects]
     if any(isinstance(value, bool | str) for value in values):
         named = [effect._replace(option=str(effect.value)) for effect in effects]
-        panel = _options(named)
+        panel = _options(factor, named)
         return panel._replace(x=Axis("points"), title=title, is_wide=False, height=200)
     line = Line(
-        "", "leading", tuple(float(value) for value in values),
+        "", "leading" if factor.matters else "pale", tuple(float(value) for value in values),
         tuple(effect.points for effect in effects),
         band=tuple(effect.interval for effect in effects),
     )  # fmt: skip
@@ -87,6 +90,8 @@ def _along(effects: Sequence[Effect], dimension: Mapping[str, Any]) -> Panel:
 
 def _title(factor: Factor, effects: Sequence[Effect]) -> str:
     """What the factor's best and worst do for certain."""
+    if not factor.matters:
+        return f"{factor.name}: not distinguishable from noise"
     best = max(effects, key=lambda effect: effect.points)
     worst = min(effects, key=lambda effect: effect.points)
     parts = []
@@ -127,9 +132,11 @@ def _table(effects: Sequence[Effect]) -> Table:
     )
 
 
-def _color(interval: tuple[float, float]) -> str:
+def _color(interval: Interval, factor: Factor) -> str:
     if interval == (0, 0):
         return "ink"  # the baseline itself
+    if not factor.matters:
+        return "pale"
     if interval[0] > 0:
         return "leading"
     return "warm" if interval[1] < 0 else "pale"

@@ -34,13 +34,20 @@ def topics(answer: Answer) -> Chart | None:
     if not any(len(topic.factors) > 1 for topic in answer.topics):
         return None
     rows = answer.topics
+    telling = {factor.name for factor in answer.factors if factor.matters}
+    known = [topic for topic in rows if telling & {*topic.factors}]
     panel = shares(
         [topic.name for topic in rows], [topic.share for topic in rows],
-        [topic.interval for topic in rows], ["other"] * len(rows),
+        [topic.interval for topic in rows], ["other" if one in known else "pale" for one in rows],
         [f"{percent(topic.share, 0)} %" for topic in rows],
     )  # fmt: skip
-    title = f"By topic, {rows[0].name} weighs most"
-    note = "All factors of a topic act as one, which is not the sum of their shares."
+    is_settled = answer.verdict.kind in ("leader", "tie")
+    title = f"By topic, {rows[0].name} weighs most" if is_settled else "Shares by topic"
+    note = (
+        "All factors of a topic act as one, which is not the sum of their shares; estimated anew, "
+        "so that a topic of one factor differs by the error of sampling. Grey: none of its factors "
+        "can be told from noise."
+    )
     return Chart("topics", title, note, (panel,), _topic_table(rows))
 
 

@@ -20,11 +20,18 @@ function themed(value, palette) {
   return value.replace(/color:@(\w+)/g, (text, name) => `color:${palette[name] || text}`);
 }
 
+/* A title in two lines, without what stands in brackets. */
+function foldedTitle(text) {
+  const bare = text.split(" (")[0];
+  const cut = bare.length > 32 ? bare.lastIndexOf(" ", 30) : -1;
+  return cut < 0 ? bare : `${bare.slice(0, cut)}<br>${bare.slice(cut + 1)}`;
+}
+
 function draw(place) {
   const { data, layout, folded } = themed(plots[place.dataset.plot], palettes[theme()]);
   if (place.clientWidth < NARROW) {
     for (const note of layout.annotations) note.text = note.text.split(" · ")[0];
-    for (const axis of [layout.xaxis, layout.yaxis]) axis.title.text = axis.title.text.split(" (")[0];
+    for (const axis of [layout.xaxis, layout.yaxis]) axis.title.text = foldedTitle(axis.title.text);
     if (folded.length) layout.yaxis.ticktext = folded;
     layout.font.size = 11;
     if (layout.showlegend) layout.height += 40; // its names stand below each other
@@ -49,8 +56,7 @@ for (const place of places) {
 }
 
 function show() {
-  const isDark = theme() === "dark";
-  button.setAttribute("aria-pressed", String(isDark));
+  button.textContent = theme() === "dark" ? "Light" : "Dark";
   for (const place of places) {
     if (place.dataset.drawn && place.dataset.drawn !== theme()) draw(place);
   }

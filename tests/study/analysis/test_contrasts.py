@@ -10,6 +10,7 @@ from storage.tables import Trial
 from study.analysis.contrasts import Contrast, confirm
 from study.analysis.recommendation import recommend, standing
 from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE, UNTESTED
+from tests.reports import simulated
 
 BEST = [0.95, 0.96, 0.94, 0.97, 0.95]
 WORSE = [0.91, 0.93, 0.90, 0.94, 0.92]
@@ -38,8 +39,8 @@ def test_differences_are_paired_by_seed() -> None:
     expected = ttest_rel(BEST, WORSE)
     interval = expected.confidence_interval()
     assert loss.difference == pytest.approx(3.4)
-    assert loss.interval == pytest.approx((100 * interval.low, 100 * interval.high))
-    assert loss.p_value == pytest.approx(expected.pvalue)
+    assert loss.interval == pytest.approx((100 * interval.low, 100 * interval.high), rel=1e-5)
+    assert loss.p_value == pytest.approx(expected.pvalue, rel=1e-5)
     assert (loss.better, loss.seeds, loss.confirmed) == (1.0, 5, True)
     assert (placebo.difference, placebo.p_value, placebo.confirmed) == (0, 1, False)
 
@@ -98,3 +99,22 @@ def test_every_factor_is_recommended_with_all_its_knobs() -> None:
     loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)
     assert (loss.option, loss.knobs) == ("smoothed", {"loss.smoothed.amount": 0.1})
     assert (warmup.option, warmup.knobs, warmup.standing) == ("none", {}, UNTESTED)
+
+
+def test_the_gain_is_that_of_the_option_that_is_set() -> None:
+    report = simulated()
+    assert report.answer is not None and report.best is not None
+    described = report.space
+    for option in ("sgd", "adam"):
+        (setting,) = (
+            one
+            for one in recommend(report.answer, described, {"optimizer": option}, None)
+            if one.factor == "optimizer"
+        )
+        (effect,) = (
+            e
+            for e in report.answer.effects
+            if (e.factor, e.option, e.knob) == ("optimizer", option, None)
+        )
+        assert setting.gain == effect.points
+    assert setting.gain != 0
