@@ -93,7 +93,7 @@ def test_every_factor_is_recommended_with_all_its_knobs() -> None:
     }  # fmt: skip
 
     class NoFactors:
-        factors = ()
+        factors, effects = (), ()
 
     answer: Any = NoFactors()
     loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)
