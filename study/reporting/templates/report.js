@@ -20,18 +20,24 @@ function themed(value, palette) {
   return value.replace(/color:@(\w+)/g, (text, name) => `color:${palette[name] || text}`);
 }
 
-/* A title in two lines, without what stands in brackets. */
-function foldedTitle(text) {
-  const bare = text.split(" (")[0];
-  const cut = bare.length > 32 ? bare.lastIndexOf(" ", 30) : -1;
-  return cut < 0 ? bare : `${bare.slice(0, cut)}<br>${bare.slice(cut + 1)}`;
+/* A title in lines of so many characters at the most, without what stands in brackets. */
+function foldedTitle(text, most) {
+  const lines = [];
+  for (const word of text.split(" (")[0].split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && longer.length <= most) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.join("<br>");
 }
 
 function draw(place) {
   const { data, layout, folded } = themed(plots[place.dataset.plot], palettes[theme()]);
   if (place.clientWidth < NARROW) {
     for (const note of layout.annotations) note.text = note.text.split(" · ")[0];
-    for (const axis of [layout.xaxis, layout.yaxis]) axis.title.text = foldedTitle(axis.title.text);
+    const most = folded.some((name) => name) ? 20 : 34; // names leave half of the width
+    for (const { title } of [layout.xaxis, layout.yaxis]) title.text = foldedTitle(title.text, most);
+    layout.height += 16 * (layout.xaxis.title.text.split("<br>").length - 1);
     if (folded.length) layout.yaxis.ticktext = folded;
     layout.font.size = 11;
     if (layout.showlegend) layout.height += 40; // its names stand below each other
