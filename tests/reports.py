@@ -22,9 +22,9 @@ from study.analysis.confusion import add_up
 from study.analysis.contrasts import Confirmation, Contrast
 from study.analysis.headline import analyse
 from study.analysis.recommendation import recommend
+from study.reporting.contents import Commands
 from study.reporting.contrasts import Found
 from study.reporting.overview import Overview, best_trial
-from study.reporting.page import Commands
 from study.reporting.recommendation import Found as Advice
 from study.reporting.report import Report
 from study.reporting.summary import Summary

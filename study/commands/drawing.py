@@ -87,7 +87,7 @@ def commands_of(study: Any, found: Any, storage: str | None) -> Any:
     """The command lines that a report names."""
     import shlex
 
-    from study.reporting.page import Commands
+    from study.reporting.contents import Commands
     from study.reporting.recommendation import command, defining
 
     again = [*shell.entry(), *defining(study.stamp["definition"]), "--study", study.name]
