@@ -78,7 +78,7 @@ def figure_of(answer: Answer) -> Plot:
     layout = {
         **sized_by_card,
         "title": {"text": "<br>".join(lines), "font": {"size": 13}},
-        "margin": {"l": 8, "r": 16, "t": 24 + 18 * len(lines), "b": 8},
+        "margin": {"l": 8, "r": 16, "t": 44 + 18 * len(lines), "b": 8},
         "paper_bgcolor": "@paper",
         "plot_bgcolor": "@paper",
         "template": {},
