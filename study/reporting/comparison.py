@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.studies import Study
-from study.analysis.answer import Factor, as_plain
+from study.analysis.answer import as_plain
 from study.analysis.comparison import Comparison, compare
 from study.analysis.verdict import SIGNIFICANT
 from study.reporting.analyses import answer_of
+from study.reporting.wording import percent, percents
 
 WITH_INTERVALS = 3
 """Studies whose intervals fit beside each other in 80 columns."""
@@ -38,9 +39,8 @@ def draw(comparison: Comparison) -> RenderableType:
     for factor, by_study in comparison.factors.items():
         cells = []
         for name in names:
-            low, high = (100 * bound for bound in by_study[name].interval)
-            interval = "" if is_wide else f" ({low:.0f} to {high:.0f})"
-            cells.append(f"{100 * by_study[name].share:.1f}{interval}")
+            interval = "" if is_wide else f" ({percents(by_study[name].interval, 0)})"
+            cells.append(f"{percent(by_study[name].share)}{interval}")
         differs = any(one.factor == factor for one in certain)
         table.add_row(factor, *cells, style="bold" if differs else "")
     lines = [
@@ -76,8 +76,3 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
         }
     )
     return document
-
-
-def _brief(factor: Factor) -> dict[str, Any]:
-    fields = ("share", "interval", "first_order", "total", "points", "p_value", "verdict")
-    return {field: getattr(factor, field) for field in fields}

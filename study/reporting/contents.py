@@ -85,8 +85,7 @@ def configuration(report: Report) -> Table | None:
     rows = []
     for factor in report.space["factors"]:
         option, knobs = chosen(factor, report.best.parameters)
-        shown = (f"{path.split('.')[-1]} {wording.short(value)}" for path, value in knobs.items())
-        rows.append((factor["name"], option, ", ".join(shown)))
+        rows.append((factor["name"], option, wording.settings(knobs)))
     return Table(("factor", "option", "knobs"), tuple(rows))
 
 

@@ -20,7 +20,7 @@ from study.analysis.recommendation import Setting, recommend
 from study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
 from study.reporting.analyses import answer_of
 from study.reporting.overview import best_trial
-from study.reporting.wording import percent, points, short, whole_line
+from study.reporting.wording import percent, points, settings, whole_line
 
 SHOWN_DIGITS = 4
 
@@ -53,8 +53,8 @@ def compute(study: Study, jobs: int) -> Found:
         config = confirmation.config
         mean = f"{objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
         source = f"confirmed on the test part: {mean}"
-    settings = recommend(answer, study.stamp["described"], config, confirmation)
-    return Found(study.name, objective, study.stamp["definition"], source, settings)
+    found = recommend(answer, study.stamp["described"], config, confirmation)
+    return Found(study.name, objective, study.stamp["definition"], source, found)
 
 
 def confirmation_of(study: Study) -> Confirmation | None:
@@ -157,9 +157,7 @@ def _assignments(setting: Setting) -> dict[str, Any]:
 
 def cells(setting: Setting) -> tuple[str, ...]:
     """The columns of one factor: name, setting, share, gain, loss and standing."""
-    knobs = " ".join(
-        f"{path.split('.')[-1]}={short(value)}" for path, value in setting.knobs.items()
-    )
+    knobs = settings(setting.knobs, sign="=", between=" ")
     return (
         setting.factor,
         f"{setting.option} {knobs}".strip(),

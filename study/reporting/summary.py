@@ -22,7 +22,7 @@ from study.reporting.analyses import answer_of
 from study.reporting.charts import importance
 from study.reporting.overview import best_trial
 from study.reporting.recommendation import confirmation_of
-from study.reporting.wording import short, whole_line
+from study.reporting.wording import settings, whole_line
 
 
 class Summary(NamedTuple):
@@ -110,8 +110,7 @@ def _configuration(summary: Summary) -> RenderableType:
         if not {factor["name"], *knobs} & summary.best.parameters.keys():
             held.append(f"{factor['name']} {option}")
             continue
-        shown = (f"{path.split('.')[-1]} {short(value)}" for path, value in knobs.items())
-        table.add_row(f"  {factor['name']}", option, ", ".join(shown))
+        table.add_row(f"  {factor['name']}", option, settings(knobs))
     if not held:
         return table
     return Group(table, Padding(Text(f"held: {', '.join(held)}"), (0, 0, 0, 2)))

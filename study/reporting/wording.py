@@ -1,6 +1,7 @@
 """How numbers and lines are written, the same on every screen and every page."""
 
 import re
+from collections.abc import Mapping
 
 from rich.text import Text
 
@@ -10,6 +11,11 @@ from study.analysis.intervals import Interval
 def short(value: object) -> str:
     """A knob's value in a few characters."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def settings(knobs: Mapping[str, object], *, sign: str = " ", between: str = ", ") -> str:
+    """Knobs by their paths, in a line: `lr 0.02, momentum 0.9`."""
+    return between.join(f"{path.split('.')[-1]}{sign}{short(knobs[path])}" for path in knobs)
 
 
 def percent(share: float, digits: int = 1) -> str:
