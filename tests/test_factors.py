@@ -15,7 +15,7 @@ from search_spaces.problem import Problem
 from search_spaces.recipe import Recipe, plain_recipe
 from search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
 from study.training.division import Part
-from study.training.loop import predict, train_step
+from study.training.loop import batches, predict, train_step
 from study.training.network import open_model
 from study.training.training import prepare
 
@@ -119,8 +119,7 @@ def test_an_option_trains(factor: Factor, option: Option) -> None:
     part = Part(inputs, torch.arange(64) % 4)
     for model in ("mlp", "cnn"):
         training = prepare(recipe, part, COLOUR, open_model(model, COLOUR), 1, seed=0)
-        batch = torch.arange(64)
-        losses = [train_step(training, batch) for _ in range(2)]
+        losses = [train_step(training, *next(batches(training))) for _ in range(2)]
         assert torch.stack(losses).isfinite().all()
         assert predict(training, inputs).shape == (64, 4)
 
@@ -132,7 +131,7 @@ def test_an_option_trains_on_a_table_where_it_applies(factor: Factor, option: Op
     generator = torch.Generator().manual_seed(0)
     part = Part(torch.rand(64, 6, generator=generator), torch.rand(64, generator=generator))
     training = prepare(recipe, part, TABLE, open_model("mlp", TABLE), 1, seed=0)
-    losses = [train_step(training, torch.arange(64)) for _ in range(2)]
+    losses = [train_step(training, *next(batches(training))) for _ in range(2)]
     assert torch.stack(losses).isfinite().all()
 
 

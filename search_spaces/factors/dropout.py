@@ -28,11 +28,14 @@ class Dropout(nn.Module):
         """Zero each value with probability `rate` and scale the rest by 1 / (1 − rate)."""
         if not self.training:
             return inputs
-        keep = 1 - self.rate
-        # Uniform draws are 1.7 times as fast as `bernoulli_` (128 × 32 × 32 × 32, one core), and
-        # in 32 bits the rate is exact where inputs have 16.
-        draws = torch.empty_like(inputs, dtype=torch.float32).uniform_(generator=self.generator)
-        return inputs * draws.lt_(keep).div_(keep).to(inputs.dtype)
+        kept = torch.empty_like(inputs, dtype=torch.float32)
+        # Four draws of 16 bits from one of 64: all of it takes 0.42 of the time that a uniform draw
+        # for each value takes (64 × 16 × 8 × 8, one core), and that was faster than `bernoulli_`.
+        draws = torch.empty(-(-kept.numel() // 4), dtype=torch.int64, device=inputs.device)
+        draws = draws.random_(-(2**63), None, generator=self.generator).view(torch.int16)
+        kept.copy_(draws.as_strided(kept.size(), kept.stride()))
+        keep = round((1 - self.rate) * 2**16)
+        return inputs * kept.lt_(keep - 2**15).mul_(2**16 / keep).to(inputs.dtype)
 
 
 def none(recipe: Recipe) -> Recipe:

@@ -17,14 +17,17 @@ from study.running.pruning import is_hopeless
 from study.running.stopping import InterruptedRunError, Stop
 from study.training.training import State
 
-REPORTS = 8
-"""Intermediate values of a run at the most."""
+MEASUREMENTS = 8
+"""Times that a run is measured on its way, about: its intermediate values."""
 
 FLUSH_S = 5.0
 """Seconds between two looks that others may have at the curve: each costs a transaction."""
 
 SHARE = 0.01
 """Part of the time that checkpoints may take; where one takes long, they come less often."""
+
+FORMAT = 2
+"""Of a state; one of another format is never gone on from."""
 
 logger = logging.getLogger(__name__)
 
@@ -74,18 +77,17 @@ class Course:
             return state
         return None
 
-    def report(self, epoch: int, value: float, take: Callable[[], State]) -> bool:
+    def report(self, epoch: int, value: float | None, take: Callable[[], State]) -> bool:
         """Take in the objective after an epoch; whether the run is not worth going on.
 
         Raises InterruptedRunError, with the state kept, when the worker is asked to stop;
         StorageLostError when the state cannot be kept.
         """
-        is_last = epoch + 1 == self._epochs
-        if is_last or (epoch + 1) % -(-self._epochs // REPORTS) == 0:
+        if value is not None:
             self._curve[epoch] = self.unwritten[epoch] = value
-        if not is_last:
+        if epoch + 1 < self._epochs:
             self._leave_behind(take)
-        return is_hopeless(epoch, value, self._limits)
+        return value is not None and is_hopeless(epoch, value, self._limits)
 
     def _leave_behind(self, take: Callable[[], State]) -> None:
         is_stopping = self._stop.requested
@@ -117,10 +119,15 @@ class Course:
         self._checkpoints.clear()
 
 
+def measured_every(epochs: int) -> int:
+    """Epochs from one measurement of a run to the next: nobody looks at more of its curve."""
+    return -(-epochs // MEASUREMENTS)
+
+
 def checkpoints_of(trial: LiveTrial) -> Checkpoints:
     """Where the states of a run are kept, on this machine or on what it shares with others."""
     study, run = trial.study, trial.claim.run
     what = {key: study.stamp.get(key) for key in COMPARED}
-    identity = json.dumps([study.name, what, run, trial.parameters], sort_keys=True)
+    identity = json.dumps([FORMAT, study.name, what, run, trial.parameters], sort_keys=True)
     name = f"{run.phase}-{run.row}-{run.repeat}"
     return Checkpoints(study.folder / "checkpoints", name, identity)

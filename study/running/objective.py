@@ -14,7 +14,7 @@ from storage.patience import StorageLostError
 from storage.studies import Study
 from storage.tables import read_frozen, read_trials
 from storage.trials import LiveTrial, begin_trial, hand_back, resume_trial
-from study.running.course import Course
+from study.running.course import Course, measured_every
 from study.running.design import designed
 from study.running.pruning import thresholds
 from study.running.sampler import propose
@@ -122,9 +122,10 @@ def _train(bench: Bench, trial: LiveTrial, course: Course) -> Outcome | str:
     test = bench.test if _is_contrast(bench, trial.claim) else None
     seed = int(trial.attributes["seed"])
     given = (bench.data, bench.model, bench.epochs, seed, course.report, test)
+    every = measured_every(bench.epochs)
     try:
         recipe = bench.space.build(trial.parameters, bench.data.problem)
-        return train(recipe, *given, start=course.start())
+        return train(recipe, *given, start=course.start(), every=every)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from search_spaces.space import Config
 from study.running.allocator import keep_freed_memory
+from study.running.course import measured_every
 from study.running.design import designed
 from study.running.preparation import Prepared
 from study.running.presets import Preset
@@ -72,5 +73,6 @@ def _seconds(prepared: Prepared, data: Division, config: Config, epochs: int) ->
     start = time.perf_counter()
     recipe = prepared.space.build(config, data.problem)
     seed = prepared.definition.seed
-    train(recipe, data, prepared.model, epochs, seed, lambda *_: False)
+    never, every = (lambda *_: False), measured_every(epochs)
+    train(recipe, data, prepared.model, epochs, seed, never, every=every)
     return time.perf_counter() - start

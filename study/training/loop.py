@@ -1,6 +1,6 @@
 """A recipe becomes a trained network: one explicit loop that knows no factor and no database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from search_spaces.recipe import Recipe, Transform
+from study.training.capture import StaticStep, Step
 from study.training.division import Division, Part
 from study.training.metrics import (
     Confusion,
@@ -23,14 +24,22 @@ from study.training.network import Builder
 from study.training.randomness import generator
 from study.training.training import State, Training, as_numbers, prepare, resume, state
 
-Report = Callable[[int, float, Callable[[], State]], bool]
-"""(epoch from 0, validation objective, takes the state after it) -> whether to stop here."""
+Report = Callable[[int, float | None, Callable[[], State]], bool]
+"""(epoch from 0, validation objective or None where it was not measured, takes the state after the
+epoch) -> whether to stop here."""
 
 EVALUATION_BATCH = {"cpu": 512}
 LARGE_EVALUATION_BATCH = 2048
 """Samples in an evaluation batch: large, since nothing is kept for a backward pass. On a CPU less
 is more: 6,000 images of 32 × 32 took `cnn:small` 1.5 s in batches of 512, which left memory as it
 was, and 3.4 s in batches of 2,048, which took 0.6 GB (one core, two pairs of runs)."""
+
+
+AT_ONCE = {"cpu": 2**20}
+LARGE_AT_ONCE = 2**26
+"""Bytes of inputs that are augmented in one pass: several batches, as passes over few small images
+are mostly calls. Augmented digits took `mlp:small` 1.2 to 1.3 times as long batch by batch (one
+core); at 28 × 28 and 32 × 32 pixels neither more nor less than 1 MB made a difference."""
 
 
 class Outcome(NamedTuple):
@@ -61,11 +70,15 @@ def train(
     report: Report,
     test: Part | None = None,
     start: State | None = None,
+    every: int = 1,
+    capture: bool = False,
 ) -> Outcome:
     """Train a network as the recipe says and measure it on the validation part.
 
     test: another part to measure it on, once, at the end.
     start: the state after an epoch of the same run, but not its last, to go on from.
+    every: so many epochs the objective is measured, and after the last.
+    capture: take steps as one CUDA graph, where the device is a GPU; see `StaticStep`.
 
     The same arguments give the same outcome, on a CPU with one thread to the last digit. A loss
     that is not finite ends the run as diverged: a result, not a failure.
@@ -74,15 +87,21 @@ def train(
     part = _training_part(recipe, data, seed)
     training = prepare(recipe, part, problem, model, epochs, seed)
     first = 0 if start is None else resume(training, start)
+    plain = partial(train_step, training)
+    step = StaticStep(training, plain) if capture else plain
     for epoch in range(first, epochs):
-        loss = train_epoch(training)
-        outputs = predict(training, data.validation.inputs)
+        loss = train_epoch(training, step)
+        is_last = epoch + 1 == epochs
+        is_measured = is_last or (epoch + 1) % every == 0
+        outputs = predict(training, data.validation.inputs) if is_measured else loss
         # The first wait for the device in this epoch.
         if not bool(loss.isfinite() & outputs.isfinite().all()):
             return _diverged(data, epoch + 1, test)
-        value = float(objective(outputs, data.validation.targets, problem))
-        if report(epoch, value, partial(state, training, epoch)) and epoch + 1 < epochs:
+        value = float(objective(outputs, data.validation.targets, problem)) if is_measured else None
+        is_enough = report(epoch, value, partial(state, training, epoch))
+        if is_enough and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
+    assert value is not None  # the last epoch is measured
     metrics = _measured(data, outputs, data.validation.targets)
     seen = objective(predict(training, part.inputs), part.targets, problem)
     metrics[f"train_{objective_name(problem)}"] = float(seen)
@@ -91,43 +110,58 @@ def train(
     return outcome if test is None else _tested(outcome, training, data, test)
 
 
-def train_epoch(training: Training) -> Tensor:
-    """One pass over the training part; the sum of the losses, still on the device.
-
-    Whole batches only, so that every step has the same shape; what is left over differs by epoch.
-    """
+def train_epoch(training: Training, step: Step) -> Tensor:
+    """One pass over the training part; the sum of the losses, still on the device."""
     training.network.train()
-    device = training.inputs.device
-    total = torch.zeros((), device=device)
-    samples = torch.randperm(len(training.inputs), generator=training.draws["order"], device=device)
-    for batch in samples.split(training.batch_size):
-        if len(batch) == training.batch_size:
-            total += train_step(training, batch)
+    total = torch.zeros((), device=training.inputs.device)
+    for inputs, targets in batches(training):
+        total += step(inputs, targets)
+        training.rates.step()
+        training.average.update()
     return total
 
 
-def train_step(training: Training, batch: Tensor) -> Tensor:
-    """One step on the samples of these indices; the loss."""
-    recipe, draws = training.recipe, training.draws["augmentation"]
-    inputs, targets = as_numbers(training.inputs[batch]), training.targets[batch]
-    inputs, targets = augmented(recipe, inputs, targets, training.normalize, draws)
-    for parameter in training.parameters:
-        parameter.grad = None
+def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training part in a new order, batch by batch as steps take it; see `augmented`.
+
+    Whole batches only, so that every step has the same shape; what is left over differs by epoch.
+    """
+    recipe, size, device = training.recipe, training.batch_size, training.inputs.device
+    samples = torch.randperm(len(training.inputs), generator=training.draws["order"], device=device)
+    used = samples[: len(samples) // size * size]
+    for several in used.split(size * _batches_at_once(training)):
+        inputs, targets = augmented(
+            recipe,
+            as_numbers(training.inputs[several]),
+            training.targets[several],
+            training.normalize,
+            training.draws["augmentation"],
+        )
+        yield from zip(_laid_out(inputs).split(size), targets.split(size), strict=True)
+
+
+def _batches_at_once(training: Training) -> int:
+    batch = training.batch_size * training.inputs[0].numel() * torch.float32.itemsize
+    return max(1, AT_ONCE.get(training.inputs.device.type, LARGE_AT_ONCE) // batch)
+
+
+def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
+    """One step on a batch; the loss."""
+    recipe = training.recipe
+    training.forget_gradients()
     with _precision(inputs.device):
-        loss = recipe.loss(training.network(_laid_out(inputs)).float(), targets)
+        loss = recipe.loss(training.network(inputs).float(), targets)
     loss.backward()
     recipe.penalize(training.weights)
     recipe.clip(training.parameters)
     training.optimizer.step()
-    training.rates.step()
-    training.average.update()
     return loss.detach()
 
 
 def augmented(
     recipe: Recipe, inputs: Tensor, targets: Tensor, normalize: Transform, draws: Generator
 ) -> tuple[Tensor, Tensor]:
-    """What a step trains on: each input changed for itself, all normalized, and then mixed.
+    """What steps train on: each input changed for itself, all normalized, and then mixed.
 
     inputs, targets: as `Recipe` has them for augmentation and for mixing.
     """

@@ -39,6 +39,14 @@ class Training(NamedTuple):
     batch_size: int
     draws: dict[str, Generator]
 
+    def forget_gradients(self) -> None:
+        """Before a step: those of joined parameters become 0, since they are views of one."""
+        for parameter in self.parameters:
+            if parameter.grad is not None and parameter.device.type == "cpu":
+                parameter.grad.zero_()
+            else:
+                parameter.grad = None
+
 
 def prepare(
     recipe: Recipe, part: Part, problem: Problem, model: Builder, epochs: int, seed: int
@@ -49,7 +57,8 @@ def prepare(
     network = model(recipe, problem, generator(seed, "weights"), draws["dropout"]).to(
         device, memory_format=torch.channels_last
     )  # type: ignore[call-overload]
-    parameters: list[Tensor] = list(network.parameters())
+    weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
+    parameters = joined(network)
     optimizer = recipe.optimizer(parameters)
     batch_size = min(recipe.batch_size, len(part.inputs))
     steps = epochs * (len(part.inputs) // batch_size)
@@ -63,7 +72,7 @@ def prepare(
         network,
         recipe.average(network),
         parameters,
-        [parameter for parameter in parameters if parameter.dim() > 1],
+        weights,
         optimizer,
         LambdaLR(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
@@ -71,6 +80,38 @@ def prepare(
         batch_size,
         draws,
     )
+
+
+def joined(network: nn.Module) -> list[Tensor]:
+    """What the optimizer steps on: on a CPU all parameters as one, of which they become views.
+
+    Optimizers work value by value, so the steps are the same, in one pass instead of one for each
+    layer's weights. On a GPU each of them has its own: passes over lists of tensors are there, and
+    gradients that add up in place would cost a launch each.
+    """
+    parameters = [one for one in network.parameters() if one.requires_grad]
+    if not all(_can_join(parameter) for parameter in parameters):
+        return list(parameters)
+    flat = nn.Parameter(torch.cat([_in_memory_order(one.detach()) for one in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [parameter.numel() for parameter in parameters]
+    pieces = zip(flat.detach().split(sizes), flat.grad.split(sizes), strict=True)
+    for parameter, (values, gradient) in zip(parameters, pieces, strict=True):
+        layout = parameter.size(), parameter.stride()
+        parameter.data = values.as_strided(*layout, values.storage_offset())
+        parameter.grad = gradient.as_strided(*layout, gradient.storage_offset())
+    return [flat]
+
+
+def _can_join(parameter: Tensor) -> bool:
+    is_dense = parameter.is_contiguous() or parameter.is_contiguous(
+        memory_format=torch.channels_last
+    )
+    return is_dense and parameter.device.type == "cpu" and parameter.dtype == torch.float32
+
+
+def _in_memory_order(tensor: Tensor) -> Tensor:
+    return tensor.as_strided((tensor.numel(),), (1,))
 
 
 def state(training: Training, epoch: int) -> State:

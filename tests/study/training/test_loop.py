@@ -35,7 +35,7 @@ def recipe(problem: Problem, **config: str | float) -> Recipe:
     return space.build({**space.baseline(), **good, **config}, problem)
 
 
-def never(epoch: int, value: float, take: Callable[[], State]) -> bool:
+def never(epoch: int, value: float | None, take: Callable[[], State]) -> bool:
     return False
 
 
@@ -102,9 +102,9 @@ def test_divergence_is_a_result(digits: Division) -> None:
 
 
 def test_a_report_can_stop_a_run(digits: Division) -> None:
-    seen: list[tuple[int, float]] = []
+    seen: list[tuple[int, float | None]] = []
 
-    def report(epoch: int, value: float, take: object) -> bool:
+    def report(epoch: int, value: float | None, take: object) -> bool:
         seen.append((epoch, value))
         return epoch == 1
 

@@ -1,0 +1,207 @@
+"""How steps are taken: what must hold on a GPU, shown without one."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from search_spaces.recipe import Recipe
+from search_spaces.space import named_space
+from study.training import loop, training
+from study.training.capture import StaticStep
+from study.training.division import Division, Part, training_division
+from study.training.loop import batches, train, train_epoch, train_step
+from study.training.network import open_model
+from study.training.sources import load_dataset
+from study.training.training import Training, joined, prepare
+
+CPU = torch.device("cpu")
+GOOD: dict[str, Any] = {"initialization": "he_normal", "optimizer": "adam", "residual": "residual"}
+DRAWING = {
+    "augment_geometry": "affine", "augment_color": "jitter", "augment_corruption": "noise",
+    "augment_mix": "mixup", "dropout": "dropout", "batch_norm": "batch", "gradient_clip": "norm",
+    "penalty": "l2", "schedule": "cosine", "weight_average": "ema",
+}  # fmt: skip
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
+"""Operations whose answer, or its shape, a program waits for on a GPU."""
+
+
+@pytest.fixture(scope="module")
+def digits() -> Division:
+    return training_division(load_dataset("digits", limit=500), 0, CPU)
+
+
+def recipe(data: Division, **config: Any) -> Recipe:
+    space, _ = named_space("full").fitted(data.problem)
+    return space.build({**space.baseline(), **GOOD, **config}, data.problem)
+
+
+def begun(data: Division, model: str = "cnn", **config: Any) -> Training:
+    builder = open_model(model, data.problem)
+    return prepare(recipe(data, **config), data.pool, data.problem, builder, 3, seed=0)
+
+
+FACTORS = named_space("full").factors
+OPTIONS = [(factor.name, option.name) for factor in FACTORS for option in factor.options]
+OPTIMIZERS = [option for factor, option in OPTIONS if factor == "optimizer"]
+
+
+class Operations(TorchDispatchMode):
+    """Notes the operations that are called, with the shapes that they give."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen: list[tuple[str, tuple[int, ...] | None]] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
+        given = function(*arguments, **(named or {}))
+        shape = tuple(given.shape) if isinstance(given, Tensor) else None
+        self.seen.append((function.__name__.partition(".")[0], shape))
+        return given
+
+
+@pytest.mark.parametrize(("factor", "option"), OPTIONS)
+def test_a_step_waits_for_nothing_and_all_have_the_same_shapes(
+    digits: Division, factor: str, option: str
+) -> None:
+    made = begun(digits, **{**DRAWING, "weight_average": "none", factor: option})
+    made.network.train()
+    seen = []
+    for inputs, targets in batches(made):
+        with Operations() as operations:
+            train_step(made, inputs, targets)
+            made.average.update()
+        seen.append(operations.seen)
+    # What the optimizer keeps is made at its first step; the first average is the network itself.
+    second, third = seen[1:3]
+    assert second == third
+    waits = [name for name, _ in second if name in WAITS]
+    assert waits == (["_local_scalar_dense"] if option == "ema" else [])  # its count is on the CPU
+
+
+@pytest.mark.parametrize(("factor", "option"), OPTIONS)
+def test_batches_are_made_without_waiting(digits: Division, factor: str, option: str) -> None:
+    made = begun(digits, **{factor: option})
+    with Operations() as operations:
+        made_batches = list(batches(made))
+    assert len(made_batches) == len(digits.pool.inputs) // made.batch_size
+    assert not [name for name, _ in operations.seen if name in WAITS]
+
+
+@pytest.mark.parametrize("at_once", [1, 2**16, 2**30])
+def test_however_many_batches_are_made_at_once_each_sample_is_used_once(
+    digits: Division, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setitem(loop.AT_ONCE, "cpu", at_once)
+    config: dict[str, Any] = {"batch_size.minibatch.samples": 32}
+    made = begun(digits, "cnn", **config)
+    seen = torch.cat([inputs for inputs, _ in batches(made)])
+    pool = {tuple(image.flatten().tolist()) for image in digits.pool.inputs / 255}
+    used = [tuple(image.flatten().tolist()) for image in seen]
+    assert len(used) == len(set(used)) == len(pool) // 32 * 32
+    assert set(used) <= pool
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_steps_on_the_same_tensors_give_the_same_numbers(digits: Division, model: str) -> None:
+    def trained(*, capture: bool) -> Any:
+        builder = open_model(model, digits.problem)
+        every = recipe(digits, **DRAWING)
+        return train(every, digits, builder, 3, 0, lambda *_: False, capture=capture)
+
+    assert trained(capture=True) == trained(capture=False)
+
+
+def test_a_step_always_works_on_the_same_tensors(digits: Division) -> None:
+    made = begun(digits, "mlp")
+    places = set()
+
+    def step(inputs: Tensor, targets: Tensor) -> Tensor:
+        places.add((inputs.data_ptr(), targets.data_ptr()))
+        return train_step(made, inputs, targets)
+
+    train_epoch(made, StaticStep(made, step))
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_half_precision_learns_too(
+    digits: Division, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    def value() -> float:
+        builder = open_model(model, digits.problem)
+        return train(recipe(digits), digits, builder, 8, 0, lambda *_: False).value
+
+    single = value()
+    monkeypatch.setattr(
+        loop, "_precision", lambda device: torch.autocast(device.type, torch.bfloat16)
+    )
+    assert single > 0.7
+    assert value() == pytest.approx(single, abs=0.05)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_joined_parameters_take_the_same_steps(
+    digits: Division, monkeypatch: pytest.MonkeyPatch, model: str, optimizer: str
+) -> None:
+    def weights() -> Tensor:
+        made = begun(digits, model, **{**DRAWING, "gradient_clip": "none", "optimizer": optimizer})
+        for _ in range(2):
+            train_epoch(made, partial(train_step, made))
+        return torch.cat([parameter.detach().flatten() for parameter in made.network.parameters()])
+
+    together = weights()
+    monkeypatch.setattr(training, "joined", lambda network: list(network.parameters()))
+    assert together.equal(weights())
+
+
+def test_parameters_are_views_of_what_the_optimizer_steps_on() -> None:
+    first, last = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+    network = nn.Sequential(first, nn.Flatten(), last)
+    network.to(memory_format=torch.channels_last)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    last.bias.requires_grad_(False)
+    (flat,) = joined(network)
+    assert flat.numel() == sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert all(p.equal(old) for p, old in zip(network.parameters(), before, strict=True))
+    assert first.weight.is_contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        flat.zero_()
+    assert not first.weight.any() and not last.weight.any()
+    assert last.bias.equal(before[-1])
+
+
+def test_parameters_of_other_types_stay_as_they_are() -> None:
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2).double())
+    assert len(joined(network)) == 4
+
+
+@pytest.mark.parametrize(("every", "measured"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4])])
+def test_the_objective_is_measured_now_and_then_and_at_the_end(
+    digits: Division, every: int, measured: list[int]
+) -> None:
+    curve: dict[int, float | None] = {}
+
+    def report(epoch: int, value: float | None, take: object) -> bool:
+        curve[epoch] = value
+        return False
+
+    builder = open_model("mlp", digits.problem)
+    outcome = train(recipe(digits), digits, builder, 5, 0, report, every=every)
+    assert [epoch for epoch, value in curve.items() if value is not None] == measured
+    assert list(curve) == [0, 1, 2, 3, 4]
+    assert outcome.value == curve[4]
+
+
+def test_the_rest_of_a_part_that_no_batch_takes_differs_by_epoch(digits: Division) -> None:
+    few = digits._replace(pool=Part(digits.pool.inputs[:100], digits.pool.targets[:100]))
+    made = begun(few, "mlp")
+    first, second = ([inputs for inputs, _ in batches(made)] for _ in range(2))
+    assert len(first) == len(second) == 1
+    assert not first[0].equal(second[0])
