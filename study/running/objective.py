@@ -12,7 +12,7 @@ from storage.arms import CONTRAST, read_arms
 from storage.ledger import Claim, LostClaimError
 from storage.patience import StorageLostError
 from storage.studies import Study
-from storage.tables import read_frozen, read_trials
+from storage.tables import read_frozen
 from storage.trials import LiveTrial, begin_trial, hand_back, resume_trial
 from study.running.course import Course, measured_every
 from study.running.design import designed
@@ -114,7 +114,7 @@ def _limits(bench: Bench, claim: Claim) -> dict[int, float]:
     """Below what a run is given up: of the search alone."""
     if claim.run.phase != "search":
         return {}
-    return thresholds(read_trials(bench.study), bench.epochs)
+    return thresholds(read_frozen(bench.study), bench.epochs)
 
 
 def _train(bench: Bench, trial: LiveTrial, course: Course) -> Outcome | str:

@@ -3,20 +3,23 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-from storage.tables import Trial
+from optuna.trial import FrozenTrial, TrialState
 
 QUARTILE = 0.75
 WARM_UP = 0.25
 """Share of the epochs before which no run is given up: good runs may start slowly."""
 
 
-def thresholds(trials: Sequence[Trial], epochs: int) -> dict[int, float]:
+def thresholds(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:
     """Epoch -> the objective below which a run is not worth going on.
 
     It is the top quartile of the measured, never pruned, curves at the same epoch.
     """
-    curves = [trial.curve for trial in trials if trial.phase == "measure" and trial.complete]
+    curves = [
+        trial.intermediate_values
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.user_attrs.get("phase") == "measure"
+    ]
     return {
         epoch: float(np.quantile(values, QUARTILE))
         for epoch in range(int(np.ceil(epochs * WARM_UP)), epochs)

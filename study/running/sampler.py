@@ -1,12 +1,14 @@
 """The search phase: which configuration to try next, given what was measured."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from copy import copy
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces.space import Config, Space
 
@@ -14,18 +16,46 @@ WINDOW = 1000
 """Trials that the sampler looks at, the latest ones: its cost grows with them."""
 
 
+class _History(InMemoryStorage):
+    """A study in memory that begins with trials of another one, as they are.
+
+    `Study.add_trials` copies every distribution of every trial: three quarters of the time of a
+    proposal after 1,000 trials.
+    """
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        count = len(trials)
+        self._history = [_numbered(trial, i - count) for i, trial in enumerate(trials)]
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The history, not to be changed, and what has been asked for since."""
+        own = super().get_all_trials(study_id, deepcopy, states)
+        return [t for t in self._history if states is None or t.state in states] + own
+
+
+def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
+    """The same trial under a number that no trial asked for has."""
+    renamed = copy(trial)
+    renamed.number = number
+    return renamed
+
+
 def propose(space: Space, trials: Sequence[FrozenTrial], seed: int) -> Config:
     """The next configuration by the tree-structured Parzen estimator (Bergstra et al., 2011).
 
-    The trials are copied into a study in memory, so that a proposal costs no transaction and the
-    trial can be written whole. Running trials count as bad ones (the constant liar), which keeps
+    They are put into a study in memory, so that a proposal costs no transaction and the trial can
+    be written whole. Running trials count as bad ones (the constant liar), which keeps
     workers apart.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # group=True says so
         sampler = TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
-    study = optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(), sampler=sampler, direction="maximize"
-    )
-    study.add_trials([trial for trial in trials[-WINDOW:] if trial.params])
+    history = _History([trial for trial in trials[-WINDOW:] if trial.params])
+    study = optuna.create_study(storage=history, sampler=sampler, direction="maximize")
     return space.suggest(study.ask())

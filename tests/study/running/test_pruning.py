@@ -1,21 +1,14 @@
-from storage.tables import Trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from study.running.pruning import is_hopeless, thresholds
 
 
-def trial(phase: str, curve: list[float], state: str = "COMPLETE") -> Trial:
-    return Trial(
-        number=0,
-        state=state,
-        phase=phase,
-        row=0,
-        repeat=0,
-        seed=0,
-        parameters={},
-        value=curve[-1],
-        metrics={},
-        curve=dict(enumerate(curve)),
-        time_s=1.0,
-        attributes={},
+def trial(phase: str, curve: list[float], state: str = "COMPLETE") -> FrozenTrial:
+    return create_trial(
+        state=TrialState[state],
+        value=curve[-1] if state == "COMPLETE" else None,
+        user_attrs={"phase": phase},
+        intermediate_values=dict(enumerate(curve)),
     )
 
 
