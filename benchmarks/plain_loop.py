@@ -57,8 +57,8 @@ class Images(Dataset[tuple[Any, int]]):
 class Loop:
     """All that the example's `objective` needs to know of a study of ours."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
+    def __init__(self, prepared: Prepared, device: str = "cpu") -> None:
+        self._prepared, self._device = prepared, torch.device(device)
         self._data = training_division(
             prepared.dataset, prepared.definition.seed, torch.device("cpu")
         )
@@ -75,37 +75,54 @@ class Loop:
 
     def objective(self, trial: optuna.Trial, seed: int) -> float:
         """Train one configuration; the accuracy after its last epoch."""
+
+        def report(accuracy: float, epoch: int) -> None:
+            trial.report(accuracy, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        recipe = self._prepared.space.build(trial.params, self._data.problem)
+        return self.train(recipe, seed, report)
+
+    def train(self, recipe: Recipe, seed: int, report: Callable[[float, int], None]) -> float:
+        """The accuracy after the last epoch; chance where the loss is not finite."""
         torch.manual_seed(seed)
-        data, epochs = self._data, self._prepared.definition.epochs
-        recipe = self._prepared.space.build(trial.params, data.problem)
+        data, epochs, device = self._data, self._prepared.definition.epochs, self._device
         chosen = recipe.split(data.pool.targets, generator(seed, "split"))
         part = Part(data.pool.inputs[chosen], data.pool.targets[chosen])
-        network = self._prepared.model(
-            recipe, data.problem, generator(seed, "weights"), generator(seed, "dropout")
-        )
+        weights, dropout = generator(seed, "weights"), generator(seed, "dropout", device)
+        network = self._prepared.model(recipe, data.problem, weights, dropout).to(device)
         train_loader, valid_loader = self._loaders(recipe, part)
         optimizer = recipe.optimizer(list(network.parameters()))
         steps = epochs * len(train_loader)
         rates = LambdaLR(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
         )
-        weights: list[Tensor] = [weight for weight in network.parameters() if weight.dim() > 1]
+        penalized: list[Tensor] = [weight for weight in network.parameters() if weight.dim() > 1]
         for epoch in range(epochs):
             network.train()
             for inputs, targets in train_loader:
                 optimizer.zero_grad()
-                loss = recipe.loss(network(inputs), targets)
+                loss = recipe.loss(network(inputs.to(device)), targets.to(device))
                 loss.backward()
-                recipe.penalize(weights)
+                recipe.penalize(penalized)
                 optimizer.step()
                 rates.step()
-            accuracy = _accuracy(network, valid_loader)
+            accuracy = self._accuracy(network, valid_loader)
             if not loss.isfinite():
                 return chance(data.validation.targets, data.problem)
-            trial.report(accuracy, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
+            report(accuracy, epoch)
         return accuracy
+
+    def _accuracy(self, network: nn.Module, loader: DataLoader[Any]) -> float:
+        network.eval()
+        correct = samples = 0
+        with torch.no_grad():
+            for inputs, targets in loader:
+                outputs = network(inputs.to(self._device))
+                correct += int(outputs.argmax(dim=1).cpu().eq(targets).sum().item())
+                samples += len(targets)
+        return correct / samples
 
     def _loaders(self, recipe: Recipe, part: Part) -> tuple[DataLoader[Any], DataLoader[Any]]:
         height, width = part.inputs.shape[2:]
@@ -130,16 +147,6 @@ class Loop:
             ),
             DataLoader(Images(self._data.validation, transforms.Compose(prepared)), batch_size),
         )
-
-
-def _accuracy(network: nn.Module, loader: DataLoader[Any]) -> float:
-    network.eval()
-    correct = samples = 0
-    with torch.no_grad():
-        for inputs, targets in loader:
-            correct += int(network(inputs).argmax(dim=1).eq(targets).sum().item())
-            samples += len(targets)
-    return correct / samples
 
 
 def _taken_apart(seam: Any) -> tuple[Any, dict[str, float]]:

@@ -80,7 +80,7 @@ def compare(name: str, rounds: int, per_core: bool) -> list[Round]:
     workload = WORKLOADS[name]
     found = []
     with TemporaryDirectory() as folder:
-        definition = _definition(workload, Path(folder))
+        definition = definition_of(workload, Path(folder))
         prepared = prepare(definition)
         for number in range(rounds):
             rows = range(number * workload.rows, (number + 1) * workload.rows)
@@ -132,7 +132,8 @@ def _shared(rows: range) -> list[range]:
     return [rows[core::CORES] for core in range(CORES)]
 
 
-def _definition(workload: Workload, folder: Path) -> Definition:
+def definition_of(workload: Workload, folder: Path) -> Definition:
+    """Its study; images are written to the folder."""
     source = "digits"
     if workload.shape is not None:
         count, side, channels = workload.shape

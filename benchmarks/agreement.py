@@ -1,0 +1,121 @@
+"""Is accuracy bought with speed? The same configurations of digits by the plain loop and by ours.
+
+The rows of a `quick` study are trained by the loop of Optuna's own example, and three times by
+ours, with other seeds each time. Each is compared with the others of ours: what ours differ by is
+seed noise, and the plain loop must not differ by more. r is the correlation over rows, "ranks"
+Spearman's of the factors' shares, both the mean over the others.
+
+python -m benchmarks.agreement [--rows 128]
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import spearmanr, t
+
+from benchmarks.machine import cores, machine
+from benchmarks.plain_loop import Loop
+from benchmarks.simulations import trial_of
+from study.analysis.headline import analyse
+from study.running.course import measured_every
+from study.running.design import designed
+from study.running.preparation import Prepared, prepare
+from study.running.settings import Definition
+from study.training.division import training_division
+from study.training.loop import train
+from study.training.randomness import derive_seed
+
+Values = NDArray[np.float64]
+SEEDS = ("first seeds", "second seeds", "third seeds")
+
+
+class Found(NamedTuple):
+    """values: accuracy of every row. shares: of every factor, by name."""
+
+    values: Values
+    shares: dict[str, float]
+
+
+def plain(rows: list[int]) -> list[float]:
+    """Validation accuracy of these rows by the plain loop."""
+    prepared = prepare(Definition())
+    configs = [designed(prepared.space, 0, row) for row in rows]
+    seeds = [derive_seed(0, "plain", row) for row in rows]
+    return Loop(prepared).optimize(configs, seeds)
+
+
+def ours(rows: list[int], name: str) -> list[float]:
+    """Validation accuracy of these rows by our loop."""
+    prepared = prepare(Definition())
+    data, epochs = (
+        training_division(prepared.dataset, 0, torch.device("cpu")),
+        prepared.definition.epochs,
+    )
+    found = []
+    for row in rows:
+        recipe = prepared.space.build(designed(prepared.space, 0, row), data.problem)
+        seed, every = derive_seed(0, name, row), measured_every(epochs)
+        never: Callable[..., bool] = lambda *_: False  # noqa: E731
+        found.append(train(recipe, data, prepared.model, epochs, seed, never, every=every).value)
+    return found
+
+
+def shares(prepared: Prepared, values: Values) -> dict[str, float]:
+    """What an analysis of these values says."""
+    trials = [
+        trial_of(row, row, 0, designed(prepared.space, 0, row), float(value))
+        for row, value in enumerate(values)
+    ]
+    answer = analyse(trials, prepared.space.describe(), seed=0, jobs=cores())
+    return {factor.name: factor.share for factor in answer.factors}
+
+
+def main(rows: int = 128) -> None:
+    """Print how far apart they are."""
+    parts = [list(range(rows))[core :: 4 * cores()] for core in range(4 * cores())]
+    values: dict[str, Values] = {}
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        for name in (*SEEDS, "plain loop"):
+            made = (
+                pool.map(plain, parts)
+                if name == "plain loop"
+                else pool.map(ours, parts, [name] * len(parts))
+            )
+            values[name] = np.empty(rows)
+            for part, accuracies in zip(parts, made, strict=True):
+                values[name][part] = accuracies
+    prepared = prepare(Definition())
+    found = {name: Found(each, shares(prepared, each)) for name, each in values.items()}
+    table = Table("", "mean", "best", "minus ours", "95 % interval", "r", "ranks", "leading")
+    for name, (each, share) in found.items():
+        others = [found[seeds] for seeds in SEEDS if seeds != name]
+        lost = each - np.mean([other.values for other in others], axis=0)
+        half = t.ppf(0.975, rows - 1) * lost.std(ddof=1) / rows**0.5
+        order = sorted(share, key=lambda factor: -share[factor])
+        ranks = [
+            spearmanr([other.shares[f] for f in order], [share[f] for f in order]).statistic
+            for other in others
+        ]
+        table.add_row(
+            name,
+            f"{each.mean():.4f}",
+            f"{each.max():.4f}",
+            f"{lost.mean():+.4f}",
+            f"{lost.mean() - half:+.4f} to {lost.mean() + half:+.4f}",
+            f"{np.mean([np.corrcoef(each, other.values)[0, 1] for other in others]):.3f}",
+            f"{np.mean(ranks):.2f}",
+            ", ".join(order[:4]),
+        )
+    Console(width=130).print(machine(), table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

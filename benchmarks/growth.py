@@ -1,0 +1,118 @@
+"""What a run costs besides its training, and what looking costs, as a study grows.
+
+Simulated studies of digits with so many trials; then one worker does more runs, of the measuring
+and of the search phase, with training replaced by nothing: what is left is claim, configuration
+(the search sampler's, or the design's) and storage. `status`, `importance --json` from what is kept
+and `report` are whole processes.
+
+python -m benchmarks.growth [TRIALS ...] [--look]
+"""
+
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, NamedTuple
+from unittest.mock import patch
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.crews import databases, instead_of_training, stub
+from benchmarks.machine import machine
+from benchmarks.reports import timed
+from benchmarks.studies import EPOCHS, simulate
+from storage.database import open_database
+from storage.ledger import Claim, Run
+from storage.studies import Study, load_study
+from study.running import objective, worker
+from study.running.objective import Bench
+from study.running.preparation import prepare
+from study.running.settings import Definition
+from study.running.stopping import Stop
+from study.running.timing import Timing
+from study.running.worker import open_bench, work
+
+MEASURED, SEARCHED = 60, 20
+"""Runs that are timed of each phase."""
+
+
+class Cost(NamedTuple):
+    """Milliseconds of a run: wall time, and of the worker's processor."""
+
+    wall: float
+    processor: float
+
+
+def costs(url: str, trials: int) -> dict[str, Cost]:
+    """Medians by phase, of a worker that has worked on the study before."""
+    name = f"of {trials}"
+    simulate(url, trials, name=name).database.close()
+    study = load_study(open_database(url, patience_s=60), name)
+    definition = Definition(source="digits", space="documented", epochs=EPOCHS)
+    bench = open_bench(study, prepare(definition), "cpu", 0, Timing())
+    found = {
+        "measure": _timed(study, bench, [Run("measure", trials + i) for i in range(MEASURED)]),
+        "search": _timed(study, bench, [Run("search", i) for i in range(SEARCHED)]),
+    }
+    study.database.close()
+    return found
+
+
+def _timed(study: Study, bench: Bench, runs: list[Run]) -> Cost:
+    study.ledger.plan(runs)
+    spent: list[Cost] = []
+    original = objective.run
+
+    def watched(bench: Bench, claim: Claim, stop: Stop) -> str | None:
+        reason = original(bench, claim, stop)
+        spent.append(Cost(time.perf_counter(), time.process_time()))
+        return reason
+
+    with patch.object(worker, "run", watched):
+        work(study, bench, Stop(None))
+    gaps = [Cost(b.wall - a.wall, b.processor - a.processor) for a, b in pairwise(spent)]
+    return Cost(*(1000 * statistics.median(column) for column in zip(*gaps, strict=True)))
+
+
+def main(
+    trials: Annotated[list[int] | None, typer.Argument()] = None,
+    look: Annotated[bool, typer.Option(help="Time status, importance and report too.")] = False,
+) -> None:
+    """Print a table by number of trials."""
+    sizes = trials or [100, 1000, 5000]
+    table = Table(
+        "database",
+        "trials",
+        "measure: ms of a run",
+        "processor",
+        "search: ms of a run",
+        "processor",
+    )
+    looks = Table("trials", "status, s", "importance --json, s", "report, s")
+    with TemporaryDirectory() as folder, databases(Path(folder)) as urls:
+        if look:
+            for size in sizes:
+                url = f"sqlite:///{folder}/{size}.db"
+                simulate(url, size).database.close()
+                timed("importance", url)
+                verbs = ("status", "importance", "report")
+                seconds = [
+                    statistics.median(timed(verb, url)[0] for _ in range(3)) for verb in verbs
+                ]
+                looks.add_row(f"{size:,}", *(f"{s:.2f}" for s in seconds))
+        instead_of_training(stub(0))
+        for database, url in urls.items():
+            for size in sizes:
+                found = costs(url, size)
+                cells = [f"{ms:.1f}" for phase in found.values() for ms in phase]
+                table.add_row(database, f"{size:,}", *cells)
+    Console(width=110).print(machine(), table)
+    if look:
+        Console(width=110).print(looks)
+
+
+if __name__ == "__main__":
+    typer.run(main)

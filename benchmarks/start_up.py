@@ -1,0 +1,61 @@
+"""How long it takes until something is seen: whole processes, medians.
+
+python -m benchmarks.start_up [--times 5]
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import machine
+from storage.database import open_database
+from storage.ledger import Run
+from storage.studies import create_study
+from study.running.preparation import prepare
+from study.running.settings import Definition
+
+PROGRAM = Path(__file__).parents[1] / "run_study.py"
+
+
+def main(times: int = 5) -> None:
+    """Print seconds from the command to its end."""
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/studies.db"
+        prepared = prepare(Definition(epochs=1))
+        study = create_study(open_database(url, create=True), "one", prepared.stamp())
+        table = Table("command", "seconds", "from", "to")
+        for name, words in {
+            "--help": ["--help"],
+            "status": ["status", "--storage", url],
+            "worker, to the end of its first run": ["worker", "--storage", url, "--workers", "1"],
+        }.items():
+            spent = []
+            for row in range(times):
+                if words[0] == "worker":
+                    study.ledger.plan([Run("measure", row)])
+                study.database.close()
+                spent.append(seconds(words, Path(folder)))
+            table.add_row(name, *(f"{f(spent):.2f}" for f in (statistics.median, min, max)))
+        assert study.ledger.progress()["measure"].done == times
+        study.database.close()
+    Console(width=110).print(machine(), table)
+
+
+def seconds(words: list[str], folder: Path) -> float:
+    """Of a whole process, which must end well."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, str(PROGRAM), *words], cwd=folder, check=True, capture_output=True
+    )
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    typer.run(main)

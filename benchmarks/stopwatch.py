@@ -1,0 +1,96 @@
+"""How long a process spends in which stage: functions are timed where they stand."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from search_spaces.recipe import Recipe
+from search_spaces.space import Space
+from storage.ledger import Ledger
+from storage.trials import LiveTrial
+from study.running import objective
+from study.running.course import Course
+from study.training import loop
+
+Place = tuple[Any, str, str]
+"""(who owns it, its name, the stage that it belongs to)."""
+
+OPTIMIZERS = tuple(
+    getattr(torch.optim, name) for name in ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
+)
+
+STAGES = (
+    "data", "augmentation", "forward", "backward", "optimizer", "evaluation", "metrics",
+    "building", "checkpoints", "storage", "sampler",
+)  # fmt: skip
+
+PLACES: tuple[Place, ...] = (
+    (loop, "as_numbers", "data"),
+    (loop, "augmented", "augmentation"),
+    (loop, "train_step", "forward"),  # what is left of a step without the others
+    (torch.Tensor, "backward", "backward"),
+    *((kind, "step", "optimizer") for kind in (*OPTIMIZERS, LambdaLR)),
+    (loop, "predict", "evaluation"),
+    (loop, "objective", "evaluation"),
+    (loop, "measure", "metrics"),
+    (loop, "confusion", "metrics"),
+    (loop, "prepare", "building"),
+    (objective, "designed", "building"),
+    (Course, "_keep", "checkpoints"),
+    (Ledger, "claim", "storage"),
+    (objective, "begin_trial", "storage"),
+    (objective, "resume_trial", "storage"),
+    *((LiveTrial, name, "storage") for name in ("report", "complete", "prune", "fail")),
+    (objective, "read_frozen", "storage"),
+    (objective, "propose", "sampler"),
+    (objective, "_limits", "sampler"),
+)
+"""The stages of a run; all else is "loop"."""
+
+
+class Stopwatch:
+    """Seconds of every stage, without those of stages inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside: list[float] = []
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, its time counted."""
+
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            self._inside.append(0.0)
+            try:
+                return function(*arguments, **named)
+            finally:
+                spent = time.perf_counter() - began
+                self.seconds[stage] += spent - self._inside.pop()
+                if self._inside:
+                    self._inside[-1] += spent
+
+        return wrapper
+
+    @contextmanager
+    def watching(self, places: Iterable[Place] = PLACES) -> Iterator[None]:
+        """Time what stands in these places meanwhile, and penalties and clipping with it."""
+        build = Space.build
+
+        def watched(space: Space, *arguments: Any) -> Recipe:
+            recipe = build(space, *arguments)
+            penalize, clip = (self.timed("optimizer", f) for f in (recipe.penalize, recipe.clip))
+            return replace(recipe, penalize=penalize, clip=clip)
+
+        with ExitStack() as stack:
+            stack.enter_context(patch.object(Space, "build", self.timed("building", watched)))
+            for owner, name, stage in places:
+                timed = self.timed(stage, getattr(owner, name))
+                stack.enter_context(patch.object(owner, name, timed))
+            yield
