@@ -25,7 +25,7 @@ from benchmarks.stopwatch import STAGES, Stopwatch
 from benchmarks.whole_studies import WORKLOADS, definition_of
 from storage.database import open_database
 from storage.ledger import Run
-from storage.studies import create_study
+from storage.studies import create_study, load_study
 from study.running.allocator import keep_freed_memory
 from study.running.design import designed
 from study.running.preparation import Prepared, prepare
@@ -77,11 +77,9 @@ def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = Non
     for name in names:
         with TemporaryDirectory() as folder:
             prepared = prepare(definition_of(WORKLOADS[name], Path(folder)))
-            study = create_study(
-                open_database(f"sqlite:///{folder}/studies.db", create=True),
-                "runs",
-                prepared.stamp(),
-            )
+            url = f"sqlite:///{folder}/studies.db"
+            create_study(open_database(url, create=True), "runs", prepared.stamp())
+            study = load_study(open_database(url, patience_s=60), "runs")  # as a worker does
             bench = open_bench(study, prepared, "cpu", 0, Timing())
             study.ledger.plan([Run("measure", rows)])
             work(study, bench, Stop(None))  # what only the first run of a worker waits for

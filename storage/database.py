@@ -9,7 +9,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Index, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
@@ -131,18 +131,26 @@ def lock_study(connection: Connection, study_id: int) -> None:
 
 
 def make_table(database: Database, table: Table) -> None:
-    """Make a table of our own where it is missing, whoever else does so at the moment."""
+    """Make a table of our own, and its indexes, where missing, whoever else does at the moment."""
+    wanted: list[Table | Index] = [table, *table.indexes]
 
     def attempt(again: bool) -> None:
-        if inspect(database.engine).has_table(table.name):
-            return
-        try:
-            table.create(database.engine)
-        except DatabaseError:
-            if not inspect(database.engine).has_table(table.name):
-                raise
+        for missing in wanted:
+            try:
+                missing.create(database.engine, checkfirst=True)
+            except DatabaseError:
+                if missing.name not in _names(database.engine, table):
+                    raise
 
     persist(database, attempt)
+
+
+def _names(engine: Engine, table: Table) -> set[str | None]:
+    """The table's and its indexes', where they are in the database."""
+    found = inspect(engine)
+    if not found.has_table(table.name):
+        return set()
+    return {table.name, *(index["name"] for index in found.get_indexes(table.name))}
 
 
 def _check_file(url: URL, create: bool) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import inspect
 
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.ledger import (
     DONE,
     WAITING,
@@ -166,3 +167,24 @@ def test_planning_by_several_at_once_plans_once(ledger: Ledger) -> None:
     assert sum(added) == 40
     for own in workers:
         own.database.close()
+
+
+def test_the_next_run_is_found_without_looking_at_all(database: Database) -> None:
+    ledger = open_ledger(database, 1)
+    with database.engine.connect() as connection:
+        words = str(ledger._next(1).compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}").all()
+    touched = [row.detail for row in plan if "training_factor_runs" in row.detail]
+    assert len(touched) == 4, "a phase each"
+    assert all("training_factor_runs_next (study_id=? AND state=? AND" in one for one in touched)
+
+
+def test_a_ledger_of_before_gets_its_index(any_study: Study) -> None:
+    database, table = any_study.database, "training_factor_runs"
+    any_study.ledger.plan(RUNS)
+    (index,) = inspect(database.engine).get_indexes(table)
+    on = f" ON {table}" if database.engine.dialect.name == "mysql" else ""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP INDEX {index['name']}{on}")
+    assert open_ledger(database, any_study.study_id).progress() == any_study.ledger.progress()
+    assert inspect(database.engine).get_indexes(table) == [index]
