@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     func,
     insert,
     literal,
@@ -57,6 +58,28 @@ _RUNS = Table(
     # In the order in which runs are claimed: the next one is found, not searched for.
     Index("training_factor_runs_next", "study_id", "state", "phase", "attempt", "repeat", "row"),
 )
+
+
+def _in_order() -> Select[tuple[object, ...]]:
+    """The first `rows` that wait: of each phase by the index, and of these the first phase's.
+
+    What was begun before comes last in its phase: it may be what ended its worker.
+    """
+    firsts = [
+        select(_RUNS, literal(i).label("precedence"))
+        .where(_RUNS.c.study_id == bindparam("study"), _RUNS.c.state == WAITING)
+        .where(_RUNS.c.phase == phase)
+        .order_by(_RUNS.c.attempt, _RUNS.c.repeat, _RUNS.c.row)
+        .limit(bindparam("rows", type_=Integer))
+        .subquery()
+        for i, phase in enumerate(PHASES)
+    ]
+    found = union_all(*(select(first) for first in firsts)).subquery()
+    order = (found.c[name] for name in ("precedence", "attempt", "repeat", "row"))
+    return select(found).order_by(*order).limit(bindparam("rows", type_=Integer))
+
+
+_NEXT = _in_order()
 
 
 class Run(NamedTuple):
@@ -153,7 +176,8 @@ class Ledger(NamedTuple):
         lost = 0
         while True:
             with self.database.engine.begin() as connection:
-                found = connection.execute(self._next(1 + lost)).all()
+                given = {"study": self.study_id, "rows": 1 + lost}
+                found = connection.execute(_NEXT, given).all()
                 if not found:
                     return None
                 row = random.choice(found)
@@ -270,23 +294,6 @@ class Ledger(NamedTuple):
             _RUNS.c.row == run.row,
             _RUNS.c.repeat == run.repeat,
         )
-
-    def _next(self, rows: int) -> Select[tuple[object, ...]]:
-        """The first of the waiting: of each phase by the index, and of these the first phase's.
-
-        What was begun before comes last in its phase: it may be what ended its worker.
-        """
-        firsts = [
-            select(_RUNS, literal(i).label("precedence"))
-            .where(self._mine, _RUNS.c.state == WAITING, _RUNS.c.phase == phase)
-            .order_by(_RUNS.c.attempt, _RUNS.c.repeat, _RUNS.c.row)
-            .limit(rows)
-            .subquery()
-            for i, phase in enumerate(PHASES)
-        ]
-        found = union_all(*(select(first) for first in firsts)).subquery()
-        order = (found.c[name] for name in ("precedence", "attempt", "repeat", "row"))
-        return select(found).order_by(*order).limit(rows)
 
 
 def open_ledger(database: Database, study_id: int) -> Ledger:

@@ -9,6 +9,7 @@ from sqlalchemy import inspect
 
 from storage.database import Database, open_database
 from storage.ledger import (
+    _NEXT,
     DONE,
     WAITING,
     Claim,
@@ -170,9 +171,10 @@ def test_planning_by_several_at_once_plans_once(ledger: Ledger) -> None:
 
 
 def test_the_next_run_is_found_without_looking_at_all(database: Database) -> None:
-    ledger = open_ledger(database, 1)
+    open_ledger(database, 1)
     with database.engine.connect() as connection:
-        words = str(ledger._next(1).compile(connection, compile_kwargs={"literal_binds": True}))
+        given = _NEXT.params(study=1, rows=1)
+        words = str(given.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}").all()
     touched = [row.detail for row in plan if "training_factor_runs" in row.detail]
     assert len(touched) == 4, "a phase each"
