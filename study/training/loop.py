@@ -125,6 +125,7 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
     """The training part in a new order, batch by batch as steps take it; see `augmented`.
 
     Whole batches only, so that every step has the same shape; what is left over differs by epoch.
+    Several are made at once, and samples are mixed with partners from any of them.
     """
     recipe, size, device = training.recipe, training.batch_size, training.inputs.device
     samples = torch.randperm(len(training.inputs), generator=training.draws["order"], device=device)
