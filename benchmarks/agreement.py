@@ -8,7 +8,6 @@ Spearman's of the factors' shares, both the mean over the others.
 python -m benchmarks.agreement [--rows 128]
 """
 
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
@@ -55,17 +54,19 @@ def plain(rows: list[int]) -> list[float]:
 def ours(rows: list[int], name: str) -> list[float]:
     """Validation accuracy of these rows by our loop."""
     prepared = prepare(Definition())
-    data, epochs = (
-        training_division(prepared.dataset, 0, torch.device("cpu")),
-        prepared.definition.epochs,
-    )
+    data = training_division(prepared.dataset, 0, torch.device("cpu"))
+    epochs = prepared.definition.epochs
     found = []
     for row in rows:
         recipe = prepared.space.build(designed(prepared.space, 0, row), data.problem)
         seed, every = derive_seed(0, name, row), measured_every(epochs)
-        never: Callable[..., bool] = lambda *_: False  # noqa: E731
-        found.append(train(recipe, data, prepared.model, epochs, seed, never, every=every).value)
+        outcome = train(recipe, data, prepared.model, epochs, seed, _never, every=every)
+        found.append(outcome.value)
     return found
+
+
+def _never(*_: object) -> bool:
+    return False
 
 
 def shares(prepared: Prepared, values: Values) -> dict[str, float]:
