@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,12 +17,12 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.processes import ENTRY
 from benchmarks.studies import simulate
 from study.reporting.analyses import answer_of
 from study.reporting.publication import CHART, figure_of, publish
 from tests.browser import ARGUMENTS, chromium_path
 
-ENTRY = Path(__file__).parents[1] / "run_study.py"
 LOOKS = 5
 FORGETFUL = 3
 """Looks until a browser has compiled the dashboard's 6 MB of program for good."""

@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -185,8 +185,9 @@ ROWS = {1: resident, 2: captured, 3: precision, 4: crowd, 7: outside, 8: exhaust
 digits with `--device cuda` and `--device cpu`, of which `compare` shows the shares."""
 
 
-def places(images: Path | None) -> Iterator[Place]:
-    """The one place to measure at."""
+@contextmanager
+def opened(images: Path | None) -> Iterator[Place]:
+    """The place to measure at."""
     with TemporaryDirectory() as folder:
         random = definition_of(Workload("cnn:small", EPOCHS, (20_000, 32, 3), 0, 0), Path(folder))
         source = str(images) if images else random.source
@@ -206,7 +207,7 @@ def main(
     if not torch.cuda.is_available():
         print("no GPU")
         return
-    for place in places(images):
+    with opened(images) as place:
         for number in only or ROWS:
             print(f"{number}. {ROWS[number].__doc__}: {ROWS[number](place)}", flush=True)
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.crews import databases, instead_of_training, stub
 from benchmarks.machine import machine
-from benchmarks.reports import timed
+from benchmarks.processes import asked
 from benchmarks.studies import EPOCHS, simulate
 from storage.database import open_database
 from storage.ledger import Claim, Run
@@ -97,10 +97,10 @@ def main(
             for size in sizes:
                 url = f"sqlite:///{folder}/{size}.db"
                 simulate(url, size).database.close()
-                timed("importance", url)
+                asked("importance", url)
                 verbs = ("status", "importance", "report")
                 seconds = [
-                    statistics.median(timed(verb, url)[0] for _ in range(3)) for verb in verbs
+                    statistics.median(asked(verb, url)[0] for _ in range(3)) for verb in verbs
                 ]
                 looks.add_row(f"{size:,}", *(f"{s:.2f}" for s in seconds))
         instead_of_training(stub(0))

@@ -4,7 +4,6 @@ python -m benchmarks.reports [ROWS ...]
 """
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,10 +13,9 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.processes import asked
 from benchmarks.studies import simulate
 from tests.browser import ARGUMENTS, chromium_path
-
-ENTRY = Path(__file__).parents[1] / "run_study.py"
 
 
 def main() -> None:
@@ -29,8 +27,8 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             url = f"sqlite:///{folder}/studies.db"
             simulate(url, rows, search=rows // 4).database.close()
-            analysed, _ = timed("importance", url)
-            drawn, document = timed("report", url)
+            analysed, _ = asked("importance", url)
+            drawn, document = asked("report", url)
             found = json.loads(document)
             page = Path(found["page"])
             first, every = look(page)
@@ -40,14 +38,6 @@ def main() -> None:
                 f"{every:.2f}",
             )  # fmt: skip
     Console().print(table)
-
-
-def timed(verb: str, url: str) -> tuple[float, str]:
-    """Seconds of the whole process, and what it printed."""
-    began = time.perf_counter()
-    command = [sys.executable, str(ENTRY), verb, "--storage", url, "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    return time.perf_counter() - began, ended.stdout
 
 
 def look(page: Path) -> tuple[float, float]:

@@ -27,6 +27,7 @@ from storage.database import open_database
 from storage.ledger import Run
 from storage.studies import create_study, load_study
 from study.running.allocator import keep_freed_memory
+from study.running.course import measured_every
 from study.running.design import designed
 from study.running.preparation import Prepared, prepare
 from study.running.stopping import Stop
@@ -63,7 +64,8 @@ def operations(prepared: Prepared, row: int) -> float:
     look = _operations(lambda: predict(training, data.validation.inputs))
     chosen = len(recipe.split(data.pool.targets, torch.Generator().manual_seed(0)))
     steps = prepared.definition.epochs * (chosen // training.batch_size)
-    looks = min(8, prepared.definition.epochs) + chosen / len(data.validation.inputs)
+    measured = -(-prepared.definition.epochs // measured_every(prepared.definition.epochs))
+    looks = measured + chosen / len(data.validation.inputs)
     return 1e-9 * (steps * step + looks * look)
 
 

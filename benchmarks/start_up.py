@@ -4,10 +4,6 @@ python -m benchmarks.start_up [--times 5]
 """
 
 import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
@@ -15,13 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
+from benchmarks.processes import timed
 from storage.database import open_database
 from storage.ledger import Run
 from storage.studies import create_study
 from study.running.preparation import prepare
 from study.running.settings import Definition
-
-PROGRAM = Path(__file__).parents[1] / "run_study.py"
 
 
 def main(times: int = 5) -> None:
@@ -41,20 +36,11 @@ def main(times: int = 5) -> None:
                 if words[0] == "worker":
                     study.ledger.plan([Run("measure", row)])
                 study.database.close()
-                spent.append(seconds(words, Path(folder)))
+                spent.append(timed(*words)[0])
             table.add_row(name, *(f"{f(spent):.2f}" for f in (statistics.median, min, max)))
         assert study.ledger.progress()["measure"].done == times
         study.database.close()
     Console(width=110).print(machine(), table)
-
-
-def seconds(words: list[str], folder: Path) -> float:
-    """Of a whole process, which must end well."""
-    began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, str(PROGRAM), *words], cwd=folder, check=True, capture_output=True
-    )
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

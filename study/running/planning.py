@@ -73,6 +73,6 @@ def _seconds(prepared: Prepared, data: Division, config: Config, epochs: int) ->
     start = time.perf_counter()
     recipe = prepared.space.build(config, data.problem)
     seed = prepared.definition.seed
-    never, every = (lambda *_: False), measured_every(epochs)
-    train(recipe, data, prepared.model, epochs, seed, never, every=every)
+    every = measured_every(epochs)
+    train(recipe, data, prepared.model, epochs, seed, lambda *_: False, every=every)
     return time.perf_counter() - start
