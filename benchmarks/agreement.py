@@ -22,15 +22,15 @@ from scipy.stats import spearmanr, t
 
 from benchmarks.machine import cores, machine
 from benchmarks.plain_loop import Loop
-from benchmarks.simulations import trial_of
-from study.analysis.headline import analyse
-from study.running.course import measured_every
-from study.running.design import designed
-from study.running.preparation import Prepared, prepare
-from study.running.settings import Definition
-from study.training.division import training_division
-from study.training.loop import train
-from study.training.randomness import derive_seed
+from tests.support.simulations import trial_of
+from training_factors.storage.definition import Definition
+from training_factors.study.analysis.importance import analyse
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
+from training_factors.study.running.reporter import evaluation_interval
+from training_factors.study.training.division import training_division
+from training_factors.study.training.loop import train
+from training_factors.study.training.seeds import derive_seed
 
 Values = NDArray[np.float64]
 SEEDS = ("first seeds", "second seeds", "third seeds")
@@ -45,21 +45,21 @@ class Found(NamedTuple):
 
 def plain(rows: list[int]) -> list[float]:
     """Validation accuracy of these rows by the plain loop."""
-    prepared = prepare(Definition())
-    configs = [designed(prepared.space, 0, row) for row in rows]
+    prepared = prepare_study(Definition())
+    configs = [designed_configuration(prepared.space, 0, row) for row in rows]
     seeds = [derive_seed(0, "plain", row) for row in rows]
     return Loop(prepared).optimize(configs, seeds)
 
 
 def ours(rows: list[int], name: str) -> list[float]:
     """Validation accuracy of these rows by our loop."""
-    prepared = prepare(Definition())
+    prepared = prepare_study(Definition())
     data = training_division(prepared.dataset, 0, torch.device("cpu"))
     epochs = prepared.definition.epochs
     found = []
     for row in rows:
-        recipe = prepared.space.build(designed(prepared.space, 0, row), data.problem)
-        seed, every = derive_seed(0, name, row), measured_every(epochs)
+        recipe = prepared.space.build(designed_configuration(prepared.space, 0, row), data.problem)
+        seed, every = derive_seed(0, name, row), evaluation_interval(epochs)
         outcome = train(recipe, data, prepared.model, epochs, seed, _never, every=every)
         found.append(outcome.value)
     return found
@@ -69,10 +69,10 @@ def _never(*_: object) -> bool:
     return False
 
 
-def shares(prepared: Prepared, values: Values) -> dict[str, float]:
+def shares(prepared: PreparedStudy, values: Values) -> dict[str, float]:
     """What an analysis of these values says."""
     trials = [
-        trial_of(row, row, 0, designed(prepared.space, 0, row), float(value))
+        trial_of(row, row, 0, designed_configuration(prepared.space, 0, row), float(value))
         for row, value in enumerate(values)
     ]
     answer = analyse(trials, prepared.space.describe(), seed=0, jobs=cores())
@@ -93,7 +93,7 @@ def main(rows: int = 128) -> None:
             values[name] = np.empty(rows)
             for part, accuracies in zip(parts, made, strict=True):
                 values[name][part] = accuracies
-    prepared = prepare(Definition())
+    prepared = prepare_study(Definition())
     found = {name: Found(each, shares(prepared, each)) for name, each in values.items()}
     table = Table("", "mean", "best", "minus ours", "95 % interval", "r", "ranks", "leading")
     for name, (each, share) in found.items():

@@ -12,12 +12,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.simulations import Simulation, measure
-from search_spaces.problem import Problem
-from search_spaces.space import named_space
-from study.analysis.features import Array
-from study.analysis.headline import analyse
-from study.analysis.lenses import look
+from tests.support.simulations import Simulation, simulate_trials
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import named_space
+from training_factors.study.analysis.features import Array
+from training_factors.study.analysis.importance import analyse
+from training_factors.study.analysis.lenses import compute_lenses
 
 JOBS = os.cpu_count() or 1
 WITH_LENSES = 1000
@@ -31,14 +31,14 @@ def main() -> None:
     for rows in [int(word) for word in sys.argv[1:]] or [512]:
         trials = [
             trial._replace(curve={0: 0.3, 1: trial.value or 0.0})
-            for trial in measure(simulation, rows)
+            for trial in simulate_trials(simulation, rows)
         ]
         start = time.perf_counter()
         answer = analyse(trials, simulation.space, seed=0, jobs=JOBS)
         headline_s, lenses_s = time.perf_counter() - start, ""
         if rows <= WITH_LENSES:
             start = time.perf_counter()
-            look(trials, simulation.space, seed=0, jobs=JOBS)
+            compute_lenses(trials, simulation.space, seed=0, jobs=JOBS)
             lenses_s = f"{time.perf_counter() - start:.1f}"
         used = [
             resource.getrusage(who).ru_maxrss / 1024

@@ -17,11 +17,15 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.processes import ENTRY
-from benchmarks.studies import simulate
-from study.reporting.analyses import answer_of
-from study.reporting.publication import CHART, figure_of, publish
-from tests.browser import ARGUMENTS, chromium_path
+from tests.support.browser import ARGUMENTS, chromium_path
+from tests.support.program import ENTRY
+from tests.support.studies import create_simulated_study
+from training_factors.study.reporting.analyses import answer_of
+from training_factors.study.reporting.dashboard_notes import (
+    CHART_ID,
+    dashboard_figure,
+    save_to_dashboard,
+)
 
 LOOKS = 5
 FORGETFUL = 3
@@ -34,13 +38,13 @@ def main() -> None:
     table = Table("what", "seconds")
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
-        study = simulate(url, trials)
-        chart = figure_of(answer_of(study, jobs=2))
+        study = create_simulated_study(url, trials)
+        chart = dashboard_figure(answer_of(study, jobs=2))
         began = time.perf_counter()
-        publish(study, chart, "## verdict")
+        save_to_dashboard(study, chart, "## verdict")
         table.add_row("chart and note kept", f"{time.perf_counter() - began:.2f}")
         began = time.perf_counter()
-        publish(study, chart, "## verdict")
+        save_to_dashboard(study, chart, "## verdict")
         table.add_row("the same again", f"{time.perf_counter() - began:.3f}")
         study.database.close()
         began = time.perf_counter()
@@ -87,7 +91,7 @@ def look(page: str) -> Iterator[float]:
             opened = browser.new_page()
             began = time.perf_counter()
             opened.goto(page, wait_until="commit")
-            opened.wait_for_selector(f'[id="user-defined-plot:{CHART}"] .bars path')
+            opened.wait_for_selector(f'[id="user-defined-plot:{CHART_ID}"] .bars path')
             yield time.perf_counter() - began
             opened.close()
         browser.close()

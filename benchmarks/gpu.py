@@ -26,21 +26,21 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.machine import machine
 from benchmarks.plain_loop import Loop
 from benchmarks.whole_studies import FULL, Workload, definition_of
-from search_spaces.recipe import Recipe
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import create_study
-from storage.tables import read_trials
-from study.running import objective
-from study.running.launch import Crew, launch
-from study.running.preparation import Prepared, prepare
-from study.running.settings import Definition
-from study.running.stopping import Stop
-from study.running.timing import Timing
-from study.running.worker import open_bench, work
-from study.training import loop
-from study.training.division import Division, training_division
-from study.training.loop import Outcome, train
+from training_factors.search_spaces.recipe import Recipe
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study
+from training_factors.storage.trials import read_trials
+from training_factors.study.running import trial_runner
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
+from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.signals import StopSignal
+from training_factors.study.running.supervisor import WorkerPool, run_workers
+from training_factors.study.running.worker import open_context, work
+from training_factors.study.training import loop
+from training_factors.study.training.division import Division, training_division
+from training_factors.study.training.loop import Outcome, train
 
 BATCH, EPOCHS, SEEDS = 512, 3, 5
 MEMBERS = (8, 32)
@@ -49,7 +49,7 @@ MEMBERS = (8, 32)
 class Place(NamedTuple):
     """A study of images, its data on the GPU, and its baseline with batches of BATCH."""
 
-    prepared: Prepared
+    prepared: PreparedStudy
     data: Division
     recipe: Recipe
     folder: Path
@@ -93,13 +93,15 @@ def crowd(place: Place) -> str:
 
 
 def _crowd(definition: Definition, folder: Path) -> str:
-    prepared, found = prepare(definition), []
+    prepared, found = prepare_study(definition), []
     for workers in (1, 2, 4, 8):
         url = f"sqlite:///{folder}/{workers}.db"
         study = create_study(open_database(url, create=True), "crowd", prepared.stamp())
-        study.ledger.plan([Run("measure", row) for row in range(4 * workers)])
+        study.queue.add([Run("measure", row) for row in range(4 * workers)])
         began = time.perf_counter()
-        launch(study, prepared, Crew(workers, "cuda", url, folder, Timing()), lambda: None)
+        run_workers(
+            study, prepared, WorkerPool(workers, "cuda", url, folder, WorkerTiming()), lambda: None
+        )
         found.append(f"{workers}: {60 * 4 * workers / (time.perf_counter() - began):.0f}")
         study.database.close()
     return "workers: runs in a minute, their start included: " + ", ".join(found)
@@ -117,8 +119,8 @@ def exhausted(place: Place) -> str:
     """8: a run that needs more memory than there is."""
     url = f"sqlite:///{place.folder}/exhausted.db"
     study = create_study(open_database(url, create=True), "exhausted", place.prepared.stamp())
-    study.ledger.plan([Run("measure", row) for row in range(2)])
-    bench = open_bench(study, place.prepared, "cuda", 0, Timing())
+    study.queue.add([Run("measure", row) for row in range(2)])
+    bench = open_context(study, place.prepared, "cuda", 0, WorkerTiming())
     before, calls = torch.cuda.memory_allocated(), list[None]()
 
     def greedy(*arguments: Any, **named: Any) -> Outcome:
@@ -127,8 +129,8 @@ def exhausted(place: Place) -> str:
             torch.empty(2**45, dtype=torch.uint8, device="cuda")
         return train(*arguments, **named)
 
-    with patch.object(objective, "train", greedy):
-        work(study, bench, Stop(None))
+    with patch.object(trial_runner, "train", greedy):
+        work(study, bench, StopSignal(None))
     kept = torch.cuda.memory_allocated() - before
     ended = [(t.state, t.attributes.get("reason", "")) for t in read_trials(study)]
     return f"{ended}; {kept / 2**20:.0f} MB more are in use"
@@ -192,7 +194,7 @@ def opened(images: Path | None) -> Iterator[Place]:
         random = definition_of(Workload("cnn:small", EPOCHS, (20_000, 32, 3), 0, 0), Path(folder))
         source = str(images) if images else random.source
         definition = Definition(source=source, model="cnn", epochs=EPOCHS, fix=FULL)
-        prepared = prepare(definition)
+        prepared = prepare_study(definition)
         data = training_division(prepared.dataset, 0, torch.device("cuda"))
         recipe = prepared.space.build(prepared.space.baseline(), data.problem)
         yield Place(prepared, data, replace(recipe, batch_size=BATCH), Path(folder))

@@ -13,12 +13,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.simulations import EXACT, NOISE, measure
-from study.analysis.answer import PLACEBO, Answer
-from study.analysis.estimands import shapley
-from study.analysis.headline import analyse
-from study.analysis.rows import read_measured
-from study.analysis.significance import p_values
+from tests.support.simulations import EXACT, NOISE, simulate_trials
+from training_factors.search_spaces.description import PLACEBO
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.analysis.importance import analyse
+from training_factors.study.analysis.measurements import read_measured
+from training_factors.study.analysis.sensitivity import shapley
+from training_factors.study.analysis.significance import p_values
 
 JOBS = os.cpu_count() or 1
 NOISE_PART = 0.1
@@ -39,7 +40,7 @@ def accuracy() -> Table:
     table = Table("function", "rows", "R²", "largest error of T", "of the share", "largest T")
     for name, (simulation, total, share) in EXACT.items():
         for rows in (200, 500, 1000):
-            answer = analyse(measure(simulation, rows), simulation.space, seed=0, jobs=JOBS)
+            answer = analyse(simulate_trials(simulation, rows), simulation.space, seed=0, jobs=JOBS)
             found = {factor.name: factor for factor in answer.factors}
             errors = [abs(found[factor].total - exact) for factor, exact in total.items()]
             of_shares = [abs(found[factor].share - exact) for factor, exact in share.items()]
@@ -60,7 +61,7 @@ def coverage(studies: int = 20, rows: int = 256) -> Table:
         exact = share or true_shares(name)
         covered = []
         for seed in range(studies):
-            trials = measure(simulation, rows, seed=seed)
+            trials = simulate_trials(simulation, rows, seed=seed)
             answer = analyse(trials, simulation.space, seed=seed, jobs=JOBS)
             covered += [inside(answer, factor, value) for factor, value in exact.items()]
         table.add_row(name, str(studies), str(rows), str(len(covered)), f"{np.mean(covered):.3f}")
@@ -72,7 +73,7 @@ def null(studies: int = 6, rows: int = 128) -> Table:
     found: list[float] = []
     verdicts = []
     for seed in range(studies):
-        trials = measure(NOISE, rows, seed=seed)
+        trials = simulate_trials(NOISE, rows, seed=seed)
         study = read_measured(trials, NOISE.space, seed)
         own = p_values(study.rows, study.layout, study.by_factor, JOBS)
         found += [p for name, p in own.items() if name != "placebo"]
@@ -90,7 +91,7 @@ def inside(answer: Answer, factor: str, value: float) -> bool:
 def true_shares(name: str) -> dict[str, float]:
     """Shapley shares of the function itself, from so many walks that their error is 0.002."""
     simulation, _, _ = EXACT[name]
-    study = read_measured(measure(simulation, 64), simulation.space, 0)
+    study = read_measured(simulate_trials(simulation, 64), simulation.space, 0)
     asked = shapley(study.layout, study.by_factor, 2**15, seed=1)
     shares = asked.of(simulation.function(asked.features.astype(np.float64)))
     found = dict(zip(study.by_factor, shares.tolist(), strict=True))

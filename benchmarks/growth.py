@@ -20,20 +20,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.crews import databases, instead_of_training, stub
 from benchmarks.machine import machine
 from benchmarks.processes import asked
-from benchmarks.studies import EPOCHS, simulate
-from storage.database import open_database
-from storage.ledger import Claim, Run
-from storage.studies import Study, load_study
-from study.running import objective, worker
-from study.running.objective import Bench
-from study.running.preparation import prepare
-from study.running.settings import Definition
-from study.running.stopping import Stop
-from study.running.timing import Timing
-from study.running.worker import open_bench, work
+from tests.support.servers import empty_databases
+from tests.support.studies import EPOCHS, create_simulated_study
+from tests.support.workers import fake_training, replace_training
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Claim, Run
+from training_factors.storage.studies import Study, load_study
+from training_factors.study.running import trial_runner, worker
+from training_factors.study.running.preparation import prepare_study
+from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.signals import StopSignal
+from training_factors.study.running.trial_runner import WorkerContext
+from training_factors.study.running.worker import open_context, work
 
 MEASURED, SEARCHED = 60, 20
 """Runs that are timed of each phase."""
@@ -49,10 +50,10 @@ class Cost(NamedTuple):
 def costs(url: str, trials: int) -> dict[str, Cost]:
     """Medians by phase, of a worker that has worked on the study before."""
     name = f"of {trials}"
-    simulate(url, trials, name=name).database.close()
-    study = load_study(open_database(url, patience_s=60), name)
+    create_simulated_study(url, trials, name=name).database.close()
+    study = load_study(open_database(url, retry_timeout_s=60), name)
     definition = Definition(source="digits", space="documented", epochs=EPOCHS)
-    bench = open_bench(study, prepare(definition), "cpu", 0, Timing())
+    bench = open_context(study, prepare_study(definition), "cpu", 0, WorkerTiming())
     found = {
         "measure": _timed(study, bench, [Run("measure", trials + i) for i in range(MEASURED)]),
         "search": _timed(study, bench, [Run("search", i) for i in range(SEARCHED)]),
@@ -61,18 +62,18 @@ def costs(url: str, trials: int) -> dict[str, Cost]:
     return found
 
 
-def _timed(study: Study, bench: Bench, runs: list[Run]) -> Cost:
-    study.ledger.plan(runs)
+def _timed(study: Study, bench: WorkerContext, runs: list[Run]) -> Cost:
+    study.queue.add(runs)
     spent: list[Cost] = []
-    original = objective.run
+    original = trial_runner.run_claim
 
-    def watched(bench: Bench, claim: Claim, stop: Stop) -> str | None:
+    def watched(bench: WorkerContext, claim: Claim, stop: StopSignal) -> str | None:
         reason = original(bench, claim, stop)
         spent.append(Cost(time.perf_counter(), time.process_time()))
         return reason
 
     with patch.object(worker, "run", watched):
-        work(study, bench, Stop(None))
+        work(study, bench, StopSignal(None))
     gaps = [Cost(b.wall - a.wall, b.processor - a.processor) for a, b in pairwise(spent)]
     return Cost(*(1000 * statistics.median(column) for column in zip(*gaps, strict=True)))
 
@@ -92,18 +93,18 @@ def main(
         "processor",
     )
     looks = Table("trials", "status, s", "importance --json, s", "report, s")
-    with TemporaryDirectory() as folder, databases(Path(folder)) as urls:
+    with TemporaryDirectory() as folder, empty_databases(Path(folder)) as urls:
         if look:
             for size in sizes:
                 url = f"sqlite:///{folder}/{size}.db"
-                simulate(url, size).database.close()
+                create_simulated_study(url, size).database.close()
                 asked("importance", url)
                 verbs = ("status", "importance", "report")
                 seconds = [
                     statistics.median(asked(verb, url)[0] for _ in range(3)) for verb in verbs
                 ]
                 looks.add_row(f"{size:,}", *(f"{s:.2f}" for s in seconds))
-        instead_of_training(stub(0))
+        replace_training(fake_training(0))
         for database, url in urls.items():
             for size in sizes:
                 found = costs(url, size)

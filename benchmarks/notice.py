@@ -11,15 +11,16 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.crews import FORK, NAME, databases, short_runs
-from storage.database import open_database
-from storage.ledger import Run
-from storage.owner import Owner
-from storage.studies import create_study, load_study
-from study.running.pulse import beat_for_ever
-from study.running.timing import Timing
+from tests.support.servers import empty_databases
+from tests.support.workers import FORK, NAME, prepare_short_runs
+from training_factors.storage.database import open_database
+from training_factors.storage.owner import Owner
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study, load_study
+from training_factors.study.running.heartbeat import run_heartbeat
+from training_factors.study.running.settings import WorkerTiming
 
-TIMING = Timing(heartbeat_s=1, grace_s=3)
+TIMING = WorkerTiming(heartbeat_s=1, grace_s=3)
 
 WORKERS, LONG = 40, 8
 """Workers that vanish, and those that are inside long runs meanwhile."""
@@ -27,10 +28,10 @@ WORKERS, LONG = 40, 8
 
 def notice(url: str) -> list[float]:
     """Seconds from the last heartbeat of each vanished worker until its run waits again."""
-    study = create_study(open_database(url, create=True), NAME, short_runs().stamp())
-    study.ledger.plan([Run("measure", row) for row in range(WORKERS + LONG)])
+    study = create_study(open_database(url, create=True), NAME, prepare_short_runs().stamp())
+    study.queue.add([Run("measure", row) for row in range(WORKERS + LONG)])
     owners = [str(Owner("elsewhere", i, "00000000", "1")) for i in range(WORKERS + LONG)]
-    claims = {owner: study.ledger.claim(owner) for owner in owners}
+    claims = {owner: study.queue.claim(owner) for owner in owners}
     gone, busy = owners[:WORKERS], owners[WORKERS:]
     study.database.close()
     watcher = FORK.Process(target=_watch, args=(url,), daemon=True)
@@ -40,16 +41,18 @@ def notice(url: str) -> list[float]:
     noticed: dict[str, float] = {}
     while len(noticed) < WORKERS:
         now = time.time()
-        held = {one.claim.owner: one.heartbeat for one in study.ledger.running()}
+        held = {one.claim.owner: one.heartbeat for one in study.queue.active_claims()}
         for owner in gone:
             if owner in last and owner not in held and owner not in noticed:
                 noticed[owner] = now - last[owner]
         # One after another falls silent.
         living = [owner for i, owner in enumerate(gone) if now - began < 2 + i * 0.1]
-        study.ledger.beat([*living, *busy])
+        study.queue.record_heartbeat([*living, *busy])
         last |= {owner: time.time() for owner in living}
         time.sleep(0.05)
-    assert {one.claim.owner for one in study.ledger.running()} == set(busy), "a living one lost"
+    assert {one.claim.owner for one in study.queue.active_claims()} == set(busy), (
+        "a living one lost"
+    )
     assert all(claims.values())
     watcher.kill()
     watcher.join()
@@ -59,13 +62,13 @@ def notice(url: str) -> list[float]:
 def _watch(url: str) -> None:
     import os
 
-    beat_for_ever(load_study(open_database(url), NAME), TIMING, os.getppid(), 0)
+    run_heartbeat(load_study(open_database(url), NAME), TIMING, os.getppid(), 0)
     sys.exit(0)
 
 
 def main() -> None:
     limit = TIMING.grace_s + 2 * TIMING.heartbeat_s
-    with TemporaryDirectory() as place, databases(Path(place)) as urls:
+    with TemporaryDirectory() as place, empty_databases(Path(place)) as urls:
         for kind, url in urls.items():
             seconds = sorted(notice(url))
             p95 = seconds[int(0.95 * len(seconds))]

@@ -20,18 +20,22 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from search_spaces.factors.augment_color import tint
-from search_spaces.factors.augment_corruption import add_noise, hide, soften
-from search_spaces.factors.augment_crop_flip import cut_out, mirror, mirror_and_cut_out
-from search_spaces.factors.augment_geometry import move
-from search_spaces.factors.augment_mix import blend, paste
-from search_spaces.recipe import Recipe, same, unaugmented, unmixed
-from search_spaces.space import Config
-from study.running.preparation import Prepared
-from study.training.division import Part, training_division
-from study.training.metrics import chance
-from study.training.randomness import generator
-from study.training.training import as_numbers
+from training_factors.search_spaces.factors.augment_color import tint
+from training_factors.search_spaces.factors.augment_corruption import add_noise, hide, soften
+from training_factors.search_spaces.factors.augment_crop_flip import (
+    cut_out,
+    mirror,
+    mirror_and_cut_out,
+)
+from training_factors.search_spaces.factors.augment_geometry import move
+from training_factors.search_spaces.factors.augment_mix import blend, paste
+from training_factors.search_spaces.recipe import Recipe, same, unaugmented, unmixed
+from training_factors.search_spaces.space import Config
+from training_factors.study.running.preparation import PreparedStudy
+from training_factors.study.training.division import DataPart, training_division
+from training_factors.study.training.metrics import chance
+from training_factors.study.training.seeds import generator
+from training_factors.study.training.training_state import to_float
 
 Transform = Callable[[Any], Any]
 
@@ -39,7 +43,7 @@ Transform = Callable[[Any], Any]
 class Images(Dataset[tuple[Any, int]]):
     """Images of a part, opened and transformed one by one, as torchvision's own data sets do."""
 
-    def __init__(self, part: Part, transform: Transform) -> None:
+    def __init__(self, part: DataPart, transform: Transform) -> None:
         pixels = part.inputs.permute(0, 2, 3, 1).numpy()
         self._pixels = pixels[..., 0] if pixels.shape[3] == 1 else pixels
         self._targets = part.targets.tolist()
@@ -57,7 +61,7 @@ class Images(Dataset[tuple[Any, int]]):
 class Loop:
     """All that the example's `objective` needs to know of a study of ours."""
 
-    def __init__(self, prepared: Prepared, device: str = "cpu") -> None:
+    def __init__(self, prepared: PreparedStudy, device: str = "cpu") -> None:
         self._prepared, self._device = prepared, torch.device(device)
         self._data = training_division(
             prepared.dataset, prepared.definition.seed, torch.device("cpu")
@@ -89,7 +93,7 @@ class Loop:
         torch.manual_seed(seed)
         data, epochs, device = self._data, self._prepared.definition.epochs, self._device
         chosen = recipe.split(data.pool.targets, generator(seed, "split"))
-        part = Part(data.pool.inputs[chosen], data.pool.targets[chosen])
+        part = DataPart(data.pool.inputs[chosen], data.pool.targets[chosen])
         weights, dropout = generator(seed, "weights"), generator(seed, "dropout", device)
         network = self._prepared.model(recipe, data.problem, weights, dropout).to(device)
         train_loader, valid_loader = self._loaders(recipe, part)
@@ -124,7 +128,7 @@ class Loop:
                 samples += len(targets)
         return correct / samples
 
-    def _loaders(self, recipe: Recipe, part: Part) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    def _loaders(self, recipe: Recipe, part: DataPart) -> tuple[DataLoader[Any], DataLoader[Any]]:
         height, width = part.inputs.shape[2:]
         prepared = [transforms.ToTensor(), _normalization(recipe, part)]
         augmented = [
@@ -154,8 +158,8 @@ def _taken_apart(seam: Any) -> tuple[Any, dict[str, float]]:
     return getattr(seam, "func", seam), getattr(seam, "keywords", {})
 
 
-def _normalization(recipe: Recipe, part: Part) -> Transform:
-    normalize = recipe.normalize(as_numbers(part.inputs))
+def _normalization(recipe: Recipe, part: DataPart) -> Transform:
+    normalize = recipe.normalize(to_float(part.inputs))
     if normalize is same:
         return same
     return lambda image: normalize(image.unsqueeze(0)).squeeze(0)

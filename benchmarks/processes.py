@@ -1,15 +1,14 @@
-"""The program as a whole process, timed."""
+"""Timing of the program as a whole process."""
 
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ENTRY = Path(__file__).parents[1] / "run_study.py"
+from tests.support.program import ENTRY
 
 
 def timed(*words: str) -> tuple[float, str]:
-    """Seconds of the whole process, which must end well, and what it printed."""
+    """Run the program; return the seconds of the whole process, and its output."""
     began = time.perf_counter()
     command = [sys.executable, str(ENTRY), *words]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -17,5 +16,5 @@ def timed(*words: str) -> tuple[float, str]:
 
 
 def asked(verb: str, url: str) -> tuple[float, str]:
-    """The same of a verb that reads the only study of a database, as JSON."""
+    """Time a command that reads the only study of a database, with JSON output."""
     return timed(verb, "--storage", url, "--json")

@@ -29,10 +29,15 @@ PARTS = "parts.json"
 def inside(began: float, words: list[str]) -> None:
     """Run the command in this process, and write down the seconds of its parts."""
     from benchmarks.stopwatch import STAGES, Stopwatch
-    from study import commands
-    from study.commands import drawing, reading, starting, working
-    from study.reporting import progress, report, summary
-    from study.running import launch, worker
+    from training_factors.study import commands
+    from training_factors.study.commands import (
+        execution,
+        report_verbs,
+        result_verbs,
+        study_loading,
+    )
+    from training_factors.study.reporting import importance_tables, progress, report
+    from training_factors.study.running import supervisor, worker
 
     watch = Stopwatch()
     watch.seconds["imports"] = time.time() - began
@@ -48,17 +53,17 @@ def inside(began: float, words: list[str]) -> None:
         return code
 
     places = [
-        (starting, "open_or_create", "data, space, study"),
-        (working, "work", "runs"),
+        (study_loading, "open_or_create", "data, space, study"),
+        (execution, "work", "runs"),
         (report, "compute", "analysis"),
-        (drawing, "write_page", "page and chart"),
-        (reading, "write_page", "page and chart"),
-        (summary, "write", "page and chart"),
+        (report_verbs, "write_page", "page and chart"),
+        (result_verbs, "write_page", "page and chart"),
+        (importance_tables, "write", "page and chart"),
         (progress, "compute", "live table"),
         (progress, "draw_live", "live table"),
         (Live, "update", "live table"),
     ]
-    with patch.object(launch, "work", work), watch.watching(places):
+    with patch.object(supervisor, "work", work), watch.watching(places):
         code = commands.execute(["run", *words])
     watch.seconds["all"] = time.time() - began
     crew = [json.loads(path.read_text()) for path in Path().glob("*.worker")]

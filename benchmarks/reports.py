@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import asked
-from benchmarks.studies import simulate
-from tests.browser import ARGUMENTS, chromium_path
+from tests.support.browser import ARGUMENTS, chromium_path
+from tests.support.studies import create_simulated_study
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     for rows in map(int, sys.argv[1:] or (128, 512, 2000, 5000)):
         with TemporaryDirectory() as folder:
             url = f"sqlite:///{folder}/studies.db"
-            simulate(url, rows, search=rows // 4).database.close()
+            create_simulated_study(url, rows, search=rows // 4).database.close()
             analysed, _ = asked("importance", url)
             drawn, document = asked("report", url)
             found = json.loads(document)

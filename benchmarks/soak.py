@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.crews import begin, children_of, examine, short_runs, start_crew
-from storage import ledger
-from storage.ledger import Claim, Ledger
-from study.running.timing import Timing
+from tests.support.faults import find_faults
+from tests.support.workers import children_of, create_short_study, prepare_short_runs, start_pool
+from training_factors.storage import run_queue
+from training_factors.storage.run_queue import Claim, RunQueue
+from training_factors.study.running.settings import WorkerTiming
 
 WORKERS = 8
 
@@ -34,18 +35,18 @@ class Soak(NamedTuple):
 
 def soak(url: str, folder: Path, runs: int, workers: int = WORKERS) -> Soak:
     """Do so many runs."""
-    prepared = short_runs()
-    study = begin(url, prepared, runs)
+    prepared = prepare_short_runs()
+    study = create_short_study(url, prepared, runs)
     _time_claims(folder / "claims")
     study.database.close()
     began = time.monotonic()
-    crew = start_crew(url, prepared, folder, workers, Timing())
+    pool = start_pool(url, prepared, folder, workers, WorkerTiming())
     sizes: list[tuple[int, float]] = []
-    while crew.is_alive():
+    while pool.is_alive():
         time.sleep(0.5)
-        memory = [size for size in map(_resident, children_of(crew)) if size]
+        memory = [size for size in map(_resident, children_of(pool)) if size]
         if len(memory) > workers:  # and the one that watches
-            sizes.append((study.ledger.progress()["measure"].done, float(np.mean(memory))))
+            sizes.append((study.queue.progress()["measure"].done, float(np.mean(memory))))
     early = [size for done, size in sizes if 0.1 * runs <= done < 0.2 * runs]
     late = [size for done, size in sizes if done >= 0.9 * runs]
     claims = np.array([float(line) for line in (folder / "claims").read_text().split()])
@@ -59,16 +60,16 @@ def soak(url: str, folder: Path, runs: int, workers: int = WORKERS) -> Soak:
 
 def _time_claims(path: Path) -> None:
     """What is forked from here on writes down how long every claim took."""
-    original = ledger.Ledger.claim
+    original = run_queue.RunQueue.claim
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def timed(self: Ledger, owner: str) -> Claim | None:
+    def timed(self: RunQueue, owner: str) -> Claim | None:
         began = time.perf_counter()
         claim = original(self, owner)
         os.write(log, f"{time.perf_counter() - began}\n".encode())
         return claim
 
-    setattr(ledger.Ledger, "claim", timed)  # noqa: B010 - records are not meant to be changed
+    setattr(run_queue.RunQueue, "claim", timed)  # noqa: B010 - records are not meant to be changed
 
 
 def _resident(pid: int) -> float:
@@ -86,7 +87,7 @@ def main() -> None:
         url = f"sqlite:///{place}/studies.db"
         found = soak(url, Path(place), runs)
         print(f"{runs} runs by {WORKERS} workers: {found}")
-        print(f"  {examine(url, Path(place) / 'none')}")
+        print(f"  {find_faults(url, Path(place) / 'none')}")
 
 
 if __name__ == "__main__":

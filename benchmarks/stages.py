@@ -23,19 +23,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.machine import machine
 from benchmarks.stopwatch import STAGES, Stopwatch
 from benchmarks.whole_studies import WORKLOADS, definition_of
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import create_study, load_study
-from study.running.allocator import keep_freed_memory
-from study.running.course import measured_every
-from study.running.design import designed
-from study.running.preparation import Prepared, prepare
-from study.running.stopping import Stop
-from study.running.timing import Timing
-from study.running.worker import open_bench, work
-from study.training.division import training_division
-from study.training.loop import batches, predict, train_step
-from study.training.training import prepare as prepare_training
+from training_factors.storage.database import open_database
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study, load_study
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
+from training_factors.study.running.process_setup import keep_freed_memory
+from training_factors.study.running.reporter import evaluation_interval
+from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.signals import StopSignal
+from training_factors.study.running.worker import open_context, work
+from training_factors.study.training.division import training_division
+from training_factors.study.training.loop import batches, predict, train_step
+from training_factors.study.training.training_state import start_training as prepare_training
 
 
 def gigaflops() -> float:
@@ -55,16 +55,19 @@ def _operations(does: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def operations(prepared: Prepared, row: int) -> float:
+def operations(prepared: PreparedStudy, row: int) -> float:
     """10⁹ operations of a run: its steps, its measurements and the last look at what it learned."""
     data = training_division(prepared.dataset, 0, torch.device("cpu"))
-    recipe, epochs = prepared.space.build(designed(prepared.space, 0, row), data.problem), 1
+    recipe, epochs = (
+        prepared.space.build(designed_configuration(prepared.space, 0, row), data.problem),
+        1,
+    )
     training = prepare_training(recipe, data.pool, data.problem, prepared.model, epochs, 0)
     step = _operations(lambda: train_step(training, *next(batches(training))))
     look = _operations(lambda: predict(training, data.validation.inputs))
     chosen = len(recipe.split(data.pool.targets, torch.Generator().manual_seed(0)))
     steps = prepared.definition.epochs * (chosen // training.batch_size)
-    measured = -(-prepared.definition.epochs // measured_every(prepared.definition.epochs))
+    measured = -(-prepared.definition.epochs // evaluation_interval(prepared.definition.epochs))
     looks = measured + chosen / len(data.validation.inputs)
     return 1e-9 * (steps * step + looks * look)
 
@@ -78,17 +81,17 @@ def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = Non
     keep_freed_memory()
     for name in names:
         with TemporaryDirectory() as folder:
-            prepared = prepare(definition_of(WORKLOADS[name], Path(folder)))
+            prepared = prepare_study(definition_of(WORKLOADS[name], Path(folder)))
             url = f"sqlite:///{folder}/studies.db"
             create_study(open_database(url, create=True), "runs", prepared.stamp())
-            study = load_study(open_database(url, patience_s=60), "runs")  # as a worker does
-            bench = open_bench(study, prepared, "cpu", 0, Timing())
-            study.ledger.plan([Run("measure", rows)])
-            work(study, bench, Stop(None))  # what only the first run of a worker waits for
-            study.ledger.plan([Run("measure", row) for row in range(rows)])
+            study = load_study(open_database(url, retry_timeout_s=60), "runs")  # as a worker does
+            bench = open_context(study, prepared, "cpu", 0, WorkerTiming())
+            study.queue.add([Run("measure", rows)])
+            work(study, bench, StopSignal(None))  # what only the first run of a worker waits for
+            study.queue.add([Run("measure", row) for row in range(rows)])
             watch, began = Stopwatch(), time.perf_counter()
             with watch.watching():
-                work(study, bench, Stop(None))
+                work(study, bench, StopSignal(None))
             seconds = time.perf_counter() - began
             column = {stage: 1000 * watch.seconds[stage] / rows for stage in STAGES}
             column["loop"] = 1000 * seconds / rows - sum(column.values())

@@ -12,18 +12,18 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.processes import timed
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import create_study
-from study.running.preparation import prepare
-from study.running.settings import Definition
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study
+from training_factors.study.running.preparation import prepare_study
 
 
 def main(times: int = 5) -> None:
     """Print seconds from the command to its end."""
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
-        prepared = prepare(Definition(epochs=1))
+        prepared = prepare_study(Definition(epochs=1))
         study = create_study(open_database(url, create=True), "one", prepared.stamp())
         table = Table("command", "seconds", "from", "to")
         for name, words in {
@@ -34,11 +34,11 @@ def main(times: int = 5) -> None:
             spent = []
             for row in range(times):
                 if words[0] == "worker":
-                    study.ledger.plan([Run("measure", row)])
+                    study.queue.add([Run("measure", row)])
                 study.database.close()
                 spent.append(timed(*words)[0])
             table.add_row(name, *(f"{f(spent):.2f}" for f in (statistics.median, min, max)))
-        assert study.ledger.progress()["measure"].done == times
+        assert study.queue.progress()["measure"].done == times
         study.database.close()
     Console(width=110).print(machine(), table)
 

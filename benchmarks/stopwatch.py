@@ -11,13 +11,13 @@ from unittest.mock import patch
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from search_spaces.recipe import Recipe
-from search_spaces.space import Space
-from storage.ledger import Ledger
-from storage.trials import LiveTrial
-from study.running import objective
-from study.running.course import Course
-from study.training import loop
+from training_factors.search_spaces.recipe import Recipe
+from training_factors.search_spaces.space import Space
+from training_factors.storage.live_trial import LiveTrial
+from training_factors.storage.run_queue import RunQueue
+from training_factors.study.running import trial_runner
+from training_factors.study.running.reporter import RunReporter
+from training_factors.study.training import loop
 
 Place = tuple[Any, str, str]
 """(who owns it, its name, the stage that it belongs to)."""
@@ -42,15 +42,15 @@ PLACES: tuple[Place, ...] = (
     (loop, "measure", "metrics"),
     (loop, "confusion", "metrics"),
     (loop, "prepare", "building"),
-    (objective, "designed", "building"),
-    (Course, "_keep", "checkpoints"),
-    (Ledger, "claim", "storage"),
-    (objective, "begin_trial", "storage"),
-    (objective, "resume_trial", "storage"),
+    (trial_runner, "designed", "building"),
+    (RunReporter, "_keep", "checkpoints"),
+    (RunQueue, "claim", "storage"),
+    (trial_runner, "begin_trial", "storage"),
+    (trial_runner, "resume_trial", "storage"),
     *((LiveTrial, name, "storage") for name in ("report", "complete", "prune", "fail")),
-    (objective, "read_frozen", "storage"),
-    (objective, "propose", "sampler"),
-    (objective, "_limits", "sampler"),
+    (trial_runner, "read_frozen", "storage"),
+    (trial_runner, "propose", "sampler"),
+    (trial_runner, "_limits", "sampler"),
 )
 """The stages of a run; all else is "loop"."""
 

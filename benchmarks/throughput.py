@@ -14,38 +14,38 @@ from typing import Any
 
 from sqlalchemy import event
 
-from benchmarks.crews import (
+from tests.support.faults import find_faults
+from tests.support.servers import empty_databases
+from tests.support.workers import (
     NAME,
-    begin,
-    databases,
-    examine,
-    instead_of_training,
-    log_ends,
-    short_runs,
-    start_crew,
-    stub,
+    create_short_study,
+    fake_training,
+    log_finished_runs,
+    prepare_short_runs,
+    replace_training,
+    start_pool,
 )
-from storage.database import open_database
-from storage.ledger import Progress
-from storage.studies import load_study
-from study.running.preparation import Prepared
-from study.running.stopping import Stop
-from study.running.timing import Timing
-from study.running.worker import open_bench, work
+from training_factors.storage.database import open_database
+from training_factors.storage.run_queue import PhaseProgress
+from training_factors.storage.studies import load_study
+from training_factors.study.running.preparation import PreparedStudy
+from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.signals import StopSignal
+from training_factors.study.running.worker import open_context, work
 
 SECONDS = 0.5
 
 
-def throughput(url: str, folder: Path, workers: int, prepared: Prepared) -> float:
+def throughput(url: str, folder: Path, workers: int, prepared: PreparedStudy) -> float:
     """Runs per second once all workers are at it."""
-    study = begin(url, prepared, 40 * workers)
-    instead_of_training(stub(SECONDS))
-    log_ends(folder / "ended.log")
+    study = create_short_study(url, prepared, 40 * workers)
+    replace_training(fake_training(SECONDS))
+    log_finished_runs(folder / "ended.log")
     study.database.close()
-    crew = start_crew(url, prepared, folder, workers, Timing())
+    pool = start_pool(url, prepared, folder, workers, WorkerTiming())
 
     def done() -> int:
-        return study.ledger.progress().get("measure", Progress()).done
+        return study.queue.progress().get("measure", PhaseProgress()).done
 
     while done() < 4 * workers:
         time.sleep(0.2)
@@ -53,16 +53,16 @@ def throughput(url: str, folder: Path, workers: int, prepared: Prepared) -> floa
     while done() < 36 * workers:
         time.sleep(0.2)
     rate = (done() - first) / (time.monotonic() - began)
-    crew.join()
+    pool.join()
     study.database.close()
     return rate
 
 
-def split(url: str, prepared: Prepared) -> dict[str, tuple[float, float]]:
+def split(url: str, prepared: PreparedStudy) -> dict[str, tuple[float, float]]:
     """Statement -> (times it is sent, milliseconds of waiting for it), each for one run."""
     study = load_study(open_database(url), NAME)
     runs = 100
-    study.ledger.plan([*_more(study.ledger.progress()["measure"].total, runs)])
+    study.queue.add([*_more(study.queue.progress()["measure"].total, runs)])
     spent: dict[str, list[float]] = defaultdict(list)
 
     def before(connection: Any, *_: Any) -> None:
@@ -73,12 +73,12 @@ def split(url: str, prepared: Prepared) -> dict[str, tuple[float, float]]:
         name = name if statement.startswith(("INSERT", "UPDATE", "DELETE")) else "SELECT"
         spent[name].append(time.perf_counter() - connection.info["began"])
 
-    bench = open_bench(study, prepared, "cpu", 0, Timing())
+    bench = open_context(study, prepared, "cpu", 0, WorkerTiming())
     event.listen(study.database.engine, "before_cursor_execute", before)
     event.listen(study.database.engine, "after_cursor_execute", after)
-    instead_of_training(stub(0))
+    replace_training(fake_training(0))
     began, cpu = time.perf_counter(), time.process_time()
-    work(study, bench, Stop(None))
+    work(study, bench, StopSignal(None))
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     table = {name: (len(s) / runs, 1000 * sum(s) / runs) for name, s in spent.items()}
     table["all statements"] = (
@@ -91,18 +91,20 @@ def split(url: str, prepared: Prepared) -> dict[str, tuple[float, float]]:
 
 
 def _more(first: int, count: int) -> Any:
-    from storage.ledger import Run
+    from training_factors.storage.run_queue import Run
 
     return (Run("measure", row) for row in range(first, first + count))
 
 
 def main() -> None:
     workers = int(sys.argv[1]) if len(sys.argv) > 1 else 64
-    prepared = short_runs()
-    with TemporaryDirectory() as place, databases(Path(place)) as urls:
+    prepared = prepare_short_runs()
+    with TemporaryDirectory() as place, empty_databases(Path(place)) as urls:
         url = urls["PostgreSQL"]
         rate = throughput(url, Path(place), workers, prepared)
-        print(f"{workers} workers: {rate:.1f} runs/s; {examine(url, Path(place) / 'ended.log')}")
+        print(
+            f"{workers} workers: {rate:.1f} runs/s; {find_faults(url, Path(place) / 'ended.log')}"
+        )
         for name, (count, spent) in split(url, prepared).items():
             print(f"  {name:<36} {count:6.2f} × {spent:8.3f} ms a run")
 

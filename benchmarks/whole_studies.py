@@ -24,16 +24,16 @@ from rich.table import Table
 
 from benchmarks.machine import cores, machine
 from benchmarks.plain_loop import Loop
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import create_study
-from storage.tables import read_trials
-from study.running.design import designed
-from study.running.launch import Crew, launch
-from study.running.preparation import Prepared, prepare
-from study.running.settings import Definition
-from study.running.timing import Timing
-from study.training.randomness import derive_seed
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study
+from training_factors.storage.trials import read_trials
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
+from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.supervisor import WorkerPool, run_workers
+from training_factors.study.training.seeds import derive_seed
 
 CORES = cores()
 FULL = (
@@ -81,7 +81,7 @@ def compare(name: str, rounds: int, per_core: bool) -> list[Round]:
     found = []
     with TemporaryDirectory() as folder:
         definition = definition_of(workload, Path(folder))
-        prepared = prepare(definition)
+        prepared = prepare_study(definition)
         for number in range(rounds):
             rows = range(number * workload.rows, (number + 1) * workload.rows)
             found.append(
@@ -94,13 +94,15 @@ def compare(name: str, rounds: int, per_core: bool) -> list[Round]:
     return found
 
 
-def ours(prepared: Prepared, folder: Path, rows: range, seeds: int) -> float:
+def ours(prepared: PreparedStudy, folder: Path, rows: range, seeds: int) -> float:
     """Runs per second of a study, from its creation to its last run."""
     url = f"sqlite:///{folder}/{rows.start}.db"
     began = time.perf_counter()
     study = create_study(open_database(url, create=True), "ours", prepared.stamp())
-    study.ledger.plan([Run("measure", row, repeat) for repeat in range(seeds) for row in rows])
-    code = launch(study, prepared, Crew(CORES, "cpu", url, folder, Timing()), lambda: None)
+    study.queue.add([Run("measure", row, repeat) for repeat in range(seeds) for row in rows])
+    code = run_workers(
+        study, prepared, WorkerPool(CORES, "cpu", url, folder, WorkerTiming()), lambda: None
+    )
     seconds = time.perf_counter() - began
     states = [trial.state for trial in read_trials(study)]
     assert code == 0 and states.count("COMPLETE") == len(rows) * seeds
@@ -119,8 +121,8 @@ def example(definition: Definition, shares: list[range], threads: int) -> float:
 
 
 def _example(definition: Definition, rows: range, threads: int) -> tuple[float, float]:
-    prepared = prepare(definition)
-    configs = [designed(prepared.space, definition.seed, row) for row in rows]
+    prepared = prepare_study(definition)
+    configs = [designed_configuration(prepared.space, definition.seed, row) for row in rows]
     seeds = [derive_seed(definition.seed, "measure", row, 0) for row in rows]
     torch.set_num_threads(threads)
     loop, began = Loop(prepared), time.perf_counter()

@@ -1,4 +1,4 @@
-"""The values that a knob may take, and how a point of the unit interval becomes one of them.
+"""The values that a hyperparameter may take, and how a point of the unit interval becomes one of them.
 
 Every dimension maps u in [0, 1) to a value (`decode`) and back (`encode`), so that a designed
 experiment can be laid out in a unit cube and read again from stored values.
@@ -186,7 +186,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Fixed:
-    """One value only: a knob that does not vary and owns no coordinate."""
+    """One value only: a hyperparameter that does not vary and owns no coordinate."""
 
     value: Value
 

@@ -1,6 +1,6 @@
 """A factor: one decision of a training run, declared once and read from its options' signatures.
 
-An option is a function `(recipe, knob, ...) -> recipe`. The annotation of a knob is its dimension
+An option is a function `(recipe, hyperparameter, ...) -> recipe`. The annotation of a hyperparameter is its dimension
 (and, where it needs one, the `Where` in which it applies), its default is the baseline, the
 docstring is the documentation, the body applies it.
 """
@@ -8,15 +8,22 @@ docstring is the documentation, the body applies it.
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, get_origin, get_type_hints
 
-from search_spaces.dimension import Dimension, Fixed, OneOf, Value, describe
-from search_spaces.problem import EVERYWHERE, Problem, Where
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.description import (
+    Coordinate,
+    DescribedFactor,
+    DescribedHyperparameter,
+    DescribedOption,
+    ParameterName,
+)
+from training_factors.search_spaces.dimension import Dimension, Fixed, OneOf, Value
+from training_factors.search_spaces.problem import EVERYWHERE, Problem, Where
+from training_factors.search_spaces.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Knob:
+class Hyperparameter:
     """A number or choice inside an option."""
 
     name: str
@@ -24,8 +31,8 @@ class Knob:
     default: Value
     where: Where = EVERYWHERE
 
-    def held(self) -> "Knob":
-        """The same knob, fixed at its default."""
+    def held(self) -> "Hyperparameter":
+        """The same hyperparameter, fixed at its default."""
         return replace(self, dimension=Fixed(self.default))
 
 
@@ -35,7 +42,7 @@ class Option:
 
     name: str
     function: Callable[..., Recipe]
-    knobs: tuple[Knob, ...]
+    hyperparameters: tuple[Hyperparameter, ...]
     where: Where = EVERYWHERE
 
     @property
@@ -44,14 +51,32 @@ class Option:
         return inspect.getdoc(self.function) or ""
 
     def held(self) -> "Option":
-        """The same option with every knob fixed at its default."""
-        return replace(self, knobs=tuple(knob.held() for knob in self.knobs))
-
-    def replace_knob(self, changed: Knob) -> "Option":
-        """The same option with another knob in the place of the one of the same name."""
+        """The same option with every hyperparameter fixed at its default."""
         return replace(
             self,
-            knobs=tuple(changed if knob.name == changed.name else knob for knob in self.knobs),
+            hyperparameters=tuple(hyperparameter.held() for hyperparameter in self.hyperparameters),
+        )
+
+    def describe(self) -> DescribedOption:
+        """Return the option as a plain record."""
+        return DescribedOption(
+            self.name,
+            self.where.words,
+            self.documentation,
+            tuple(
+                DescribedHyperparameter(one.name, one.default, one.where.words, one.dimension)
+                for one in self.hyperparameters
+            ),
+        )
+
+    def replace_hyperparameter(self, changed: Hyperparameter) -> "Option":
+        """The same option with another hyperparameter in the place of the one of the same name."""
+        return replace(
+            self,
+            hyperparameters=tuple(
+                changed if hyperparameter.name == changed.name else hyperparameter
+                for hyperparameter in self.hyperparameters
+            ),
         )
 
 
@@ -61,7 +86,7 @@ def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> O
     Raises TypeError when a parameter behind the recipe has no dimension or no default.
     """
     hints = get_type_hints(function, include_extras=True)
-    knobs = []
+    hyperparameters = []
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         hint = hints[parameter.name]
         if get_origin(hint) is not Annotated or parameter.default is parameter.empty:
@@ -70,21 +95,10 @@ def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> O
             )
         extras = list(hint.__metadata__)
         applies = next((extra for extra in extras if isinstance(extra, Where)), EVERYWHERE)
-        knobs.append(Knob(parameter.name, extras[0], parameter.default, applies))
-    return Option(function.__name__, function, tuple(knobs), where)
-
-
-@dataclass(frozen=True)
-class Coordinate:
-    """One axis of a space's unit cube: the choice of an option, or a knob of one option.
-
-    option: the option that must be chosen for the coordinate to matter; None: it always matters.
-    """
-
-    name: str
-    factor: str
-    option: str | None
-    dimension: Dimension
+        hyperparameters.append(
+            Hyperparameter(parameter.name, extras[0], parameter.default, applies)
+        )
+    return Option(function.__name__, function, tuple(hyperparameters), where)
 
 
 @dataclass(frozen=True, init=False)
@@ -148,27 +162,30 @@ class Factor:
         several = len(self.options) > 1
         names = [option.name for option in self.options]
         choice = [Coordinate(self.name, self.name, None, OneOf(*names))] if several else []
-        knobs = [
+        hyperparameters = [
             Coordinate(
-                f"{self.name}.{option.name}.{knob.name}",
+                str(ParameterName(self.name, option.name, hyperparameter.name)),
                 self.name,
                 option.name if several else None,
-                knob.dimension,
+                hyperparameter.dimension,
             )
             for option in self.options
-            for knob in option.knobs
-            if not isinstance(knob.dimension, Fixed)
+            for hyperparameter in option.hyperparameters
+            if not isinstance(hyperparameter.dimension, Fixed)
         ]
-        return (*choice, *knobs)
+        return (*choice, *hyperparameters)
 
     def apply(self, recipe: Recipe, config: Mapping[str, Value]) -> Recipe:
         """The recipe as `config` edits it; what `config` does not name is at its baseline."""
         option = self.option(str(config.get(self.name, self.baseline.name)))
-        knobs = {
-            knob.name: config.get(f"{self.name}.{option.name}.{knob.name}", knob.default)
-            for knob in option.knobs
+        hyperparameters = {
+            hyperparameter.name: config.get(
+                str(ParameterName(self.name, option.name, hyperparameter.name)),
+                hyperparameter.default,
+            )
+            for hyperparameter in option.hyperparameters
         }
-        return option.function(recipe, **knobs)
+        return option.function(recipe, **hyperparameters)
 
     def held(self) -> "Factor":
         """The same factor, fixed at its baseline."""
@@ -179,7 +196,7 @@ class Factor:
         return replace(self, options=tuple(options))
 
     def fitted(self, problem: Problem) -> "Factor":
-        """The same factor with the options and knobs that apply to `problem`.
+        """The same factor with the options and hyperparameters that apply to `problem`.
 
         Raises ValueError when no option does.
         """
@@ -192,36 +209,23 @@ class Factor:
             [
                 replace(
                     option,
-                    knobs=tuple(
-                        knob if knob.where.holds(problem) else knob.held() for knob in option.knobs
+                    hyperparameters=tuple(
+                        hyperparameter
+                        if hyperparameter.where.holds(problem)
+                        else hyperparameter.held()
+                        for hyperparameter in option.hyperparameters
                     ),
                 )
                 for option in fitting
             ]
         )
 
-    def describe(self) -> dict[str, Any]:
-        """The factor as plain data: all that decides what a configuration means, and its words."""
-        return {
-            "name": self.name,
-            "topic": self.topic,
-            "where": self.where.words,
-            "documentation": self.documentation,
-            "options": [
-                {
-                    "name": option.name,
-                    "where": option.where.words,
-                    "documentation": option.documentation,
-                    "knobs": [
-                        {
-                            "name": knob.name,
-                            "default": knob.default,
-                            "where": knob.where.words,
-                            **describe(knob.dimension),
-                        }
-                        for knob in option.knobs
-                    ],
-                }
-                for option in self.options
-            ],
-        }
+    def describe(self) -> DescribedFactor:
+        """Return the factor as a plain record: options, dimensions and documentation."""
+        return DescribedFactor(
+            self.name,
+            self.topic,
+            self.where.words,
+            self.documentation,
+            tuple(option.describe() for option in self.options),
+        )

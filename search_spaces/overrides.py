@@ -9,7 +9,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from search_spaces.dimension import (
+from training_factors.search_spaces.description import ParameterName, parse_parameter
+from training_factors.search_spaces.dimension import (
     Dimension,
     Fixed,
     Integer,
@@ -19,18 +20,18 @@ from search_spaces.dimension import (
     Value,
     Varied,
 )
-from search_spaces.factor import Factor, Knob, Option
-from search_spaces.factors import FACTORS
-from search_spaces.problem import Problem
-from search_spaces.recipe import plain_recipe
-from search_spaces.space import SPACES, Space, named_space
+from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
+from training_factors.search_spaces.factors import FACTORS
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import plain_recipe
+from training_factors.search_spaces.space import SPACES, Space, named_space
 
 
 class Overrides(NamedTuple):
     """What a user changes of a space, each in the words of the command line.
 
-    fix: `factor=option` or `factor.option.knob=value`; drop: factors to hold at their baseline;
-    range: `factor.option.knob=low:high` or `low:high:log`; choices: `factor=option,option`.
+    fix: `factor=option` or `factor.option.hyperparameter=value`; drop: factors to hold at their baseline;
+    range: `factor.option.hyperparameter=low:high` or `low:high:log`; choices: `factor=option,option`.
     """
 
     fix: Sequence[str] = ()
@@ -71,7 +72,7 @@ def _refuse_twice(changes: Overrides) -> None:
         for path in paths:
             if paths.count(path) > 1:
                 raise ValueError(f"{flag} {path} is given twice; keep one of them")
-    fixed = {text.partition("=")[0].split(".")[0].strip() for text in changes.fix}
+    fixed = {parse_parameter(text.partition("=")[0].strip()).factor for text in changes.fix}
     for name in changes.drop:
         if name in fixed:
             raise ValueError(f"{name} is both fixed and dropped; keep one of --fix and --drop")
@@ -87,15 +88,17 @@ def _choose(space: Space, path: str, text: str) -> Space:
 
 
 def _narrow(space: Space, path: str, text: str, problem: Problem) -> Space:
-    factor, option, knob = _knob(space, path)
-    dimension = _range(path, knob.dimension, text)
+    factor, option, hyperparameter = _hyperparameter(space, path)
+    dimension = _range(path, hyperparameter.dimension, text)
     for bound in (dimension.low, dimension.high):
         try:
-            option.function(plain_recipe(problem), **{knob.name: bound})
+            option.function(plain_recipe(problem), **{hyperparameter.name: bound})
         except ValueError as error:
             raise ValueError(f"--range {path}={text}: {error}") from None
-    default = _nearest(knob.default, dimension)
-    return _replace_knob(space, factor, option, replace(knob, dimension=dimension, default=default))
+    default = _nearest(hyperparameter.default, dimension)
+    return _replace_knob(
+        space, factor, option, replace(hyperparameter, dimension=dimension, default=default)
+    )
 
 
 def _fix(space: Space, path: str, text: str) -> Space:
@@ -104,15 +107,15 @@ def _fix(space: Space, path: str, text: str) -> Space:
         option = _option(factor, text)
         varies = bool(space.factor(path).coordinates())
         return space.replace_factor(factor.replace_options([option if varies else option.held()]))
-    factor, option, knob = _knob(space, path)
-    value = _value(path, knob.dimension, text)
+    factor, option, hyperparameter = _hyperparameter(space, path)
+    value = _value(path, hyperparameter.dimension, text)
     return _replace_knob(
-        space, factor, option, replace(knob, dimension=Fixed(value), default=value)
+        space, factor, option, replace(hyperparameter, dimension=Fixed(value), default=value)
     )
 
 
-def _replace_knob(space: Space, factor: Factor, option: Option, changed: Knob) -> Space:
-    edited = option.replace_knob(changed)
+def _replace_knob(space: Space, factor: Factor, option: Option, changed: Hyperparameter) -> Space:
+    edited = option.replace_hyperparameter(changed)
     return space.replace_factor(
         factor.replace_options([edited if o.name == option.name else o for o in factor.options])
     )
@@ -185,18 +188,24 @@ def _option(factor: Factor, name: str) -> Option:
         raise ValueError(_unknown(f"option of {factor.name}", name, known)) from None
 
 
-def _knob(space: Space, path: str) -> tuple[Factor, Option, Knob]:
-    parts = path.split(".")
-    factor = _factor(space, parts[0])
-    if len(parts) != 3:
-        paths = [f"{factor.name}.{o.name}.{k.name}" for o in factor.options for k in o.knobs]
-        raise ValueError(_unknown("knob", path, paths))
-    option = _option(factor, parts[1])
-    for knob in option.knobs:
-        if knob.name == parts[2]:
-            return factor, option, knob
-    known = [knob.name for knob in option.knobs]
-    raise ValueError(_unknown(f"knob of {factor.name}.{option.name}", parts[2], known))
+def _hyperparameter(space: Space, path: str) -> tuple[Factor, Option, Hyperparameter]:
+    name = parse_parameter(path)
+    factor = _factor(space, name.factor)
+    if name.option is None or name.hyperparameter is None:
+        paths = [
+            str(ParameterName(factor.name, option.name, one.name))
+            for option in factor.options
+            for one in option.hyperparameters
+        ]
+        raise ValueError(_unknown("hyperparameter", path, paths))
+    option = _option(factor, name.option)
+    for hyperparameter in option.hyperparameters:
+        if hyperparameter.name == name.hyperparameter:
+            return factor, option, hyperparameter
+    known = [hyperparameter.name for hyperparameter in option.hyperparameters]
+    raise ValueError(
+        _unknown(f"hyperparameter of {factor.name}.{option.name}", name.hyperparameter, known)
+    )
 
 
 def _split(text: str, flag: str, form: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, relu
 
-from search_spaces.problem import Problem
+from training_factors.search_spaces.problem import Problem
 
 Transform = Callable[[Tensor], Tensor]
 Augmentation = Callable[[Tensor, Generator], Tensor]

@@ -8,20 +8,26 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution
 
-from search_spaces.dimension import Dimension, Fixed, Uniform, Value, describe
-from search_spaces.factor import Coordinate, Factor
-from search_spaces.factors import FACTORS
-from search_spaces.problem import Problem
-from search_spaces.recipe import Recipe, plain_recipe
+from training_factors.search_spaces.description import (
+    PLACEBO,
+    Coordinate,
+    ParameterName,
+    SpaceDescription,
+)
+from training_factors.search_spaces.dimension import Dimension, Fixed, Uniform, Value, describe
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.factors import FACTORS
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import Recipe, plain_recipe
 
 Config = dict[str, Value]
 
-PLACEBO = Coordinate("placebo", "placebo", None, Uniform(0.0, 1.0))
+PLACEBO_COORDINATE = Coordinate(PLACEBO, PLACEBO, None, Uniform(0.0, 1.0))
 """A parameter that training never reads: it shows what "nothing" looks like."""
 
 DOCUMENTED_TOPICS = (
@@ -41,7 +47,7 @@ SMALL = ("normalization", "initialization", "optimizer", "activation", "batch_no
 
 
 class LeftOut(NamedTuple):
-    """A factor, option or knob that does not apply to a problem, and where it would."""
+    """A factor, option or hyperparameter that does not apply to a problem, and where it would."""
 
     name: str
     where: str
@@ -68,7 +74,10 @@ class Space:
 
     def coordinates(self) -> tuple[Coordinate, ...]:
         """The axes of the unit cube, in order; the placebo is the last."""
-        return (*(axis for factor in self.factors for axis in factor.coordinates()), PLACEBO)
+        return (
+            *(axis for factor in self.factors for axis in factor.coordinates()),
+            PLACEBO_COORDINATE,
+        )
 
     def replace_factor(self, changed: Factor) -> "Space":
         """The same space with another factor in the place of the one of the same name."""
@@ -87,14 +96,16 @@ class Space:
                 left_out.append(LeftOut(factor.name, factor.where.words))
                 continue
             for option in factor.options:
-                path = f"{factor.name}.{option.name}"
+                path = factor.name, option.name
                 if not option.where.holds(problem):
-                    left_out.append(LeftOut(path, option.where.words))
+                    left_out.append(LeftOut(str(ParameterName(*path)), option.where.words))
                     continue
                 left_out += [
-                    LeftOut(f"{path}.{knob.name}", knob.where.words)
-                    for knob in option.knobs
-                    if not knob.where.holds(problem)
+                    LeftOut(
+                        str(ParameterName(*path, hyperparameter.name)), hyperparameter.where.words
+                    )
+                    for hyperparameter in option.hyperparameters
+                    if not hyperparameter.where.holds(problem)
                 ]
         fitting = tuple(
             factor.fitted(problem) for factor in self.factors if factor.where.holds(problem)
@@ -111,12 +122,14 @@ class Space:
         return config
 
     def baseline(self) -> Config:
-        """Every factor at its first option and every knob of it at its default."""
+        """Every factor at its first option and every hyperparameter of it at its default."""
         defaults = {
-            f"{factor.name}.{option.name}.{knob.name}": knob.default
+            str(
+                ParameterName(factor.name, option.name, hyperparameter.name)
+            ): hyperparameter.default
             for factor in self.factors
             for option in factor.options
-            for knob in option.knobs
+            for hyperparameter in option.hyperparameters
         } | {factor.name: factor.baseline.name for factor in self.factors}
         config: Config = {}
         for axis in self.coordinates():
@@ -147,22 +160,14 @@ class Space:
             recipe = factor.apply(recipe, config)
         return recipe
 
-    def describe(self) -> dict[str, Any]:
-        """The space as plain data: its axes in order, and every factor with its documentation."""
-        return {
-            "name": self.name,
-            "coordinates": [
-                {
-                    "name": axis.name,
-                    "factor": axis.factor,
-                    "option": axis.option,
-                    "dimension": describe(axis.dimension),
-                }
-                for axis in self.coordinates()
-            ],
-            "factors": [factor.describe() for factor in self.factors],
-            "fingerprint": self.fingerprint(),
-        }
+    def describe(self) -> SpaceDescription:
+        """Return the space as a plain record, which can be stored."""
+        return SpaceDescription(
+            self.name,
+            self.coordinates(),
+            tuple(factor.describe() for factor in self.factors),
+            self.fingerprint(),
+        )
 
     def fingerprint(self) -> str:
         """A digest of all that decides what a configuration means; documentation is not in it."""
@@ -173,8 +178,12 @@ class Space:
                     (
                         option.name,
                         [
-                            (knob.name, knob.default, describe(knob.dimension))
-                            for knob in option.knobs
+                            (
+                                hyperparameter.name,
+                                hyperparameter.default,
+                                describe(hyperparameter.dimension),
+                            )
+                            for hyperparameter in option.hyperparameters
                         ],
                     )
                     for option in factor.options

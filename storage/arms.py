@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from storage.patience import persist
-from storage.studies import Study
+from training_factors.storage.retry import retry
+from training_factors.storage.studies import Study
 
 _ARMS = "arms"
 
@@ -27,7 +27,7 @@ class Arm(NamedTuple):
 
 def read_arms(study: Study) -> list[Arm]:
     """The arms that were planned so far, in the order of their numbers."""
-    attributes = persist(study.database, lambda again: study.optuna_study.user_attrs)
+    attributes = retry(study.database, lambda again: study.optuna_study.user_attrs)
     return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
 
 
@@ -36,4 +36,4 @@ def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:
     if len(read_arms(study)) != len(before):
         return
     plain = [list(arm) for arm in [*before, *arms]]
-    persist(study.database, lambda again: study.optuna_study.set_user_attr(_ARMS, plain))
+    retry(study.database, lambda again: study.optuna_study.set_user_attr(_ARMS, plain))

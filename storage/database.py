@@ -13,12 +13,19 @@ from sqlalchemy import Connection, Engine, Index, Table, create_engine, event, i
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
-from storage.address import engine_options, read_url, remedy, shown, without_driver
-from storage.mounts import network_mount
-from storage.patience import StorageLostError, first_line, is_exhausted, is_lost, never, persist
-from storage.reading import Storage
+from training_factors.storage.bulk_reads import BulkReadStorage
+from training_factors.storage.files import network_filesystem
+from training_factors.storage.retry import (
+    StorageUnavailableError,
+    first_line,
+    is_connection_error,
+    is_out_of_space,
+    never_cancelled,
+    retry,
+)
+from training_factors.storage.urls import engine_options, read_url, remedy, shown, without_driver
 
-PATIENCE_S = 600.0
+RETRY_TIMEOUT_S = 600.0
 """Seconds that workers wait for a database that does not answer."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # we say ourselves what happens
@@ -34,15 +41,15 @@ class Database(NamedTuple):
     """An open database.
 
     url: as it may be shown, the password hidden. engine: for tables of our own.
-    storage: Optuna's. patience_s: how long to wait for it when it does not answer.
-    gives_up: asked meanwhile; whether to wait no longer.
+    storage: Optuna's. retry_timeout_s: how long to wait for it when it does not answer.
+    is_cancelled: asked meanwhile; whether to wait no longer.
     """
 
     url: str
     engine: Engine
     storage: RDBStorage
-    patience_s: float = 0.0
-    gives_up: Callable[[], bool] = never
+    retry_timeout_s: float = 0.0
+    is_cancelled: Callable[[], bool] = never_cancelled
 
     def close(self) -> None:
         """Let go of all connections; the next use opens new ones."""
@@ -58,8 +65,8 @@ class _Unopened(NamedTuple):
     """A database that is waited for before it is open."""
 
     url: str
-    patience_s: float
-    gives_up: Callable[[], bool]
+    retry_timeout_s: float
+    is_cancelled: Callable[[], bool]
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -70,23 +77,23 @@ def open_database(
     *,
     create: bool = False,
     reading: bool = False,
-    patience_s: float = 0.0,
-    gives_up: Callable[[], bool] = never,
+    retry_timeout_s: float = 0.0,
+    is_cancelled: Callable[[], bool] = never_cancelled,
 ) -> Database:
     """Open the database at an SQLAlchemy URL.
 
     create: make it, with its folder, where there is none. reading: SQLite's transactions take no
-    write lock before they write. patience_s, gives_up: see `Database`.
+    write lock before they write. retry_timeout_s, is_cancelled: see `Database`.
 
     Raises ValueError for a URL that cannot be used, NoDatabaseError where there is no database
     and none is to be made, StorageLostError when it does not answer for longer than its patience.
     """
     parsed = read_url(url)
     # Only workers wait, and workers do not fork.
-    options = engine_options(parsed, may_fork=patience_s == 0)
+    options = engine_options(parsed, may_fork=retry_timeout_s == 0)
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
-    open_now = _Unopened(shown(url), patience_s, gives_up)
+    open_now = _Unopened(shown(url), retry_timeout_s, is_cancelled)
 
     def attempt(again: bool) -> RDBStorage:
         try:
@@ -95,9 +102,9 @@ def open_database(
             raise ValueError(without_driver(parsed)) from None
 
     try:
-        rdb = persist(open_now, attempt)
-    except StorageLostError as error:
-        if patience_s or is_exhausted(error):
+        rdb = retry(open_now, attempt)
+    except StorageUnavailableError as error:
+        if retry_timeout_s or is_out_of_space(error):
             raise
         # Nothing was begun yet: what was asked for cannot be.
         cause = error.__cause__ or error
@@ -108,7 +115,7 @@ def open_database(
         raise ValueError(
             f"storage {shown(url)} cannot be used: {first_line(error)}; {remedy(parsed)}"
         ) from error
-    database = Database(shown(url), rdb.engine, rdb, patience_s, gives_up)
+    database = Database(shown(url), rdb.engine, rdb, retry_timeout_s, is_cancelled)
     if parsed.get_backend_name() == "sqlite":
         _tune_sqlite(database, reading)
     return database
@@ -142,7 +149,7 @@ def make_table(database: Database, table: Table) -> None:
                 if missing.name not in _names(database.engine, table):
                     raise
 
-    persist(database, attempt)
+    retry(database, attempt)
 
 
 def _names(engine: Engine, table: Table) -> set[str | None]:
@@ -159,7 +166,7 @@ def _check_file(url: URL, create: bool) -> None:
     path = Path(url.database)
     if path.is_dir():
         raise ValueError(f"storage {str(path)!r} is a folder; name a file in it")
-    mount = network_mount(path)
+    mount = network_filesystem(path)
     if mount:
         raise ValueError(
             f"storage {str(path)!r} is on {mount}, where SQLite's locks do not hold; "
@@ -190,7 +197,9 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
     is_ready = _has_tables(url, options, create)
     for meeting in range(_MEETINGS):
         try:
-            return Storage(address, engine_kwargs=dict(options), skip_table_creation=is_ready)
+            return BulkReadStorage(
+                address, engine_kwargs=dict(options), skip_table_creation=is_ready
+            )
         except RuntimeError as error:
             raise ValueError(
                 f"storage {url.render_as_string()} has tables of another version of Optuna "
@@ -198,7 +207,9 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
             ) from error
         except (DatabaseError, StorageInternalError) as error:
             # Several workers may create the same tables at once; the loser looks again.
-            if meeting == _MEETINGS - 1 or (is_lost(error) and url.get_backend_name() != "sqlite"):
+            if meeting == _MEETINGS - 1 or (
+                is_connection_error(error) and url.get_backend_name() != "sqlite"
+            ):
                 raise
             time.sleep(0.05)
     raise AssertionError("unreachable")

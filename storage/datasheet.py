@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from storage.answers import Shelf
-from storage.studies import Study
+from training_factors.storage.answer_cache import CachedAnswer
+from training_factors.storage.studies import Study
 
 
 class Augmented(NamedTuple):
-    """What one option of an augmenting factor does to the images. knobs: the values used."""
+    """What one option of an augmenting factor does to the images. hyperparameters: the values used."""
 
     factor: str
     option: str
-    knobs: dict[str, bool | int | float | str]
+    hyperparameters: dict[str, bool | int | float | str]
     picture: str
 
 
@@ -51,9 +51,9 @@ def write_sheet(study: Study, sheet: DataSheet) -> None:
         shelf.write(_RECORDS.dump_json(sheet).decode())
 
 
-def _shelf(study: Study) -> Shelf:
+def _shelf(study: Study) -> CachedAnswer:
     """A record whose fields have changed since cannot be read, so it is not looked for."""
     stamp, fields = study.stamp, _RECORDS.json_schema()
-    known = [stamp["data"]["fingerprint"], stamp["space"], stamp["seed"], fields]
+    known = [stamp.data.fingerprint, stamp.space.fingerprint, stamp.seed, fields]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    return Shelf(study, "data sheet", digest)
+    return CachedAnswer(study, "data sheet", digest)

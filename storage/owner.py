@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Standing(Enum):
+class ProcessStatus(Enum):
     """What is known of a process."""
 
     ALIVE = "alive"
@@ -48,16 +48,16 @@ def read_owner(text: str) -> Owner:
         return Owner(text, 0, "", "")
 
 
-def standing(owner: Owner) -> Standing:
+def status_of(owner: Owner) -> ProcessStatus:
     """Whether the process lives; only its own machine can tell."""
     if owner.place != _place():
-        return Standing.ELSEWHERE
+        return ProcessStatus.ELSEWHERE
     state, started = _stat(owner.pid)
     if not started and not Path("/proc/1").exists():
-        return Standing.ELSEWHERE  # this user is not shown the processes of others
+        return ProcessStatus.ELSEWHERE  # this user is not shown the processes of others
     if started != owner.started or state in ("Z", "X"):
-        return Standing.ENDED
-    return Standing.STOPPED if is_stopped(owner.pid) else Standing.ALIVE
+        return ProcessStatus.ENDED
+    return ProcessStatus.STOPPED if is_stopped(owner.pid) else ProcessStatus.ALIVE
 
 
 def is_stopped(pid: int) -> bool:

@@ -1,53 +1,160 @@
-"""What a study is: written once when it is created, compared before a worker's first run."""
+"""The stamp of a study: what it is, written once at its creation and compared before each run."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-Stamp = dict[str, Any]
+from pydantic import ValidationError
 
-LONGEST = 40
-"""Characters of a value that are shown; digests are longer, and only their difference counts."""
+from training_factors.search_spaces.description import (
+    DescribedFactor,
+    SpaceDescription,
+    read_description,
+)
+from training_factors.storage.definition import Definition
 
-COMPARED = ("data", "space", "model", "objective", "epochs", "seed")
-"""What must not differ among the runs of a study: their results would not be comparable."""
+SCHEMA = 1
+"""Version of the stored form of a stamp."""
+
+SHOWN_CHARACTERS = 40
+"""Longest value that a difference shows in full; digests are longer and are cut to 8 characters."""
 
 
-def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What differs between two stamps, a short line each: `epochs: 15 there, 20 here`."""
-    lines: list[str] = []
-    for key in COMPARED:
-        _compare(key, stored.get(key), current.get(key), lines)
-    if stored.get("space") != current.get("space"):
+class DataStamp(NamedTuple):
+    """The data of a study.
+
+    shape: of one input. classes: how many; None for regression. fingerprint: a digest of the
+    content. skipped: how many files could not be read.
+    """
+
+    name: str = ""
+    samples: int = 0
+    shape: tuple[int, ...] = ()
+    classes: int | None = None
+    fingerprint: str = ""
+    skipped: int = 0
+
+
+class Stamp(NamedTuple):
+    """What a study is.
+
+    objective: the metric that is maximized. skipped: the first unreadable files. left_out: what
+    does not apply to the data, with the problems that it applies to. class_names: empty for
+    regression. code: functions of the user's own that the study runs. versions: of the packages
+    that created it.
+    """
+
+    objective: str
+    data: DataStamp = DataStamp()
+    space: SpaceDescription = SpaceDescription()
+    model: str = ""
+    epochs: int = 0
+    seed: int = 0
+    definition: Definition = Definition()
+    skipped: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    class_names: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    versions: Mapping[str, str] = {}  # noqa: RUF012 - nobody writes to a record
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the stamp as JSON, which `read_stamp` reads."""
+        return {
+            "schema": SCHEMA,
+            **self.identity(),
+            "definition": self.definition.model_dump(mode="json"),
+            "skipped": list(self.skipped),
+            "left_out": [list(item) for item in self.left_out],
+            "described": self.space.as_document(),
+            "class_names": list(self.class_names),
+            "code": list(self.code),
+            "versions": dict(self.versions),
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must not differ among the runs of a study, as JSON.
+
+        Results of runs that differ in any of it are not comparable.
+        """
+        return {
+            "data": {**self.data._asdict(), "shape": list(self.data.shape)},
+            "space": self.space.fingerprint,
+            "model": self.model,
+            "objective": self.objective,
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+
+
+def read_stamp(document: Mapping[str, Any]) -> Stamp:
+    """Read a stamp from its JSON; what older versions did not store is left at its default.
+
+    Raises ValueError when a newer version of this program defined the study.
+    """
+    try:
+        definition = Definition.model_validate(document.get("definition", {}))
+    except ValidationError as error:
+        field = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ValueError(
+            f"a newer version of training-factors made this study (its setting {field!r} is "
+            "unknown here); update this one"
+        ) from error
+    data = {key: value for key, value in document.get("data", {}).items()
+            if key in DataStamp._fields}  # fmt: skip
+    described = read_description(document.get("described", {}))
+    return Stamp(
+        objective=document["objective"],
+        data=DataStamp(**{**data, "shape": tuple(data.get("shape", ()))}),
+        space=described._replace(fingerprint=document.get("space", described.fingerprint)),
+        model=document.get("model", ""),
+        epochs=document.get("epochs", 0),
+        seed=document.get("seed", 0),
+        definition=definition,
+        skipped=tuple(document.get("skipped", ())),
+        left_out=tuple((name, where) for name, where in document.get("left_out", ())),
+        class_names=tuple(document.get("class_names", ())),
+        code=tuple(document.get("code", ())),
+        versions=document.get("versions", {}),
+    )
+
+
+def differences(stored: Stamp, current: Stamp) -> list[str]:
+    """List what differs between two stamps, a short line each: `epochs: 15 there, 20 here`."""
+    lines = list(_differences("", stored.identity(), current.identity()))
+    if stored.space.fingerprint != current.space.fingerprint:
         lines = [line for line in lines if not line.startswith("space:")]
-        lines.insert(0, f"space: {', '.join(_factors(stored, current)) or 'its definition'}")
+        lines.insert(
+            0, f"space: {', '.join(_changed_factors(stored, current)) or 'its definition'}"
+        )
     return lines
 
 
-def _factors(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """The names of factors that two stamps describe differently."""
+def _changed_factors(stored: Stamp, current: Stamp) -> list[str]:
+    """Name the factors that two stamps describe differently; documentation does not count."""
     there, here = (
-        {one["name"]: _meaning(one) for one in stamp.get("described", {}).get("factors", [])}
+        {factor.name: _meaning(factor) for factor in stamp.space.factors}
         for stamp in (stored, current)
     )
     return [name for name in {**there, **here} if there.get(name) != here.get(name)]
 
 
-def _meaning(factor: Mapping[str, Any]) -> list[Any]:
-    """What decides what a configuration means; words are not in it."""
+def _meaning(factor: DescribedFactor) -> list[object]:
+    """Return what decides what a configuration of the factor means."""
     return [
-        [option["name"], [{**knob, "where": None} for knob in option["knobs"]]]
-        for option in factor["options"]
+        (option.name, [(one.name, one.default, one.dimension) for one in option.hyperparameters])
+        for option in factor.options
     ]
 
 
-def _compare(path: str, stored: Any, current: Any, lines: list[str]) -> None:
-    if isinstance(stored, Mapping) and isinstance(current, Mapping):
-        for key in sorted({*stored, *current}):
-            _compare(f"{path}.{key}", stored.get(key), current.get(key), lines)
-    elif stored != current:
-        lines.append(f"{path}: {_short(stored)} there, {_short(current)} here")
+def _differences(path: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[str]:
+    keys = stored if not path else sorted({*stored, *current})
+    for key in keys:
+        there, here = stored.get(key), current.get(key)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            yield from _differences(f"{path}{key}.", there, here)
+        elif there != here:
+            yield f"{path}{key}: {_shorten(there)} there, {_shorten(here)} here"
 
 
-def _short(value: Any) -> str:
+def _shorten(value: object) -> str:
     text = str(value)
-    return text if len(text) <= LONGEST else f"{text[:8]}…"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:8]}…"

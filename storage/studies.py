@@ -1,4 +1,4 @@
-"""A study in a database: Optuna's record of it, its stamp and its ledger."""
+"""A study in a database: Optuna's record of it, its stamp and its queue."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from optuna.study import StudyDirection
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from storage.database import Database, folder_of
-from storage.ledger import Ledger, open_ledger
-from storage.patience import persist
-from storage.stamp import Stamp
+from training_factors.storage.database import Database, folder_of
+from training_factors.storage.retry import retry
+from training_factors.storage.run_queue import RunQueue, open_queue
+from training_factors.storage.stamp import Stamp, read_stamp
 
 _STAMP = "stamp"
 
@@ -29,13 +29,13 @@ CONFIRMATION = ".confirm"
 
 
 class Study(NamedTuple):
-    """An open study. Its stamp says what it is; see `storage.stamp`."""
+    """An open study. Its stamp says what it is; see `training_factors.storage.stamp`."""
 
     name: str
     database: Database
     optuna_study: optuna.Study
     study_id: int
-    ledger: Ledger
+    queue: RunQueue
     stamp: Stamp
 
     @property
@@ -51,10 +51,10 @@ class Study(NamedTuple):
         """Where files that belong to this study are kept."""
         return folder_of(self.database) / self.slug
 
-    def without_patience(self) -> "Study":
+    def without_retry(self) -> "Study":
         """The same study, given up at once where its database does not answer."""
-        database = self.database._replace(patience_s=0)
-        return self._replace(database=database, ledger=self.ledger._replace(database=database))
+        database = self.database._replace(retry_timeout_s=0)
+        return self._replace(database=database, queue=self.queue._replace(database=database))
 
 
 class NoStudyError(LookupError):
@@ -75,12 +75,12 @@ def study_names(database: Database) -> list[str]:
         with database.engine.connect() as connection:
             return sorted(connection.execute(stamped).scalars())
 
-    return persist(database, attempt)
+    return retry(database, attempt)
 
 
 def _all_names(database: Database) -> list[str]:
     """With those that other programs keep in the same database."""
-    return persist(database, lambda again: optuna.get_all_study_names(storage=database.storage))
+    return retry(database, lambda again: optuna.get_all_study_names(storage=database.storage))
 
 
 def confirmation_name(name: str) -> str:
@@ -95,16 +95,18 @@ def find_study(database: Database, name: str) -> Study | None:
     """
     if name not in _all_names(database):
         return None
-    return persist(database, lambda again: _open(database, name))
+    return retry(database, lambda again: _open(database, name))
 
 
 def _open(database: Database, name: str) -> Study:
     study = optuna.load_study(study_name=name, storage=database.storage)
-    stamp: Stamp | None = study.user_attrs.get(_STAMP)
-    if stamp is None:
+    document = study.user_attrs.get(_STAMP)
+    if document is None:
         raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
     study_id = database.storage.get_study_id_from_name(name)
-    return Study(name, database, study, study_id, open_ledger(database, study_id), stamp)
+    return Study(
+        name, database, study, study_id, open_queue(database, study_id), read_stamp(document)
+    )
 
 
 def load_study(database: Database, name: str | None) -> Study:
@@ -145,7 +147,7 @@ def create_study(database: Database, name: str, stamp: Stamp) -> Study:
     """
     check_name(name)
     if name not in _all_names(database):
-        persist(database, lambda again: _insert_study(database, name, stamp))
+        retry(database, lambda again: _insert_study(database, name, stamp))
     created = find_study(database, name)
     assert created is not None
     return created
@@ -153,7 +155,7 @@ def create_study(database: Database, name: str, stamp: Stamp) -> Study:
 
 def _insert_study(database: Database, name: str, stamp: Stamp) -> None:
     """Write a study with its stamp at once, so that nobody meets one without the other."""
-    stamped = {"key": _STAMP, "value_json": json.dumps(stamp)}
+    stamped = {"key": _STAMP, "value_json": json.dumps(stamp.as_document())}
     try:
         with database.engine.begin() as connection:
             row = insert(models.StudyModel.__table__).values(study_name=name)
@@ -169,4 +171,4 @@ def _insert_study(database: Database, name: str, stamp: Stamp) -> None:
     study = optuna.load_study(study_name=name, storage=database.storage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names([f"validation {stamp['objective']}"])
+        study.set_metric_names([f"validation {stamp.objective}"])

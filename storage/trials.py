@@ -1,248 +1,91 @@
-"""A run as one of Optuna's trials: created whole, reported to, ended once.
+"""Finished and unfinished trials as tidy records: the only thing that analysis reads."""
 
-Every change is one transaction with the ledger's row of the run, so that the two never differ,
-and a claim that is void changes neither. Optuna writes a trial in some 150 statements, one
-transaction for each attribute; what is written here is the same rows in six, and is read back
-through Optuna (`tests/storage/test_trials.py` compares the two).
-"""
-
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Table, and_, delete, insert, select, update
-from sqlalchemy.sql.elements import ColumnElement
 
-from storage.database import lock_study
-from storage.ledger import DONE, WAITING, Claim
-from storage.patience import persist
-from storage.studies import Study
-
-_TRIALS: Table = models.TrialModel.__table__
-_PARAMETERS: Table = models.TrialParamModel.__table__
-_ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
-_VALUES: Table = models.TrialValueModel.__table__
-_STEPS: Table = models.TrialIntermediateValueModel.__table__
+from training_factors.storage.retry import retry
+from training_factors.storage.studies import Study
 
 
-class LiveTrial(NamedTuple):
-    """A trial that is being run under a claim.
+class Trial(NamedTuple):
+    """One run of a study.
 
-    parameters, attributes: as they stand in the database.
-
-    Its methods raise LostClaimError when the claim is void; then they have changed nothing.
+    phase: `baseline`, `measure`, `search` or `confirm`; row: its number within the phase;
+    repeat: 0, or the number of the repetition of the same row with a fresh seed.
+    parameters: the active ones only. value: the objective; None until there is one.
+    metrics: name -> number of the trained network; empty until COMPLETE.
+    test: the same on the test part, of a confirmation's contrasts alone; test_value: the objective
+    there. confusion: (true class, predicted class, samples) on the validation part, most samples
+    first, test_confusion on the test part; empty for regression and where there are no metrics.
+    curve: epoch -> validation objective. time_s: seconds of training, over all attempts; None
+    until then.
     """
 
-    study: Study
-    claim: Claim
-    trial_id: int
     number: int
+    state: str
+    phase: str
+    row: int
+    repeat: int
+    seed: int
     parameters: dict[str, Any]
+    value: float | None
+    metrics: dict[str, Any]
+    curve: dict[int, float]
+    time_s: float | None
     attributes: dict[str, Any]
+    test: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to a record
+    test_value: float | None = None
+    confusion: Sequence[Sequence[int]] = ()
+    test_confusion: Sequence[Sequence[int]] = ()
 
-    def report(self, curve: Mapping[int, float]) -> None:
-        """Write intermediate values, epoch -> value, over those of an earlier attempt."""
-
-        def attempt(again: bool) -> None:
-            with self.study.database.engine.begin() as connection:
-                self.study.ledger.hold(connection, self.claim)
-                self._write_curve(connection, curve)
-
-        persist(self.study.database, attempt)
-
-    def complete(
-        self, value: float, attributes: Mapping[str, Any], curve: Mapping[int, float]
-    ) -> None:
-        """End as COMPLETE, with the rest of the curve."""
-        self._end(TrialState.COMPLETE, value, attributes, curve)
-
-    def prune(
-        self, value: float, attributes: Mapping[str, Any], curve: Mapping[int, float]
-    ) -> None:
-        """End as PRUNED, with the rest of the curve; the value is the last one's."""
-        self._end(TrialState.PRUNED, value, attributes, curve)
-
-    def fail(self, reason: str) -> None:
-        """End as FAIL with its reason."""
-        self._end(TrialState.FAIL, None, {"reason": reason}, {})
-
-    def _end(
-        self,
-        state: TrialState,
-        value: float | None,
-        attributes: Mapping[str, Any],
-        curve: Mapping[int, float],
-    ) -> None:
-        def attempt(again: bool) -> None:
-            with self.study.database.engine.begin() as connection:
-                if self.study.ledger.hold(connection, self.claim, state=DONE):
-                    return
-                self._write_curve(connection, curve)
-                _write_attributes(connection, self.trial_id, attributes)
-                if value is not None:
-                    stored, kind = models.TrialValueModel.value_to_stored_repr(value)
-                    row = {
-                        "trial_id": self.trial_id, "objective": 0, "value": stored,
-                        "value_type": kind,
-                    }  # fmt: skip
-                    connection.execute(insert(_VALUES), row)
-                connection.execute(
-                    update(_TRIALS)
-                    .where(_TRIALS.c.trial_id == self.trial_id)
-                    .values(state=state, datetime_complete=_now())
-                )
-
-        persist(self.study.database, attempt)
-
-    def _write_curve(self, connection: Connection, curve: Mapping[int, float]) -> None:
-        if not curve:
-            return
-        as_stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
-        rows = []
-        for step, value in curve.items():
-            stored, kind = as_stored(value)
-            rows.append(
-                {
-                    "trial_id": self.trial_id, "step": step, "intermediate_value": stored,
-                    "intermediate_value_type": kind,
-                }
-            )  # fmt: skip
-        connection.execute(
-            delete(_STEPS).where(_STEPS.c.trial_id == self.trial_id, _STEPS.c.step.in_(curve))
-        )
-        connection.execute(insert(_STEPS), rows)
+    @property
+    def complete(self) -> bool:
+        """Whether the run was trained to its end."""
+        return self.state == TrialState.COMPLETE.name
 
 
-def begin_trial(
-    study: Study,
-    claim: Claim,
-    parameters: Mapping[str, Any],
-    distributions: Mapping[str, BaseDistribution],
-    attributes: Mapping[str, Any],
-) -> LiveTrial:
-    """A new RUNNING trial for a claim. Raises LostClaimError when the claim is void."""
-
-    def attempt(again: bool) -> LiveTrial:
-        with study.database.engine.begin() as connection:
-            # Trials are numbered in the order in which they are made, so one at a time.
-            lock_study(connection, study.study_id)
-            noted = study.ledger.trial_of(connection, claim) if again else None
-            if noted is not None:
-                study.ledger.hold(connection, claim)
-                found = connection.execute(select(_TRIALS.c.trial_id).where(_is(study, noted)))
-                return live(found.scalar_one(), noted)
-            number = _next_number(connection, study.study_id)
-            trial_id = _insert_trial(connection, study.study_id, number)
-            _write_parameters(connection, trial_id, parameters, distributions)
-            _write_attributes(connection, trial_id, attributes)
-            study.ledger.hold(connection, claim, trial=number)
-            return live(trial_id, number)
-
-    def live(trial_id: int, number: int) -> LiveTrial:
-        return LiveTrial(study, claim, trial_id, number, dict(parameters), dict(attributes))
-
-    return persist(study.database, attempt)
+def to_trial(trial: FrozenTrial) -> Trial:
+    """The record of one of Optuna's trials."""
+    attributes = dict(trial.user_attrs)
+    test, test_value = attributes.pop("test", {}), attributes.pop("test_value", None)
+    confusion = {name: attributes.pop(name, ()) for name in ("confusion", "test_confusion")}
+    time_s = attributes.pop("time_s", None)
+    if time_s is None and trial.duration is not None:
+        time_s = trial.duration.total_seconds()
+    return Trial(
+        number=trial.number,
+        state=trial.state.name,
+        phase=attributes.pop("phase", ""),
+        row=attributes.pop("row", -1),
+        repeat=attributes.pop("repeat", 0),
+        seed=attributes.pop("seed", -1),
+        parameters=dict(trial.params),
+        value=trial.value if trial.state.is_finished() else None,
+        metrics=attributes.pop("metrics", {}),
+        curve=dict(trial.intermediate_values),
+        time_s=time_s,
+        attributes=attributes,
+        test=test,
+        test_value=test_value,
+        **confusion,
+    )
 
 
-def resume_trial(study: Study, claim: Claim) -> LiveTrial:
-    """The trial of an earlier attempt, RUNNING again.
-
-    Raises LostClaimError when the claim is void.
-    """
-    assert claim.trial is not None
-    number = claim.trial
-
-    def attempt(again: bool) -> FrozenTrial:
-        with study.database.engine.begin() as connection:
-            study.ledger.hold(connection, claim)
-            connection.execute(
-                update(_TRIALS)
-                .where(_is(study, number), _TRIALS.c.state == TrialState.WAITING)
-                .values(state=TrialState.RUNNING, datetime_start=_now())
-            )
-        storage = study.database.storage
-        return storage.get_trial(
-            storage.get_trial_id_from_study_id_trial_number(study.study_id, number)
-        )
-
-    stored = persist(study.database, attempt)
-    return LiveTrial(study, claim, stored._trial_id, number, stored.params, stored.user_attrs)
+def read_trials(study: Study) -> list[Trial]:
+    """All trials of a study, in the order of their numbers."""
+    return [to_trial(trial) for trial in read_frozen_trials(study)]
 
 
-def hand_back(study: Study, claim: Claim) -> None:
-    """Let another worker, or a later start, run it; its trial waits meanwhile.
-
-    Raises LostClaimError when the claim is void.
-    """
-
-    def attempt(again: bool) -> None:
-        with study.database.engine.begin() as connection:
-            if study.ledger.hold(connection, claim, state=WAITING, owner=None):
-                return
-            noted = study.ledger.trial_of(connection, claim)
-            if noted is not None:
-                connection.execute(
-                    update(_TRIALS)
-                    .where(_is(study, noted), _TRIALS.c.state == TrialState.RUNNING)
-                    .values(state=TrialState.WAITING)
-                )
-
-    persist(study.database, attempt)
+def latest_trials(study: Study) -> list[Trial]:
+    """Those trials that no later attempt at the same run replaces."""
+    trials = read_trials(study)
+    latest = {(t.phase, t.row, t.repeat): t.number for t in trials}
+    kept = set(latest.values())
+    return [trial for trial in trials if trial.number in kept]
 
 
-def _next_number(connection: Connection, study_id: int) -> int:
-    """As many trials as there are; the last one's number says so without counting them."""
-    last = select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id)
-    number = connection.execute(last.order_by(_TRIALS.c.trial_id.desc()).limit(1)).scalar()
-    return 0 if number is None else number + 1
-
-
-def _insert_trial(connection: Connection, study_id: int, number: int) -> int:
-    row = {
-        "study_id": study_id, "number": number, "state": TrialState.RUNNING,
-        "datetime_start": _now(),
-    }  # fmt: skip
-    (trial_id,) = connection.execute(insert(_TRIALS).values(row)).inserted_primary_key or (None,)
-    assert isinstance(trial_id, int)
-    return trial_id
-
-
-def _write_parameters(
-    connection: Connection,
-    trial_id: int,
-    parameters: Mapping[str, Any],
-    distributions: Mapping[str, BaseDistribution],
-) -> None:
-    rows = [
-        {
-            "trial_id": trial_id,
-            "param_name": name,
-            "param_value": distributions[name].to_internal_repr(value),
-            "distribution_json": distribution_to_json(distributions[name]),
-        }
-        for name, value in parameters.items()
-    ]
-    if rows:
-        connection.execute(insert(_PARAMETERS), rows)
-
-
-def _write_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    rows = [
-        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-        for key, value in attributes.items()
-    ]
-    if rows:
-        connection.execute(insert(_ATTRIBUTES), rows)
-
-
-def _is(study: Study, number: int) -> ColumnElement[bool]:
-    return and_(_TRIALS.c.study_id == study.study_id, _TRIALS.c.number == number)
-
-
-def _now() -> datetime:
-    """As Optuna stores times: in UTC, without saying so."""
-    return datetime.now(UTC).replace(tzinfo=None)
+def read_frozen_trials(study: Study) -> list[FrozenTrial]:
+    """The same as Optuna's own records, which its samplers take; not to be changed."""
+    return retry(study.database, lambda again: study.optuna_study.get_trials(deepcopy=False))

@@ -14,11 +14,12 @@ from hypothesis import settings
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from benchmarks.servers import MYSQL, POSTGRESQL, OwnPostgresql, fresh_database
-from storage.database import Database, open_database
-from storage.studies import Study, create_study
+from tests.support.servers import MYSQL, POSTGRESQL, PostgresqlServer, fresh_database
+from training_factors.storage.database import Database, open_database
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, create_study
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.support.browser"]
 
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -68,9 +69,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     # A short path: a socket's may have 107 characters.
     with TemporaryDirectory(prefix="pg") as folder:
-        server = OwnPostgresql(Path(folder))
+        server = PostgresqlServer(Path(folder))
         yield server.url
-        server.end()
+        server.close()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
@@ -97,4 +98,4 @@ def any_database(
 def any_study(any_database: Database, request: pytest.FixtureRequest) -> Study:
     """A study of its own in a database of every kind."""
     name = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
-    return create_study(any_database, name, {"objective": "accuracy", "words": "Größe"})
+    return create_study(any_database, name, Stamp("accuracy", class_names=("Größe",)))

@@ -12,18 +12,17 @@ import pytest
 import yaml
 from distributed import LocalCluster
 
-from benchmarks.crews import wait_until
-from benchmarks.servers import fresh_database
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import Study, create_study
-from storage.tables import read_trials
-from study.commands import execute
-from study.running.preparation import prepare
-from study.running.settings import Definition
-from tests.test_commands import ran, start
-
-ROOT = Path(__file__).parents[1]
+from tests.support.program import ROOT, run_program, start_program
+from tests.support.servers import fresh_database
+from tests.support.workers import wait_until
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, create_study
+from training_factors.storage.trials import read_trials
+from training_factors.study.commands import execute
+from training_factors.study.running.preparation import prepare_study
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +41,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def planned(url: str, epochs: int, runs: int) -> Study:
-    stamp = prepare(Definition(source="wine", space="small", epochs=epochs)).stamp()
+    stamp = prepare_study(Definition(source="wine", space="small", epochs=epochs)).stamp()
     study = create_study(open_database(url, create=True), "mine", stamp)
-    study.ledger.plan([Run("measure", row) for row in range(runs)])
+    study.queue.add([Run("measure", row) for row in range(runs)])
     return study
 
 
@@ -52,7 +51,7 @@ def test_a_dask_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path
     with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDY_STORAGE", url)
         study = planned(url, epochs=10, runs=40)
-        result = ran(tmp_path, "worker", "mine", "--cluster", cluster, "--workers", "2")
+        result = run_program(tmp_path, "worker", "mine", "--cluster", cluster, "--workers", "2")
         assert result.returncode == 0, result.stderr
         assert "40 of 40 runs" in result.stderr
         trials = read_trials(study)
@@ -67,15 +66,15 @@ def test_interrupting_it_asks_its_workers_to_stop(
     with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDY_STORAGE", url)
         study = planned(url, epochs=40, runs=400)
-        process = start(
+        process = start_program(
             tmp_path, "worker", "mine", "--cluster", cluster, "--workers", "2", "--heartbeat", "1"
         )
-        wait_until(lambda: sum(p.done for p in study.ledger.progress().values()) > 2)
+        wait_until(lambda: sum(p.done for p in study.queue.progress().values()) > 2)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "resume:" in err
-        progress = study.ledger.progress().values()
+        progress = study.queue.progress().values()
         assert sum(p.running for p in progress) == 0
         assert sum(p.waiting for p in progress) > 0
         study.database.close()
@@ -87,7 +86,7 @@ def printed(
 ) -> "Printer":
     monkeypatch.chdir(tmp_path)
     database = open_database("sqlite:///runs/studies.db", create=True)
-    create_study(database, "pets; rm -rf $HOME", {"objective": "accuracy"})
+    create_study(database, "pets; rm -rf $HOME", Stamp("accuracy"))
     return Printer(capsys)
 
 

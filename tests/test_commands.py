@@ -16,38 +16,20 @@ from typing import Any
 
 import pytest
 
-from benchmarks.studies import simulate
-from search_spaces.space import named_space
-from storage.arms import CONTRAST, read_arms
-from storage.database import NoDatabaseError, open_database
-from storage.datasheet import read_sheet
-from storage.ledger import Run
-from storage.stops import ask_to_stop
-from storage.studies import Study, create_study, load_study
-from storage.tables import Trial, read_trials
-from storage.trials import begin_trial
-from study.commands import execute
-from study.running.settings import Definition
-
-ENTRY = Path(__file__).parents[1] / "run_study.py"
-
-SHORT = ("--preset", "smoke", "--epochs", "1", "--space", "small", "--data", "wine")
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(ENTRY), *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ran(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, *arguments)
-    out, err = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+from tests.support.program import ROOT, SMOKE_STUDY, run_program, start_program
+from tests.support.studies import create_simulated_study
+from training_factors.search_spaces.space import named_space
+from training_factors.storage.arms import CONTRAST, read_arms
+from training_factors.storage.database import NoDatabaseError, open_database
+from training_factors.storage.datasheet import read_sheet
+from training_factors.storage.definition import Definition
+from training_factors.storage.live_trial import start_trial
+from training_factors.storage.run_queue import Run
+from training_factors.storage.stamp import DataStamp, Stamp
+from training_factors.storage.stop_requests import request_stop
+from training_factors.storage.studies import Study, create_study, load_study
+from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.commands import execute
 
 
 def study_in(folder: Path, name: str | None = None) -> Study:
@@ -63,7 +45,7 @@ def measured(folder: Path, name: str) -> dict[tuple[str, int, int], Trial]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A folder with a study run to its end by one worker, and what was printed."""
     folder = tmp_path_factory.mktemp("finished")
-    result = ran(folder, *SHORT, "--workers", "1")
+    result = run_program(folder, *SMOKE_STUDY, "--workers", "1")
     assert result.returncode == 0, result.stderr
     return folder, result.stdout, result.stderr
 
@@ -104,14 +86,14 @@ def test_a_study_has_its_data_sheet(finished: tuple[Path, str, str]) -> None:
 
 def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
-    again = ran(folder, *SHORT)
+    again = run_program(folder, *SMOKE_STUDY)
     assert again.returncode == 0
     assert "all 49 runs" in again.stderr
     assert len(read_trials(study_in(folder))) == 49
 
 
 def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
-    process = start(tmp_path, *SHORT, "--workers", "2", "--epochs", "15")
+    process = start_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "15")
     deadline = time.monotonic() + 60
     while finished_trials(tmp_path) < 3:
         assert process.poll() is None and time.monotonic() < deadline
@@ -124,7 +106,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert 3 <= len(before) < 49
     assert not [t for t in read_trials(study_in(tmp_path)) if t.state == "RUNNING"]
 
-    result = ran(tmp_path, *SHORT, "--workers", "2", "--epochs", "15")
+    result = run_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "15")
     assert result.returncode == 0, result.stderr
     trials = read_trials(study_in(tmp_path))
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)
@@ -135,12 +117,12 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_who_is_asked_to_stop_while_it_starts_does(tmp_path: Path) -> None:
-    study = simulate(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
-    study.ledger.plan([Run("measure", row) for row in range(500)])
-    ask_to_stop(study)  # as if between the command and the first run
-    ended = ran(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
+    study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
+    study.queue.add([Run("measure", row) for row in range(500)])
+    request_stop(study)  # as if between the command and the first run
+    ended = run_program(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
     assert ended.returncode == 143
-    assert study.ledger.progress()["measure"].waiting > 400
+    assert study.queue.progress()["measure"].waiting > 400
 
 
 def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> None:
@@ -149,7 +131,7 @@ def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> N
     before = {path: path.read_bytes() for path in folder.glob("runs/*/importance.*")}
     program = (
         "import resource, signal, sys\n"
-        "from study.commands import execute\n"
+        "from training_factors.study.commands import execute\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
         "sys.exit(execute(['importance']))"
@@ -157,7 +139,7 @@ def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> N
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ENTRY.parent)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ended.returncode == 3, ended.stderr
     (line,) = ended.stderr.splitlines()
@@ -167,7 +149,9 @@ def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> N
 
 def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
-    result = ran(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
+    result = run_program(
+        folder, "confirm", "--factors", "activation,residual", "--difference", "20"
+    )
     assert result.returncode == 0, result.stderr
     assert "placebo moved" in result.stdout
     study = confirmation_in(folder)
@@ -189,7 +173,7 @@ def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]
     }
     assert all(len(own) == 1 for own in seeds.values()), "arms do not share their seeds"
 
-    again = ran(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
+    again = run_program(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
     assert again.returncode == 0
     assert again.stdout == result.stdout
     assert len(read_trials(study)) == len(trials)
@@ -208,9 +192,9 @@ def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
     recommended = document(folder, "recommend", "--json")
     assert {one["factor"] for one in recommended["settings"]} >= {"optimizer", "schedule"}
     assert tomllib.loads(recommended_toml(folder))["settings"]["schedule"] == "constant"
-    pasted = ran(folder, "plan", *recommended["command"])
+    pasted = run_program(folder, "plan", *recommended["command"])
     assert pasted.returncode == 0, pasted.stderr
-    alone = ran(folder, "compare", name, name)
+    alone = run_program(folder, "compare", name, name)
     assert (alone.returncode, alone.stdout) == (2, "")
 
 
@@ -218,20 +202,16 @@ def without_answer(folder: Path, *values: float) -> str:
     """A study with these measured values and nothing else; the URL of its database."""
     url = f"sqlite:///{folder}/runs/studies.db"
     space = named_space("small").describe()
-    definition = Definition(source="wine").model_dump(mode="json")
-    data = {"name": "wine", "samples": 178, "shape": [13], "skipped": 0, "fingerprint": "0"}
-    stamp = {
-        "objective": "accuracy", "described": space, "seed": 0, "data": data, "model": "mlp:small",
-        "space": "0", "epochs": 15, "left_out": [], "class_names": [], "versions": {},
-        "definition": definition,
-    }  # fmt: skip
+    definition = Definition(source="wine")
+    data = DataStamp("wine", 178, (13,), fingerprint="0")
+    stamp = Stamp("accuracy", data, space, model="mlp:small", epochs=15, definition=definition)
     study = create_study(open_database(url, create=True), "mine", stamp)
-    study.ledger.plan([Run("measure", row) for row in range(len(values))])
+    study.queue.add([Run("measure", row) for row in range(len(values))])
     for row, value in enumerate(values):
         attributes = {"phase": "measure", "row": row, "seed": row, "diverged": True}
-        claim = study.ledger.claim("me")
+        claim = study.queue.claim("me")
         assert claim is not None
-        begin_trial(study, claim, {}, {}, attributes).complete(value, {}, {})
+        start_trial(study, claim, {}, {}, attributes).complete(value, {}, {})
     return url
 
 
@@ -259,7 +239,7 @@ def test_a_study_that_cannot_say_anything_yet(
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:
-    result = ran(tmp_path, "--version")
+    result = run_program(tmp_path, "--version")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("run_study.py ")
 
@@ -306,10 +286,10 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
 
 def test_a_larger_preset_extends_the_study(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
-    from study.running.presets import PRESETS
+    from training_factors.study.running.settings import PRESETS
 
     study = study_in(folder)
-    assert study.ledger.plan(PRESETS["quick"].runs()) == 177 - 49
+    assert study.queue.add(PRESETS["quick"].runs()) == 177 - 49
 
 
 def test_status_and_list_as_json(finished: tuple[Path, str, str]) -> None:
@@ -324,7 +304,7 @@ def test_status_and_list_as_json(finished: tuple[Path, str, str]) -> None:
 def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: str) -> None:
     program = (
         "import sys\n"
-        "from study.commands import execute\n"
+        "from training_factors.study.commands import execute\n"
         "code = execute(sys.argv[1:])\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
         "sys.exit(code)"
@@ -343,7 +323,7 @@ def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: 
 def twin(finished: tuple[Path, str, str]) -> Iterator[str]:
     """The name of the same study once more, run by two workers, in the same database."""
     folder, _, _ = finished
-    result = ran(folder, *SHORT, "--workers", "2", "--study", "twin")
+    result = run_program(folder, *SMOKE_STUDY, "--workers", "2", "--study", "twin")
     assert result.returncode == 0, result.stderr
     yield "twin"
     delete(folder, "twin")
@@ -365,7 +345,7 @@ def test_studies_are_compared(finished: tuple[Path, str, str], name: str, twin: 
     compared = document(folder, "compare", name, twin, "--json")
     assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
     assert compared["correlations"][0]["studies"] == [name, twin]
-    assert ran(folder, "status").returncode == 2, "which of the two is meant?"
+    assert run_program(folder, "status").returncode == 2, "which of the two is meant?"
 
 
 def document(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -383,7 +363,7 @@ def confirmation_in(folder: Path) -> Study:
 
 
 def recommended_toml(folder: Path) -> str:
-    assert ran(folder, "recommend").returncode == 0
+    assert run_program(folder, "recommend").returncode == 0
     (path,) = folder.glob("runs/*/recommended.toml")
     return path.read_text()
 

@@ -5,14 +5,25 @@ from collections.abc import Iterator
 import pytest
 from optuna_dashboard import get_note, save_note
 
-from storage.database import open_database
-from storage.studies import Study
-from study.reporting.publication import CHART, figure_of, publish
-from study.reporting.study_note import note_of
-from tests.browser import Seen
-from tests.dashboards import ANSWER, NAME, SENTENCE, Served, hostile_study, served
+from tests.support.browser import WatchedPage
+from tests.support.dashboards import (
+    ANSWER,
+    NAME,
+    SENTENCE,
+    DashboardClient,
+    hostile_study,
+    serve_dashboard,
+)
+from training_factors.storage.database import open_database
+from training_factors.storage.studies import Study
+from training_factors.study.reporting.dashboard_notes import (
+    CHART_ID,
+    dashboard_figure,
+    save_to_dashboard,
+    study_note,
+)
 
-PLOT = f'[id="user-defined-plot:{CHART}"]'
+PLOT = f'[id="user-defined-plot:{CHART_ID}"]'
 EDIT = 'button:has(svg[data-testid="EditIcon"])'
 
 
@@ -22,24 +33,26 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("dashboard")
     made = hostile_study(open_database(f"sqlite:///{folder}/studies.db", create=True))
     save_note(made.optuna_study, "A user's words.")
-    publish(made, figure_of(ANSWER), note_of(ANSWER, NAME))
+    save_to_dashboard(made, dashboard_figure(ANSWER), study_note(ANSWER, NAME))
     return made
 
 
 @pytest.fixture(scope="module")
-def dashboard(study: Study) -> Iterator[Served]:
-    with served(study.database) as found:
+def dashboard(study: Study) -> Iterator[DashboardClient]:
+    with serve_dashboard(study.database) as found:
         yield found
 
 
-def is_clean(seen: Seen, dashboard: Served) -> bool:
+def is_clean(seen: WatchedPage, dashboard: DashboardClient) -> bool:
     """Nothing complained, nothing of the study was run, nobody else was asked for anything."""
     assert seen.errors == [] and seen.dialogs == []
     assert {url.split("/")[2] for url in seen.requests} == {f"127.0.0.1:{dashboard.port}"}
     return True
 
 
-def test_the_study_s_page_shows_our_chart(dashboard: Served, study: Study, page: Seen) -> None:
+def test_the_study_s_page_shows_our_chart(
+    dashboard: DashboardClient, study: Study, page: WatchedPage
+) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}")
     page.page.wait_for_selector(f"{PLOT} .bars path")
     chart = page.page.locator(PLOT)
@@ -53,7 +66,7 @@ def test_the_study_s_page_shows_our_chart(dashboard: Served, study: Study, page:
 
 
 def test_the_note_shows_the_verdict_and_keeps_the_user_s_words(
-    dashboard: Served, study: Study, page: Seen
+    dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/note")
     page.page.wait_for_selector("text=Which training factor matters most")
@@ -68,7 +81,7 @@ def test_the_note_shows_the_verdict_and_keeps_the_user_s_words(
 
 
 def test_a_trial_s_page_shows_its_note_and_its_curve(
-    dashboard: Served, study: Study, page: Seen
+    dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/trials?numbers=0")
     page.page.wait_for_selector("text=counts for importance")
@@ -81,14 +94,18 @@ def test_a_trial_s_page_shows_its_note_and_its_curve(
 
 
 @pytest.mark.parametrize("path", ["", "/studies/1/analytics", "/studies/1/trialTable"])
-def test_every_other_page_is_clean_too(dashboard: Served, page: Seen, path: str) -> None:
+def test_every_other_page_is_clean_too(
+    dashboard: DashboardClient, page: WatchedPage, path: str
+) -> None:
     page.page.goto(f"{dashboard.address}/dashboard{path}")
     page.page.wait_for_selector("text=digits")
     page.page.wait_for_load_state("networkidle")
     assert is_clean(page, dashboard)
 
 
-def test_what_cannot_be_changed_says_why(dashboard: Served, study: Study, page: Seen) -> None:
+def test_what_cannot_be_changed_says_why(
+    dashboard: DashboardClient, study: Study, page: WatchedPage
+) -> None:
     before = get_note(study.optuna_study)
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/note")
     page.page.click(EDIT)
@@ -98,9 +115,9 @@ def test_what_cannot_be_changed_says_why(dashboard: Served, study: Study, page: 
     assert get_note(study.optuna_study) == before
 
 
-def test_with_write_the_page_can_change_a_note(study: Study, page: Seen) -> None:
+def test_with_write_the_page_can_change_a_note(study: Study, page: WatchedPage) -> None:
     before = get_note(study.optuna_study)
-    with served(study.database, writing=True) as writable:
+    with serve_dashboard(study.database, writing=True) as writable:
         page.page.goto(f"{writable.address}/dashboard/studies/{study.study_id}/note")
         page.page.click(EDIT)
         page.page.locator("textarea").first.fill(f"{before}\nMore of a user's words.\n")
@@ -108,4 +125,4 @@ def test_with_write_the_page_can_change_a_note(study: Study, page: Seen) -> None
         page.page.get_by_text("More of a user's words.", exact=True).wait_for()
         assert is_clean(page, writable)
     assert get_note(study.optuna_study).endswith("More of a user's words.\n")
-    assert not publish(study, figure_of(ANSWER), note_of(ANSWER, NAME))
+    assert not save_to_dashboard(study, dashboard_figure(ANSWER), study_note(ANSWER, NAME))

@@ -10,14 +10,14 @@ from optuna_dashboard import get_note
 from pydantic import TypeAdapter
 from sqlalchemy import event
 
-from storage.database import Database, open_database
-from storage.ledger import Run
-from storage.studies import Study, create_study, load_study
-from study.analysis.answer import Answer
-from study.commands import execute, watching
-from study.reporting.analyses import kept
-from tests.dashboards import ANSWER, SENTENCE, STAMP, Served, run_one
-from tests.test_commands import start
+from tests.support.dashboards import ANSWER, SENTENCE, STAMP, DashboardClient, end_next_run
+from tests.support.program import start_program
+from training_factors.storage.database import Database, open_database
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import Study, create_study, load_study
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.commands import dashboard_verb, execute
+from training_factors.study.reporting.analyses import kept
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def database(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 def analysed(database: Database, name: str = "mine") -> Study:
     """A study with a run, and an analysis that was kept."""
     study = create_study(database, name, STAMP)
-    study.ledger.plan([Run("measure", 0)])
-    run_one(study, "complete")
+    study.queue.add([Run("measure", 0)])
+    end_next_run(study, "complete")
     kept(study, "importance", lambda *given, **named: ANSWER, TypeAdapter(Answer), jobs=1)
     return study
 
@@ -40,13 +40,15 @@ def test_it_serves_until_it_is_interrupted(
     database: Database, tmp_path: Path, ending: signal.Signals
 ) -> None:
     study = analysed(database)
-    process = start(tmp_path, "dashboard", "--port", "0")
+    process = start_program(tmp_path, "dashboard", "--port", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
     address, _, rest = line.partition("  ")
     assert address.endswith(f"/dashboard/studies/{study.study_id}")
     assert rest == "(read-only; Ctrl-C ends it)\n"
-    status, _, body = Served(int(address.split(":")[2].split("/")[0])).ask("GET", "/api/studies")
+    status, _, body = DashboardClient(int(address.split(":")[2].split("/")[0])).ask(
+        "GET", "/api/studies"
+    )
     assert status == 200 and b"mine" in body
     process.send_signal(ending)
     assert process.communicate(timeout=60) == ("", "")
@@ -94,7 +96,7 @@ def test_studies_without_an_analysis_are_named(
     analysed(database)
     new = create_study(database, "new", STAMP)
     create_study(database, "mine.confirm", STAMP)
-    watching._publish_all(watching._studies(database), None)
+    dashboard_verb._publish_all(dashboard_verb._studies(database), None)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("no importance is known yet of new: ")
     assert line.endswith("importance --study new")
@@ -111,6 +113,6 @@ def test_a_database_that_cannot_be_written_is_said_and_is_no_failure(
         connection.execute("PRAGMA query_only=1")
 
     event.listen(reading.engine, "connect", forbid)
-    assert watching.publish_kept(load_study(reading, "mine"))
+    assert dashboard_verb.publish_cached_answer(load_study(reading, "mine"))
     (line,) = capsys.readouterr().err.splitlines()
     assert "stay as they are" in line and "readonly" in line

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database, open_database
-from storage.files import PARTIAL
-from storage.ledger import Run
-from storage.owner import this_process
-from storage.studies import Study, create_study
-from storage.trials import begin_trial
-from storage.weights import SUFFIX
-from study.commands import execute
-from study.running.diagnosis import (
+from training_factors.storage.checkpoints import SUFFIX
+from training_factors.storage.database import Database, open_database
+from training_factors.storage.files import PARTIAL
+from training_factors.storage.live_trial import start_trial
+from training_factors.storage.owner import this_process
+from training_factors.storage.run_queue import Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, create_study
+from training_factors.study.commands import execute
+from training_factors.study.running.doctor import (
     OK,
     WARNING,
     Check,
@@ -27,9 +28,9 @@ from study.running.diagnosis import (
 
 @pytest.fixture
 def study(database: Database) -> Study:
-    stamp = {"objective": "accuracy", "versions": {"numpy": "0.1"}}
+    stamp = Stamp("accuracy", versions={"numpy": "0.1"})
     found = create_study(database, "mine", stamp)
-    found.ledger.plan([Run("measure", row) for row in range(3)])
+    found.queue.add([Run("measure", row) for row in range(3)])
     return found
 
 
@@ -44,9 +45,9 @@ def test_every_kind_of_database_is_well(any_database: Database) -> None:
 
 
 def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
-    claim = study.ledger.claim(str(this_process()._replace(started="0")))
+    claim = study.queue.claim(str(this_process()._replace(started="0")))
     assert claim is not None
-    begin_trial(study, claim, {}, {}, {"phase": "measure"})
+    start_trial(study, claim, {}, {}, {"phase": "measure"})
     held, versions = by_state(list(check_study(study)), WARNING)
     assert "1 held by processes that have ended" in held
     assert versions.startswith("numpy 0.1 there")
@@ -60,10 +61,10 @@ def test_a_trial_that_runs_for_nobody(study: Study) -> None:
 
 def test_what_was_left_behind(study: Study, tmp_path: Path) -> None:
     assert [check.state for check in check_files(tmp_path / "cache", [study])] == [OK]
-    claim = study.ledger.claim("me")
+    claim = study.queue.claim("me")
     assert claim is not None
     attributes = {"phase": "measure", "row": 0, "repeat": 0}
-    begin_trial(study, claim, {}, {}, attributes).complete(0.5, {}, {})
+    start_trial(study, claim, {}, {}, attributes).complete(0.5, {}, {})
     folder = study.folder / "checkpoints"
     folder.mkdir(parents=True)
     staged = tmp_path / "cache" / "0123.abc"
@@ -87,7 +88,7 @@ def test_the_verb(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     database = open_database("sqlite:///runs/studies.db", create=True)
-    create_study(database, "mine", {"objective": "accuracy"})
+    create_study(database, "mine", Stamp("accuracy"))
     assert execute(["doctor"]) == 0
     assert "mine" in capsys.readouterr().out
     assert execute(["doctor", "--json"]) == 0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.studies import simulate
-from storage.studies import Study
-from study.commands import execute
+from tests.support.studies import create_simulated_study
+from training_factors.storage.studies import Study
+from training_factors.study.commands import execute
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def study(place: Path) -> Study:
     """Measured and searched, never confirmed."""
-    return simulate(f"sqlite:///{place}/studies.db", 32, search=4, space="small")
+    return create_simulated_study(f"sqlite:///{place}/studies.db", 32, search=4, space="small")
 
 
 @pytest.fixture
@@ -104,7 +104,9 @@ def test_without_a_display_there_is_no_window(url: str) -> None:
 def test_a_study_with_few_runs_has_a_page_without_an_answer(
     tmp_path: Path, rows: int, search: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = simulate(f"sqlite:///{tmp_path}/studies.db", rows, search=search, space="small")
+    study = create_simulated_study(
+        f"sqlite:///{tmp_path}/studies.db", rows, search=search, space="small"
+    )
     url = study.database.url
     wrote(capsys, "report", "--storage", url)
     page = (study.folder / "report.html").read_text()
@@ -118,7 +120,7 @@ def test_a_study_with_few_runs_has_a_page_without_an_answer(
 def test_a_study_without_a_run_has_no_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = simulate(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
+    study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
     for verb in ("report", "plot"):
         assert execute([verb, "--storage", study.database.url]) == 3
         out, err = capsys.readouterr()

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from search_spaces.dimension import Fixed
-from search_spaces.factor import Factor, Option
-from search_spaces.factors import FACTORS
-from search_spaces.problem import Problem
-from search_spaces.recipe import Recipe, plain_recipe
-from search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
-from study.training.division import Part
-from study.training.loop import batches, predict, train_step
-from study.training.network import open_model
-from study.training.training import prepare
+from training_factors.search_spaces.dimension import Fixed
+from training_factors.search_spaces.factor import Factor, Option
+from training_factors.search_spaces.factors import FACTORS
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import Recipe, plain_recipe
+from training_factors.search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
+from training_factors.study.training.division import DataPart
+from training_factors.study.training.loop import batches, predict, train_step
+from training_factors.study.training.network import open_model
+from training_factors.study.training.training_state import start_training
 
 COLOUR = Problem((3, 8, 8), 4)
 TABLE = Problem((6,), None)
@@ -40,7 +40,12 @@ def each(pairs: list[tuple[Factor, Option]]) -> pytest.MarkDecorator:
 
 def seams(option: Option, recipe: Recipe) -> set[str]:
     """The fields that the option, at its defaults, changes."""
-    edited = option.function(recipe, **{knob.name: knob.default for knob in option.knobs})
+    edited = option.function(
+        recipe,
+        **{
+            hyperparameter.name: hyperparameter.default for hyperparameter in option.hyperparameters
+        },
+    )
     return {
         field.name
         for field in fields(recipe)
@@ -70,17 +75,19 @@ def test_an_option_is_documented(factor: Factor, option: Option) -> None:
 
 @each(OPTIONS)
 def test_defaults_lie_inside_their_dimension(factor: Factor, option: Option) -> None:
-    for knob in option.knobs:
-        assert not isinstance(knob.dimension, Fixed)
-        assert knob.dimension.contains(knob.default), knob.name
+    for hyperparameter in option.hyperparameters:
+        assert not isinstance(hyperparameter.dimension, Fixed)
+        assert hyperparameter.dimension.contains(hyperparameter.default), hyperparameter.name
 
 
 @each(OPTIONS)
 def test_both_ends_of_every_range_can_be_built(factor: Factor, option: Option) -> None:
-    for knob in option.knobs:
-        assert not isinstance(knob.dimension, Fixed)
+    for hyperparameter in option.hyperparameters:
+        assert not isinstance(hyperparameter.dimension, Fixed)
         for unit in (0.0, 1 - 1e-12):
-            option.function(plain_recipe(COLOUR), **{knob.name: knob.dimension.decode(unit)})
+            option.function(
+                plain_recipe(COLOUR), **{hyperparameter.name: hyperparameter.dimension.decode(unit)}
+            )
 
 
 def test_every_documented_topic_has_a_factor_and_no_seam_two_owners() -> None:
@@ -116,9 +123,9 @@ def test_an_option_trains(factor: Factor, option: Option) -> None:
     recipe = space.build(space.baseline() | {factor.name: option.name}, COLOUR)
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randint(0, 256, (64, 3, 8, 8), generator=generator, dtype=torch.uint8)
-    part = Part(inputs, torch.arange(64) % 4)
+    part = DataPart(inputs, torch.arange(64) % 4)
     for model in ("mlp", "cnn"):
-        training = prepare(recipe, part, COLOUR, open_model(model, COLOUR), 1, seed=0)
+        training = start_training(recipe, part, COLOUR, open_model(model, COLOUR), 1, seed=0)
         losses = [train_step(training, *next(batches(training))) for _ in range(2)]
         assert torch.stack(losses).isfinite().all()
         assert predict(training, inputs).shape == (64, 4)
@@ -129,8 +136,8 @@ def test_an_option_trains_on_a_table_where_it_applies(factor: Factor, option: Op
     space, _ = named_space("full").fitted(TABLE)
     recipe = space.build(space.baseline() | {factor.name: option.name}, TABLE)
     generator = torch.Generator().manual_seed(0)
-    part = Part(torch.rand(64, 6, generator=generator), torch.rand(64, generator=generator))
-    training = prepare(recipe, part, TABLE, open_model("mlp", TABLE), 1, seed=0)
+    part = DataPart(torch.rand(64, 6, generator=generator), torch.rand(64, generator=generator))
+    training = start_training(recipe, part, TABLE, open_model("mlp", TABLE), 1, seed=0)
     losses = [train_step(training, *next(batches(training))) for _ in range(2)]
     assert torch.stack(losses).isfinite().all()
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from benchmarks.plain_loop import Loop
-from search_spaces.space import named_space
-from study.running.preparation import Prepared, prepare
-from study.running.settings import Definition
+from training_factors.search_spaces.space import named_space
+from training_factors.storage.definition import Definition
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
 
 OPTIONS = [
     (factor.name, option.name)
@@ -17,12 +17,12 @@ OPTIONS = [
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
-    return prepare(Definition(limit=200, epochs=1))
+def prepared() -> PreparedStudy:
+    return prepare_study(Definition(limit=200, epochs=1))
 
 
 @pytest.mark.parametrize(("factor", "option"), OPTIONS)
-def test_every_option_trains(prepared: Prepared, factor: str, option: str) -> None:
+def test_every_option_trains(prepared: PreparedStudy, factor: str, option: str) -> None:
     space, seen = prepared.space, list[float]()
     config: dict[str, Any] = {**space.baseline(), "optimizer": "adam", factor: option}
     recipe = space.build(config, prepared.dataset.problem)
@@ -31,7 +31,7 @@ def test_every_option_trains(prepared: Prepared, factor: str, option: str) -> No
     assert 0 <= value <= 1
 
 
-def test_a_study_tells_every_trial(prepared: Prepared) -> None:
+def test_a_study_tells_every_trial(prepared: PreparedStudy) -> None:
     config = prepared.space.baseline()
     values = Loop(prepared).optimize([config, config], [0, 1])
     assert len(values) == 2 and all(0 <= value <= 1 for value in values)

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from search_spaces.space import named_space
-from study.reporting.catalogue import as_markdown
-from study.running.presets import PRESETS
+from training_factors.search_spaces.space import named_space
+from training_factors.study.reporting.factor_list import factors_markdown
+from training_factors.study.running.settings import PRESETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -15,7 +15,7 @@ def test_the_table_of_factors_is_the_code_s() -> None:
     """Written anew by `python run_study.py factors --space full --markdown`."""
     _, _, rest = README.partition("<!-- factors:")
     table = rest.partition("-->\n")[2].partition("<!-- /factors -->")[0]
-    assert table.strip() == as_markdown(named_space("full").describe())
+    assert table.strip() == factors_markdown(named_space("full").describe())
 
 
 def test_the_table_of_presets_is_the_code_s() -> None:

@@ -5,10 +5,16 @@ from typing import Any
 
 import pytest
 
-from study.reporting.gallery import charts_of
-from study.reporting.page import render
-from tests.browser import Seen
-from tests.reports import COMMANDS, HOSTILE, hostile, simulated, without_answer
+from tests.support.browser import WatchedPage
+from tests.support.reports import (
+    COMMANDS,
+    HOSTILE,
+    hostile_report,
+    report_without_answer,
+    simulated_report,
+)
+from training_factors.study.reporting.chart_list import charts_of
+from training_factors.study.reporting.page import render_page
 
 PHONE = {"width": 360, "height": 740}
 EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
@@ -18,14 +24,18 @@ EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of a whole study, of one without an answer, and of one with hostile names."""
     folder = tmp_path_factory.mktemp("pages")
-    whole = simulated()
-    reports = {"whole": whole, "few": without_answer(whole), "hostile": hostile(whole)}
+    whole = simulated_report()
+    reports = {
+        "whole": whole,
+        "few": report_without_answer(whole),
+        "hostile": hostile_report(whole),
+    }
     for name, report in reports.items():
-        (folder / f"{name}.html").write_text(render(report, charts_of(report), COMMANDS))
+        (folder / f"{name}.html").write_text(render_page(report, charts_of(report), COMMANDS))
     return folder
 
 
-def opened(seen: Seen, folder: Path, name: str = "whole", *, all_drawn: bool = True) -> Any:
+def opened(seen: WatchedPage, folder: Path, name: str = "whole", *, all_drawn: bool = True) -> Any:
     """The page, with all its charts drawn, also those that nobody has scrolled to."""
     seen.page.goto((folder / f"{name}.html").as_uri())
     if all_drawn:
@@ -33,16 +43,16 @@ def opened(seen: Seen, folder: Path, name: str = "whole", *, all_drawn: bool = T
     return seen.page
 
 
-def is_clean(seen: Seen) -> bool:
+def is_clean(seen: WatchedPage) -> bool:
     """Nothing complained, nothing ran that came as a name, nothing was asked of anybody."""
     assert seen.errors == [] and seen.dialogs == []
     assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
     return True
 
 
-def test_the_verdict_and_the_bars_are_seen(folder: Path, page: Seen) -> None:
+def test_the_verdict_and_the_bars_are_seen(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
-    answer = simulated().answer
+    answer = simulated_report().answer
     assert answer is not None
     verdict = found.locator("#verdict")
     assert verdict.is_visible() and verdict.text_content() == answer.verdict.sentence
@@ -65,7 +75,7 @@ def test_the_verdict_and_the_bars_are_seen(folder: Path, page: Seen) -> None:
     assert is_clean(page)
 
 
-def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: Seen) -> None:
+def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.locator("#chart-importance .bars path").first.wait_for()
     last = found.locator("#chart-division .plot")
@@ -76,7 +86,7 @@ def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: Seen) -> None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_day_and_night_change_with_the_button(folder: Path, page: Seen, scheme: str) -> None:
+def test_day_and_night_change_with_the_button(folder: Path, page: WatchedPage, scheme: str) -> None:
     page.page.emulate_media(color_scheme=scheme)
     found = opened(page, folder)
     other = "light" if scheme == "dark" else "dark"
@@ -95,7 +105,9 @@ def test_day_and_night_change_with_the_button(folder: Path, page: Seen, scheme: 
 
 
 @pytest.mark.parametrize("name", ["whole", "few", "hostile"])
-def test_a_phone_shows_it_without_sideways_scrolling(folder: Path, page: Seen, name: str) -> None:
+def test_a_phone_shows_it_without_sideways_scrolling(
+    folder: Path, page: WatchedPage, name: str
+) -> None:
     page.page.set_viewport_size(PHONE)
     found = opened(page, folder, name)
     assert found.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
@@ -106,7 +118,7 @@ def test_a_phone_shows_it_without_sideways_scrolling(folder: Path, page: Seen, n
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_shut_out(folder: Path, page: Seen, scheme: str) -> None:
+def test_nobody_is_shut_out(folder: Path, page: WatchedPage, scheme: str) -> None:
     """axe-core finds nothing that is wrong, whatever its weight."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.page.emulate_media(color_scheme=scheme)
@@ -116,7 +128,7 @@ def test_nobody_is_shut_out(folder: Path, page: Seen, scheme: str) -> None:
     assert [(one["id"], one["nodes"][0]["html"]) for one in results.response["violations"]] == []
 
 
-def test_the_keyboard_reaches_everything(folder: Path, page: Seen) -> None:
+def test_the_keyboard_reaches_everything(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.keyboard.press("Tab")
     assert found.evaluate("document.activeElement.className") == "skip"
@@ -131,7 +143,7 @@ def test_the_keyboard_reaches_everything(folder: Path, page: Seen) -> None:
     assert found.locator("#chart-importance table").first.is_visible()
 
 
-def test_a_command_is_copied(folder: Path, page: Seen) -> None:
+def test_a_command_is_copied(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.context.grant_permissions(["clipboard-read", "clipboard-write"])
     found.locator("#answer .copy").click()
@@ -139,7 +151,7 @@ def test_a_command_is_copied(folder: Path, page: Seen) -> None:
     assert found.evaluate("navigator.clipboard.readText()") == COMMANDS.following
 
 
-def test_hostile_names_are_shown_and_nothing_else(folder: Path, page: Seen) -> None:
+def test_hostile_names_are_shown_and_nothing_else(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, "hostile")
     assert HOSTILE in found.locator("h1").inner_text()
     assert found.locator("#chart-importance .ytick").first.text_content().startswith("<img src=x")

@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
-from benchmarks.servers import fresh_database
-from storage.address import shown
-from storage.database import open_database
-from storage.studies import create_study
-from study.commands import execute
-from study.commands.secrecy import redacted
-from study.running.preparation import prepare, prepare_for
-from study.running.settings import Definition
-from study.training.arrays import read_npz
-from tests.test_commands import SHORT
+from tests.support.program import SMOKE_STUDY
+from tests.support.servers import fresh_database
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import create_study
+from training_factors.storage.urls import shown
+from training_factors.study.commands import execute
+from training_factors.study.commands.command_lines import redacted
+from training_factors.study.running.preparation import prepare_stored_study, prepare_study
+from training_factors.study.training.arrays import read_npz
 
 SECRET = "S3cr3t{x}@/&% ü'"
 
@@ -56,7 +57,7 @@ def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
     monkeypatch.setenv("STUDY_STORAGE", url)
     monkeypatch.chdir(tmp_path)
     for arguments, code in (
-        ((*SHORT, "--study", "mine"), 0),
+        ((*SMOKE_STUDY, "--study", "mine"), 0),
         (("status",), 0),
         (("doctor",), 0),
         (("recommend",), 0),
@@ -94,7 +95,7 @@ def test_every_form_of_a_password_is_hidden(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_braces_in_a_password_are_no_places_to_fill_in(guarded: URL) -> None:
     database = open_database(guarded.render_as_string(hide_password=False), create=True)
-    assert create_study(database, "mine", {"objective": "accuracy"}).name == "mine"
+    assert create_study(database, "mine", Stamp("accuracy")).name == "mine"
     database.close()
 
 
@@ -120,26 +121,27 @@ def test_code_that_only_the_database_names_is_not_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "hostile.py").write_text(HOSTILE)
-    stamp = prepare(Definition(source="wine", space="small")).stamp()
-    stamp["definition"] |= definition
+    stamp = prepare_study(Definition(source="wine", space="small")).stamp()
+    definition_given = stamp.definition.model_copy(update=definition)
+    stamp = stamp._replace(definition=definition_given)
     database = open_database("sqlite:///runs/studies.db", create=True)
     study = create_study(database, "mine", stamp)
-    from storage.ledger import Run
+    from training_factors.storage.run_queue import Run
 
-    study.ledger.plan([Run("baseline", 0)])
+    study.queue.add([Run("baseline", 0)])
     words = [*verb, "--study", "mine"] if verb == ["run"] else verb
     assert execute(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "--allow-code" in line and "hostile" in line
     with pytest.raises(ValueError, match="--allow-code"):
-        prepare_for(study)
+        prepare_stored_study(study)
     assert not (tmp_path / "pwned").exists()
 
 
 def test_a_study_s_name_leads_nowhere(tmp_path: Path) -> None:
     for name in ("../../outside", "/etc/passwd", "a/../../b", "..", "<script>alert(1)</script>"):
         database = open_database(f"sqlite:///{tmp_path}/runs/studies.db", create=True)
-        folder = create_study(database, name, {"objective": "accuracy"}).folder.resolve()
+        folder = create_study(database, name, Stamp("accuracy")).folder.resolve()
         assert folder.parent == (tmp_path / "runs").resolve()
 
 

@@ -13,13 +13,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from benchmarks.servers import fresh_database
-from storage.database import open_database
-from storage.ledger import Run
-from storage.studies import create_study
-from study.commands import execute
-from study.running.preparation import prepare
-from study.running.settings import Definition
+from tests.support.servers import fresh_database
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import create_study
+from training_factors.study.commands import execute
+from training_factors.study.running.preparation import prepare_study
 
 LONGEST = 300 + len("run_study.py: error: ")
 
@@ -90,7 +91,7 @@ def broken_files() -> Iterator[tuple[str, Callable[[Path], None], str]]:
 
     def whole(path: Path) -> None:
         database = open_database(f"sqlite:///{path}", create=True)
-        create_study(database, "mine", {"objective": "accuracy"})
+        create_study(database, "mine", Stamp("accuracy"))
         with database.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
         database.close()
@@ -191,9 +192,9 @@ def test_a_wrong_password_and_a_wrong_name(
 @pytest.fixture
 def stored(empty_folder: Path) -> Path:
     """A database with one study of one run."""
-    prepared = prepare(Definition(source="wine", space="small", epochs=1))
+    prepared = prepare_study(Definition(source="wine", space="small", epochs=1))
     database = open_database("sqlite:///runs/studies.db", create=True)
-    create_study(database, "mine", prepared.stamp()).ledger.plan([Run("baseline", 0)])
+    create_study(database, "mine", prepared.stamp()).queue.add([Run("baseline", 0)])
     database.close()
     return empty_folder / "runs" / "studies.db"
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 
-from search_spaces.factor import Factor
+from training_factors.search_spaces.factor import Factor
 
 
 def _declared(module_name: str) -> Factor:

@@ -8,9 +8,9 @@ from typing import Annotated
 import torch
 from torch.nn import functional
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Activation, Recipe, Transform
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Activation, Recipe, Transform
 
 GRID = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
 """Where the gain's integral is summed: wide and dense enough for 6 digits, kinks included."""

@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.problem import COLOUR_IMAGES, IMAGES
-from search_spaces.recipe import Recipe, unaugmented
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import COLOUR_IMAGES, IMAGES
+from training_factors.search_spaces.recipe import Recipe, unaugmented
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""

@@ -8,10 +8,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.problem import IMAGES
-from search_spaces.recipe import Recipe, unaugmented
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import IMAGES
+from training_factors.search_spaces.recipe import Recipe, unaugmented
 
 
 def move(

@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.problem import IMAGES
-from search_spaces.recipe import Recipe, unmixed
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import IMAGES
+from training_factors.search_spaces.recipe import Recipe, unmixed
 
 
 def _shares(count: int, alpha: float, inputs: Tensor, generator: Generator) -> Tensor:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from torch import nn
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, no_norm
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, no_norm
 
 MOST_GROUPS = 8
 """Groups that `group` makes, where their number divides the features."""

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Annotated
 
-from search_spaces.dimension import OneOf
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.dimension import OneOf
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe
 
 
 def minibatch(recipe: Recipe, samples: Annotated[int, OneOf(32, 64, 128, 256)] = 64) -> Recipe:

@@ -7,9 +7,9 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor, nn
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, no_dropout
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, no_dropout
 
 
 class Dropout(nn.Module):

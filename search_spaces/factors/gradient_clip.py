@@ -7,9 +7,9 @@ from typing import Annotated
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from search_spaces.dimension import LogUniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, untouched
+from training_factors.search_spaces.dimension import LogUniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, untouched
 
 
 def shorten(parameters: list[Tensor], *, largest: float) -> None:

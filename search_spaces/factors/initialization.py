@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import init
 
-from search_spaces.dimension import LogUniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.dimension import LogUniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe
 
 Layer = nn.Linear | nn.Conv2d
 

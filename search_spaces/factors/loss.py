@@ -6,10 +6,10 @@ from typing import Annotated
 
 from torch.nn.functional import cross_entropy
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.problem import CLASSIFICATION
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import CLASSIFICATION
+from training_factors.search_spaces.recipe import Recipe
 
 
 def hard(recipe: Recipe) -> Recipe:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from search_spaces.factor import Factor
-from search_spaces.problem import IMAGES
-from search_spaces.recipe import Recipe, Transform, as_is
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import IMAGES
+from training_factors.search_spaces.recipe import Recipe, Transform, as_is
 
 SMALLEST = 1e-6
 """A spread below this share of the mean or minimum is rounding: the input is a constant."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from torch import optim
 
-from search_spaces.dimension import LogUniform, OneOf, Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.dimension import LogUniform, OneOf, Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe
 
 
 def sgd(

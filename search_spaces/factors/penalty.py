@@ -7,9 +7,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from search_spaces.dimension import LogUniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, untouched
+from training_factors.search_spaces.dimension import LogUniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, untouched
 
 
 def _with_gradients(weights: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, no_shortcut
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, no_shortcut
 
 
 class Residual(nn.Module):

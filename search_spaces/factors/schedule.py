@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe
-from search_spaces.recipe import constant as unchanging
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe
+from training_factors.search_spaces.recipe import constant as unchanging
 
 RISE = 0.3
 """Share of the run in which one_cycle rises."""

@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe
-from search_spaces.strata import strata
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import strata
+from training_factors.search_spaces.recipe import Recipe
 
 
 def _draw(count: int, fraction: float, targets: Tensor, generator: Generator) -> Tensor:
@@ -31,7 +31,7 @@ def draw_by_class(targets: Tensor, generator: Generator, *, fraction: float) -> 
 
 
 @dataclass(frozen=True)
-class Share:
+class Subset:
     """A way to draw, with the share that it draws."""
 
     draw: Callable[..., Tensor]
@@ -48,12 +48,12 @@ class Share:
 
 def stratified(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
     """Train on the same share of every class (of every tenth of the targets, for regression)."""
-    return replace(recipe, split=Share(draw_by_class, train_fraction))
+    return replace(recipe, split=Subset(draw_by_class, train_fraction))
 
 
 def random(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
     """Train on a share drawn without regard to classes."""
-    return replace(recipe, split=Share(draw_anywhere, train_fraction))
+    return replace(recipe, split=Subset(draw_anywhere, train_fraction))
 
 
 FACTOR = Factor("split", topic="data split", options=(stratified, random))

@@ -4,9 +4,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Recipe, constant
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Recipe, constant
 
 
 def rising(progress: float, *, fraction: float) -> float:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from search_spaces.dimension import Uniform
-from search_spaces.factor import Factor
-from search_spaces.recipe import Averaged, Recipe, Unaveraged
+from training_factors.search_spaces.dimension import Uniform
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.recipe import Averaged, Recipe, Unaveraged
 
 
 @dataclass(frozen=True, eq=False)

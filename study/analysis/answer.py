@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from study.analysis.effects import Effect
-from study.analysis.intervals import Interval
-from study.analysis.verdict import PROBABLE, Verdict
+from training_factors.study.analysis.effects import Effect
+from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.verdict import PROBABLE, Verdict
 
 DIGITS = 6
 """Of the numbers that are found."""
 
-PLACEBO = "placebo"
-"""The factor that training never reads, as spaces name it."""
 
-
-class Counts(NamedTuple):
+class RunCounts(NamedTuple):
     """The evidence: rows of the design, runs with repeats; diverged, at_chance: parts of runs."""
 
     rows: int
@@ -23,7 +20,7 @@ class Counts(NamedTuple):
     at_chance: float | None
 
 
-class Quality(NamedTuple):
+class SurrogateQuality(NamedTuple):
     """Cross-validated R² of the surrogates' blend, and the most that it could be (None: unknown).
 
     members: name, own R² and weight of every surrogate.
@@ -34,7 +31,7 @@ class Quality(NamedTuple):
     members: tuple[tuple[str, float, float], ...]
 
 
-class Knob(NamedTuple):
+class HyperparameterImportance(NamedTuple):
     """A knob's importance, or that of the choice of the option (named as the factor).
 
     share: its part of the factor's share (Owen value), so that these sum to the factor's.
@@ -49,7 +46,7 @@ class Knob(NamedTuple):
     range: float
 
 
-class Factor(NamedTuple):
+class FactorImportance(NamedTuple):
     """A factor's importance.
 
     share: Shapley effect, a share of what the surrogates explain, with its 95 % interval;
@@ -77,7 +74,7 @@ class Factor(NamedTuple):
     range: float
     verdict: str
     error: float
-    knobs: tuple[Knob, ...]
+    hyperparameters: tuple[HyperparameterImportance, ...]
 
     @property
     def matters(self) -> bool:
@@ -85,7 +82,7 @@ class Factor(NamedTuple):
         return self.verdict == PROBABLE
 
 
-class Topic(NamedTuple):
+class TopicImportance(NamedTuple):
     """A topic's importance: its factors acting as one, which is not the sum of their shares."""
 
     name: str
@@ -112,11 +109,11 @@ class Answer(NamedTuple):
     (None without repeats), and that neither the seed nor the surrogates account for.
     """
 
-    evidence: Counts
-    surrogate: Quality
-    factors: tuple[Factor, ...]
-    topics: tuple[Topic, ...]
-    placebo: Factor
+    evidence: RunCounts
+    surrogate: SurrogateQuality
+    factors: tuple[FactorImportance, ...]
+    topics: tuple[TopicImportance, ...]
+    placebo: FactorImportance
     interactions: tuple[Interaction, ...]
     effects: tuple[Effect, ...]
     seed_noise: float | None
@@ -142,12 +139,16 @@ def as_document(answer: Answer, study: str) -> dict[str, Any]:
     return plain
 
 
+_JSON_KEYS: Mapping[str, str] = {"hyperparameter": "knob", "hyperparameters": "knobs"}
+"""Fields that JSON documents spell as they always did."""
+
+
 def as_plain(value: Any) -> Any:
     """Records as dictionaries, for JSON."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
-        return {key: as_plain(item) for key, item in value.items()}
+        return {_JSON_KEYS.get(key, key): as_plain(item) for key, item in value.items()}
     return [as_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -161,3 +162,7 @@ def rounded(record: Any) -> Any:
     if hasattr(record, "_fields"):
         return type(record)(*map(rounded, record))
     return tuple(map(rounded, record)) if isinstance(record, tuple) else record
+
+
+class NoAnswer(Exception):  # noqa: N818 - it is no error: the study simply cannot say yet
+    """There is nothing to answer from; the message is one line that says why."""

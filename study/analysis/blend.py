@@ -10,8 +10,14 @@ from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from study.analysis.process import tune_process
-from study.analysis.surrogate import Features, Fit, Predict, Values, tune_boosting
+from training_factors.study.analysis.surrogates import (
+    Features,
+    Fit,
+    Predict,
+    Values,
+    tune_boosting,
+    tune_gaussian_process,
+)
 
 FOLDS = 5
 
@@ -21,7 +27,7 @@ ROWS_FOR_PROCESSES = 64
 Tune = Callable[[Features, Values, int], Fit]
 
 
-class Kind(NamedTuple):
+class SurrogateKind(NamedTuple):
     """A kind of surrogate. tune: finds its settings; most_rows: above these it takes too long."""
 
     name: str
@@ -29,9 +35,9 @@ class Kind(NamedTuple):
     most_rows: int
 
 
-BOOSTING = Kind("gradient boosting", tune_boosting, 10**9)
-PROCESS = Kind("Gaussian process", tune_process, 512)
-KINDS = (BOOSTING, PROCESS)
+BOOSTING = SurrogateKind("gradient boosting", tune_boosting, 10**9)
+GAUSSIAN_PROCESS = SurrogateKind("Gaussian process", tune_gaussian_process, 512)
+KINDS = (BOOSTING, GAUSSIAN_PROCESS)
 
 
 class Rows(NamedTuple):
@@ -73,7 +79,7 @@ class Blend(NamedTuple):
         return np.array([m.predict(features) if m.weight > 0 else silent for m in self.members])
 
 
-def fit_blend(rows: Rows, jobs: int, kinds: Sequence[Kind] = KINDS) -> Blend:
+def fit_blend(rows: Rows, jobs: int, kinds: Sequence[SurrogateKind] = KINDS) -> Blend:
     """Fit every kind that the number of rows allows, weighted by its cross-validated R².
 
     A kind that predicts no better than the mean has no weight; where none does, the first has all.

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from scipy.stats import norm, spearmanr
 
-from study.analysis.answer import Answer, Factor, rounded
-from study.analysis.significance import holm
+from training_factors.study.analysis.answer import Answer, FactorImportance, rounded
+from training_factors.study.analysis.significance import holm
 
 LEAST_FACTORS = 3
 """Below this a rank correlation says nothing."""
@@ -26,7 +26,7 @@ class Difference(NamedTuple):
 class Comparison(NamedTuple):
     """Factors that all studies vary, by study; correlations: Spearman's, of each two studies."""
 
-    factors: dict[str, dict[str, Factor]]
+    factors: dict[str, dict[str, FactorImportance]]
     correlations: dict[tuple[str, str], float | None]
     differences: tuple[Difference, ...]
 
@@ -63,7 +63,9 @@ def compare(answers: Mapping[str, Answer]) -> Comparison:
     return comparison
 
 
-def _difference(name: str, one: tuple[str, Factor], other: tuple[str, Factor]) -> Difference:
+def _difference(
+    name: str, one: tuple[str, FactorImportance], other: tuple[str, FactorImportance]
+) -> Difference:
     difference = one[1].share - other[1].share
     error = (one[1].error ** 2 + other[1].error ** 2) ** 0.5
     p_value = float(2 * norm.sf(abs(difference) / error)) if error else float(difference == 0)
@@ -71,7 +73,7 @@ def _difference(name: str, one: tuple[str, Factor], other: tuple[str, Factor]) -
 
 
 def _correlation(
-    one: Mapping[str, Factor], other: Mapping[str, Factor], shared: list[str]
+    one: Mapping[str, FactorImportance], other: Mapping[str, FactorImportance], shared: list[str]
 ) -> float | None:
     if len(shared) < LEAST_FACTORS:
         return None

@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t, ttest_rel
 
-from storage.arms import CONTRAST, Arm
-from storage.tables import Trial
-from study.analysis.answer import PLACEBO, rounded
-from study.analysis.features import Array
-from study.analysis.intervals import Interval
-from study.analysis.significance import holm
-from study.analysis.verdict import SIGNIFICANT
+from training_factors.search_spaces.description import PLACEBO
+from training_factors.storage.arms import CONTRAST, Arm
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import rounded
+from training_factors.study.analysis.features import Array
+from training_factors.study.analysis.significance import holm
+from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.verdict import SIGNIFICANT
 
 LEAST_SEEDS = 3
 
@@ -54,7 +55,7 @@ class Confirmation(NamedTuple):
         return own[-1] if own else None
 
 
-def confirm(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None:
+def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None:
     """What the contrasts' runs say; None while there are too few of them."""
     rows = [row for row, arm in enumerate(arms) if arm.purpose == CONTRAST]
     if not rows:

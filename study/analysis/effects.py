@@ -1,27 +1,32 @@
-"""What every option and every knob does to the objective, on the average over all else."""
+"""What every option and every hyperparameter does to the objective, on the average over all else."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from search_spaces.dimension import Integer, OneOf, Value, Varied
-from study.analysis.features import Axis, Layout
-from study.analysis.intervals import Interval
+from training_factors.search_spaces.description import (
+    DescribedOption,
+    SpaceDescription,
+    parse_parameter,
+)
+from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
+from training_factors.study.analysis.features import LatentAxis, Layout
+from training_factors.study.analysis.uncertainty import Interval
 
 STEPS = 7
-"""Points along a knob."""
+"""Points along a hyperparameter."""
 
 
-class Setting(NamedTuple):
-    """A factor at an option (knob None), or a knob of an option at a value.
+class Level(NamedTuple):
+    """A factor at an option (hyperparameter None), or a hyperparameter of an option at a value.
 
     pins: latent axis -> where on it, for `marginals`.
     """
 
     factor: str
     option: str
-    knob: str | None
+    hyperparameter: str | None
     value: Value
     pins: Mapping[int, float]
 
@@ -34,61 +39,62 @@ class Effect(NamedTuple):
 
     factor: str
     option: str
-    knob: str | None
+    hyperparameter: str | None
     value: Value
     mean: float
     points: float
     interval: Interval
 
 
-def settings_of(layout: Layout) -> list[Setting]:
-    """Every option of every factor, and points along every knob."""
+def levels_of(layout: Layout) -> list[Level]:
+    """Every option of every factor, and points along every hyperparameter."""
     found = []
     for i, axis in enumerate(layout.axes):
         dimension = axis.dimension
         if axis.name == axis.factor and isinstance(dimension, OneOf):
             count = len(dimension.choices)
             found += [
-                Setting(axis.factor, str(choice), None, choice, {i: (k + 0.5) / count})
+                Level(axis.factor, str(choice), None, choice, {i: (k + 0.5) / count})
                 for k, choice in enumerate(dimension.choices)
             ]
         else:
-            option = axis.name.removeprefix(axis.factor).lstrip(".").partition(".")[0]
+            option = parse_parameter(axis.name).option or ""
             pins = _parent(layout, axis)
             found += [
-                Setting(axis.factor, option, axis.name, value, {**pins, i: unit})
+                Level(axis.factor, option, axis.name, value, {**pins, i: unit})
                 for unit, value in _along(dimension)
             ]
     return found
 
 
-def baselines(settings: list[Setting], space: Mapping[str, Any]) -> list[int]:
+def baseline_levels(settings: list[Level], space: SpaceDescription) -> list[int]:
     """For every setting the number of the one that stands for its factor's baseline.
 
-    That is the first option; where there is only one, its first knob nearest to its default; the
+    That is the first option; where there is only one, its first hyperparameter nearest to its default; the
     middle of a factor without options, such as the placebo.
     """
-    described = {factor["name"]: factor["options"] for factor in space["factors"]}
+    described = {factor.name: factor.options for factor in space.factors}
     found: dict[str, int] = {}
     for name in dict.fromkeys(one.factor for one in settings):
         own = [i for i, one in enumerate(settings) if one.factor == name]
-        options = described.get(name, [])
+        options = described.get(name, ())
         found[name] = _baseline(settings, own, options[0]) if options else own[len(own) // 2]
     return [found[one.factor] for one in settings]
 
 
-def _baseline(settings: list[Setting], own: list[int], first: Mapping[str, Any]) -> int:
+def _baseline(settings: list[Level], own: list[int], first: DescribedOption) -> int:
     for i in own:
-        if settings[i].knob is None and settings[i].option == first["name"]:
+        if settings[i].hyperparameter is None and settings[i].option == first.name:
             return i
     return _nearest(settings, own, first)
 
 
-def _nearest(settings: list[Setting], own: list[int], option: Mapping[str, Any]) -> int:
-    """The setting of the first knob that varies, nearest to its default."""
-    path = settings[own[0]].knob or ""
-    (default,) = (k["default"] for k in option["knobs"] if k["name"] == path.split(".")[-1])
-    along = [i for i in own if settings[i].knob == path]
+def _nearest(settings: list[Level], own: list[int], option: DescribedOption) -> int:
+    """The setting of the first hyperparameter that varies, nearest to its default."""
+    path = settings[own[0]].hyperparameter or ""
+    name = parse_parameter(path).hyperparameter
+    (default,) = (one.default for one in option.hyperparameters if one.name == name)
+    along = [i for i in own if settings[i].hyperparameter == path]
 
     def distance(i: int) -> float:
         value = settings[i].value
@@ -99,7 +105,7 @@ def _nearest(settings: list[Setting], own: list[int], option: Mapping[str, Any])
     return min(along, key=distance)
 
 
-def _parent(layout: Layout, axis: Axis) -> dict[int, float]:
+def _parent(layout: Layout, axis: LatentAxis) -> dict[int, float]:
     if axis.parent is None:
         return {}
     chosen = layout.axes[axis.parent].dimension

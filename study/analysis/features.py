@@ -1,6 +1,6 @@
 """How a configuration becomes a row of numbers that a surrogate can be fitted on.
 
-A numeric knob is one column on its unit scale (its logarithm already taken), −1 where it is
+A numeric hyperparameter is one column on its unit scale (its logarithm already taken), −1 where it is
 inactive. A choice is one column per option, or a single one for two options; 0 where inactive.
 Columns come from stored parameters (`encode`) or from points of the latent unit cube (`decode`).
 """
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.dimension import Integer, OneOf, Varied, restore
+from training_factors.search_spaces.description import Coordinate
+from training_factors.search_spaces.dimension import Integer, OneOf, Varied
 
 Array = NDArray[np.float64]
 Groups = Mapping[str, tuple[int, ...]]
@@ -20,7 +21,7 @@ Groups = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Axis:
+class LatentAxis:
     """One latent coordinate. Where `parent` is given it acts under that axis' `option` only."""
 
     name: str
@@ -34,7 +35,7 @@ class Axis:
 class Layout:
     """The latent axes of a space, in order."""
 
-    axes: tuple[Axis, ...]
+    axes: tuple[LatentAxis, ...]
 
     def encode(self, configurations: Iterable[Mapping[str, Any]]) -> Array:
         """Features of stored parameters, the active ones only: (configurations, columns)."""
@@ -80,24 +81,22 @@ class Layout:
         return {name: tuple(axes) for name, axes in owned.items()}
 
 
-def read_layout(coordinates: Sequence[Mapping[str, Any]]) -> Layout:
+def read_layout(coordinates: Sequence[Coordinate]) -> Layout:
     """The layout of a described space's coordinates. Raises ValueError for one that is fixed."""
-    axes: list[Axis] = []
+    axes: list[LatentAxis] = []
     choices: dict[str, int] = {}
-    for i, described in enumerate(coordinates):
-        name, factor, option = (described[key] for key in ("name", "factor", "option"))
-        dimension = restore(described["dimension"])
+    for i, (name, factor, option, dimension) in enumerate(coordinates):
         if not isinstance(dimension, Varied):
             raise ValueError(f"{name} does not vary: {dimension}")
         if name == factor:
             choices[factor] = i
         if option is None:
-            axes.append(Axis(name, factor, dimension))
+            axes.append(LatentAxis(name, factor, dimension))
             continue
         parent = axes[choices[factor]].dimension
         assert isinstance(parent, OneOf), f"{factor} has options, so it is a choice"
         index = parent.choices.index(option)
-        axes.append(Axis(name, factor, dimension, choices[factor], index))
+        axes.append(LatentAxis(name, factor, dimension, choices[factor], index))
     return Layout(tuple(axes))
 
 
@@ -116,7 +115,7 @@ def _width(dimension: Varied) -> int:
     return count if count > 2 else count - 1
 
 
-def _encoded(axis: Axis, parameters: Mapping[str, Any]) -> Array:
+def _encoded(axis: LatentAxis, parameters: Mapping[str, Any]) -> Array:
     dimension, active = axis.dimension, axis.name in parameters
     if not isinstance(dimension, OneOf):
         return np.array([dimension.encode(parameters[axis.name]) if active else -1.0])

@@ -1,22 +1,52 @@
 """The same shares of other numbers than the final objective: what else a factor decides."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
 
-from storage.tables import Trial
-from study.analysis.blend import BOOSTING, Rows, fit_blend, one_thread_each
-from study.analysis.estimands import shapley
-from study.analysis.estimation import Question, estimate
-from study.analysis.evidence import Evidence, has_diverged
-from study.analysis.features import Array
-from study.analysis.headline import WALKS
-from study.analysis.intervals import Interval
-from study.analysis.ped_anova import ped_anova
-from study.analysis.rows import Measured, read_measured
+from training_factors.search_spaces.description import Coordinate, SpaceDescription
+from training_factors.search_spaces.dimension import Varied
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.blend import BOOSTING, Rows, fit_blend, one_thread_each
+from training_factors.study.analysis.features import Array
+from training_factors.study.analysis.importance import WALKS
+from training_factors.study.analysis.measurements import (
+    MeasuredStudy,
+    Measurements,
+    has_diverged,
+    read_measured,
+)
+from training_factors.study.analysis.sensitivity import shapley
+from training_factors.study.analysis.uncertainty import Interval, Question, estimate
 
-Values = Callable[[Evidence], Array]
+
+def ped_anova(evidence: Measurements, coordinates: Sequence[Coordinate]) -> dict[str, float]:
+    """Which parameters set the best tenth of the rows apart from all (Watanabe et al., 2023).
+
+    Of the designed rows alone: on adaptively chosen trials it inverts the ranking. It looks at one
+    parameter at a time, so it sees no interactions, and it is no share of a variance.
+    """
+    dimensions = {one.name: one.dimension for one in coordinates}
+    distributions = {
+        name: dimension.distribution()
+        for name, dimension in dimensions.items()
+        if isinstance(dimension, Varied)
+    }
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="maximize")
+    for parameters, value in zip(evidence.parameters, evidence.values, strict=True):
+        own = {name: distributions[name] for name in parameters}
+        study.add_trial(
+            create_trial(params=dict(parameters), distributions=own, value=float(value))
+        )
+    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    return {name: float(part) for name, part in found.items()}
+
+
+RowValues = Callable[[Measurements], Array]
 
 
 class Lens(NamedTuple):
@@ -24,10 +54,10 @@ class Lens(NamedTuple):
 
     name: str
     question: str
-    values: Values
+    values: RowValues
 
 
-class Share(NamedTuple):
+class LensShare(NamedTuple):
     """A factor's Shapley share through a lens."""
 
     factor: str
@@ -35,24 +65,26 @@ class Share(NamedTuple):
     interval: Interval
 
 
-class Seen(NamedTuple):
+class LensResult(NamedTuple):
     """What a lens shows: R² of the surrogate and shares, or no shares and the reason."""
 
     name: str
     question: str
     r2: float | None
-    shares: tuple[Share, ...]
+    shares: tuple[LensShare, ...]
     nothing: str | None
 
 
 class Lenses(NamedTuple):
     """All lenses, and PED-ANOVA by parameter, which answers a question of its own."""
 
-    seen: tuple[Seen, ...]
+    seen: tuple[LensResult, ...]
     ped_anova: dict[str, float]
 
 
-def look(trials: Sequence[Trial], space: Mapping[str, Any], *, seed: int, jobs: int) -> Lenses:
+def compute_lenses(
+    trials: Sequence[Trial], space: SpaceDescription, *, seed: int, jobs: int
+) -> Lenses:
     """Shares through every lens, by gradient boosting alone, which is quick.
 
     Raises NoAnswer when too little was measured.
@@ -60,27 +92,27 @@ def look(trials: Sequence[Trial], space: Mapping[str, Any], *, seed: int, jobs: 
     study = read_measured(trials, space, seed)
     with one_thread_each():
         seen = tuple(_through(lens, study, jobs) for lens in LENSES)
-    return Lenses(seen, ped_anova(study.evidence, space["coordinates"]))
+    return Lenses(seen, ped_anova(study.evidence, space.coordinates))
 
 
-def working_region(evidence: Evidence) -> Array:
+def working_region(evidence: Measurements) -> Array:
     """Values below the median raised to it: what broke no longer counts by how badly."""
     return np.maximum(evidence.values, np.median(evidence.values))
 
 
-def divergence(evidence: Evidence) -> Array:
+def divergence(evidence: Measurements) -> Array:
     """The part of a row's runs that diverged."""
     return np.array([np.mean([has_diverged(trial) for trial in row]) for row in evidence.trials])
 
 
-def after(part: float, evidence: Evidence) -> Array:
+def after(part: float, evidence: Measurements) -> Array:
     """The objective after this part of the epochs, from the stored curves."""
     epochs = 1 + max(max(t.curve, default=0) for row in evidence.trials for t in row)
     last = part * epochs - 1
     return np.array([np.mean([_at(trial, last) for trial in row]) for row in evidence.trials])
 
 
-def cost(evidence: Evidence) -> Array:
+def cost(evidence: Measurements) -> Array:
     """The logarithm of a run's seconds."""
     seconds = [[trial.time_s or 0.0 for trial in row] for row in evidence.trials]
     return np.log(np.maximum([float(np.mean(row)) for row in seconds], 1e-3))
@@ -96,14 +128,14 @@ LENSES = (
 )
 
 
-def _through(lens: Lens, study: Measured, jobs: int) -> Seen:
+def _through(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
     values = lens.values(study.evidence)
     if np.ptp(values) == 0:
-        return Seen(lens.name, lens.question, None, (), f"equal for all rows: {values[0]:g}")
+        return LensResult(lens.name, lens.question, None, (), f"equal for all rows: {values[0]:g}")
     rows = Rows(study.rows.features, values, study.rows.seed)
     blend = fit_blend(rows, jobs, [BOOSTING])
     if blend.r2 <= 0:
-        return Seen(lens.name, lens.question, blend.r2, (), "no factor explains it")
+        return LensResult(lens.name, lens.question, blend.r2, (), "no factor explains it")
     groups, seed = study.by_factor, study.rows.seed
     asked = Question(
         shapley(study.layout, groups, WALKS.fine, seed),
@@ -111,8 +143,8 @@ def _through(lens: Lens, study: Measured, jobs: int) -> Seen:
     )
     (found,) = estimate(blend, rows, [asked], jobs)
     columns = zip(groups, found.value, found.intervals(), strict=True)
-    shares = tuple(Share(name, float(share), interval) for name, share, interval in columns)
-    return Seen(lens.name, lens.question, blend.r2, shares, None)
+    shares = tuple(LensShare(name, float(share), interval) for name, share, interval in columns)
+    return LensResult(lens.name, lens.question, blend.r2, shares, None)
 
 
 def _at(trial: Trial, epoch: float) -> float:

@@ -3,15 +3,25 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from study.analysis.answer import Answer, Factor
-from study.analysis.contrasts import Confirmation, Contrast
-from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE, UNTESTED
+from training_factors.search_spaces.description import (
+    DescribedFactor,
+    ParameterName,
+    SpaceDescription,
+)
+from training_factors.study.analysis.answer import Answer, FactorImportance
+from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.verdict import (
+    CONFIRMED,
+    NOT_DISTINGUISHABLE,
+    PROBABLE,
+    UNTESTED,
+)
 
 
-class Setting(NamedTuple):
+class RecommendedSetting(NamedTuple):
     """What to set a factor to.
 
-    knobs: of the option, path -> value. share: None where the study did not vary it. gain: of this
+    hyperparameters: of the option, path -> value. share: None where the study did not vary it. gain: of this
     option over the baseline, in points; None where there is only one.
     contrast: of controlled runs, None without. standing: confirmed, probable, not distinguishable
     or untested.
@@ -19,7 +29,7 @@ class Setting(NamedTuple):
 
     factor: str
     option: str
-    knobs: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any]
     share: float | None
     gain: float | None
     contrast: Contrast | None
@@ -28,38 +38,42 @@ class Setting(NamedTuple):
 
 def recommend(
     answer: Answer,
-    space: Mapping[str, Any],
+    space: SpaceDescription,
     config: Mapping[str, Any],
     confirmation: Confirmation | None,
-) -> tuple[Setting, ...]:
+) -> tuple[RecommendedSetting, ...]:
     """The setting of every factor of a described space, in its order, from a configuration."""
     varied = {factor.name: factor for factor in answer.factors}
     settings = []
-    for factor in space["factors"]:
-        name = factor["name"]
-        option, knobs = chosen(factor, config)
+    for factor in space.factors:
+        name = factor.name
+        option, hyperparameters = chosen_setting(factor, config)
         known = varied.get(name)
         contrast = confirmation.of(name) if confirmation else None
         settings.append(
-            Setting(
+            RecommendedSetting(
                 name,
                 option,
-                knobs,
+                hyperparameters,
                 known.share if known else None,
                 _gain(answer, name, option),
                 contrast,
-                standing(known, contrast),
+                evidence_for(known, contrast),
             )
         )
     return tuple(settings)
 
 
 def _gain(answer: Answer, factor: str, option: str) -> float | None:
-    own = (e for e in answer.effects if (e.factor, e.option, e.knob) == (factor, option, None))
+    own = (
+        e
+        for e in answer.effects
+        if (e.factor, e.option, e.hyperparameter) == (factor, option, None)
+    )
     return next((effect.points for effect in own), None)
 
 
-def standing(factor: Factor | None, contrast: Contrast | None) -> str:
+def evidence_for(factor: FactorImportance | None, contrast: Contrast | None) -> str:
     """How good the evidence is that a factor's setting matters.
 
     Controlled runs have the last word: confirmed when the best loses by setting the factor back,
@@ -73,10 +87,13 @@ def standing(factor: Factor | None, contrast: Contrast | None) -> str:
     return PROBABLE if factor.matters else NOT_DISTINGUISHABLE
 
 
-def chosen(factor: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The option, and all its knobs: from the configuration, else as they are held."""
-    name = factor["name"]
-    option = config.get(name, factor["options"][0]["name"])
-    (described,) = (one for one in factor["options"] if one["name"] == option)
-    paths = {f"{name}.{option}.{knob['name']}": knob["default"] for knob in described["knobs"]}
+def chosen_setting(
+    factor: DescribedFactor, config: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The option, and all its hyperparameters: from the configuration, else as they are held."""
+    option = config.get(factor.name, factor.baseline.name)
+    paths = {
+        str(ParameterName(factor.name, option, one.name)): one.default
+        for one in factor.option(option).hyperparameters
+    }
     return option, {path: config.get(path, default) for path, default in paths.items()}

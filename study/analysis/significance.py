@@ -7,9 +7,9 @@ from joblib import delayed
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from study.analysis.blend import FOLDS, Rows, run_all
-from study.analysis.features import Array, Groups, Layout
-from study.analysis.surrogate import boost
+from training_factors.study.analysis.blend import FOLDS, Rows, run_all
+from training_factors.study.analysis.features import Array, Groups, Layout
+from training_factors.study.analysis.surrogates import boost
 
 REDRAWS = 99
 

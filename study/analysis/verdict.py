@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from study.analysis.intervals import Interval
+from training_factors.study.analysis.uncertainty import Interval
 
 CERTAIN = 0.95
 """P(first), and P(g > h), from which on an order is stated."""
@@ -25,7 +25,7 @@ CONFIRMED, PROBABLE = "confirmed", "probable"
 NOT_DISTINGUISHABLE, UNTESTED = "not distinguishable", "untested"
 """How a factor stands: shown by controlled runs, by the measured rows, by neither, never varied."""
 
-Kind = Literal["leader", "tie", "inconclusive", "nothing"]
+VerdictKind = Literal["leader", "tie", "inconclusive", "nothing"]
 
 
 class Verdict(NamedTuple):
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
     would settle what is open, None when nothing is, or when too many would be needed.
     """
 
-    kind: Kind
+    kind: VerdictKind
     leaders: tuple[str, ...]
     sentence: str
     more_rows: int | None

@@ -8,15 +8,14 @@ from typing import NoReturn
 
 import typer
 
-from study.commands import (  # noqa: F401 - each adds its verbs to the app
-    drawing,
-    keeping,
-    reading,
-    running,
-    watching,
+from training_factors.study.commands import (  # noqa: F401 - each adds its verbs to the app
+    dashboard_verb,
+    report_verbs,
+    result_verbs,
+    run_verbs,
 )
-from study.commands.app import RefusedError, app, plain
-from study.commands.secrecy import redacted
+from training_factors.study.commands.app import RefusedError, app, plain
+from training_factors.study.commands.command_lines import redacted
 
 
 def main() -> None:

@@ -52,10 +52,10 @@ def refusing() -> Iterator[None]:
     """Turn what a user got wrong into one line and exit code 2, what is not there into 3."""
     from pydantic import ValidationError
 
-    from storage.database import NoDatabaseError
-    from storage.patience import StorageLostError
-    from storage.studies import NoStudyError
-    from study.analysis.no_answer import NoAnswer
+    from training_factors.storage.database import NoDatabaseError
+    from training_factors.storage.retry import StorageUnavailableError
+    from training_factors.storage.studies import NoStudyError
+    from training_factors.study.analysis.answer import NoAnswer
 
     try:
         yield
@@ -63,7 +63,7 @@ def refusing() -> Iterator[None]:
         if error.title not in ("Definition", "Timing"):
             raise
         raise RefusedError(_first_of(error.errors()[0]), 2) from error
-    except (NoDatabaseError, NoStudyError, NoAnswer, StorageLostError) as error:
+    except (NoDatabaseError, NoStudyError, NoAnswer, StorageUnavailableError) as error:
         raise RefusedError(str(error), 3) from error
     except ValueError as error:
         raise RefusedError(str(error), 2) from error
@@ -87,6 +87,6 @@ def show(content: Any) -> None:
     if isinstance(content, dict):
         print(json.dumps(content, indent=2))
         return
-    from study.reporting.screen import screen
+    from training_factors.study.reporting.formatting import open_console
 
-    screen().print(content, crop=False)
+    open_console().print(content, crop=False)

@@ -40,7 +40,7 @@ SpaceName = Annotated[
 Fix = Annotated[
     list[str] | None,
     typer.Option(
-        help="Hold a factor or a knob: optimizer=adamw, optimizer.adamw.lr=1e-3.",
+        help="Hold a factor or a hyperparameter: optimizer=adamw, optimizer.adamw.lr=1e-3.",
         rich_help_panel=_SPACE,
     ),
 ]
@@ -79,7 +79,7 @@ StudyName = Annotated[
     str | None,
     typer.Option("--study", help="Name of the study.", rich_help_panel=_STUDY),
 ]
-Storage = Annotated[
+StorageUrl = Annotated[
     str | None,
     typer.Option(
         envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
@@ -133,7 +133,7 @@ Checkpoint = Annotated[
         help="Seconds of training between two checkpoints (default 60).", rich_help_panel=_FAULTS
     ),
 ]
-Patience = Annotated[
+RetryTimeout = Annotated[
     float | None,
     typer.Option(
         help="Seconds to wait for a database that does not answer (default 600).",

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from storage.answers import Shelf
-from storage.studies import Study
-from storage.tables import Trial, read_trials
-from study.analysis.answer import Answer, rounded
-from study.analysis.headline import analyse, digest
+from training_factors.storage.answer_cache import CachedAnswer
+from training_factors.storage.studies import Study
+from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.analysis.answer import Answer, rounded
+from training_factors.study.analysis.importance import analyse, evidence_digest
 
 Analysis = TypeVar("Analysis")
 
@@ -40,7 +40,7 @@ def kept(
     trials = read_trials(study)
     found = stored(study, kind, records)
     if found is None:
-        space, seed = study.stamp["described"], study.stamp["seed"]
+        space, seed = study.stamp.space, study.stamp.seed
         found = rounded(compute(trials, space, seed=seed, jobs=jobs))
         _shelf(study, kind, records, trials).write(records.dump_json(found).decode())
     return found
@@ -54,8 +54,8 @@ def stored(study: Study, kind: str, records: TypeAdapter[Analysis]) -> Analysis 
 
 def _shelf(
     study: Study, kind: str, records: TypeAdapter[Analysis], trials: Sequence[Trial]
-) -> Shelf:
+) -> CachedAnswer:
     # Records that have changed their fields since then cannot be read, so they are not looked for.
     fields = json.dumps(records.json_schema(), sort_keys=True)
-    known = digest(trials, study.stamp["described"], study.stamp["seed"]) + fields
-    return Shelf(study, kind, hashlib.sha256(known.encode()).hexdigest())
+    known = evidence_digest(trials, study.stamp.space, study.stamp.seed) + fields
+    return CachedAnswer(study, kind, hashlib.sha256(known.encode()).hexdigest())

@@ -1,5 +1,6 @@
 """Optuna's dashboard over our studies, for this machine alone, with a note on every run."""
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -14,10 +15,100 @@ import optuna_dashboard
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import get_storage
 
-from storage.database import Database, folder_of
-from study.reporting.details import with_notes
-from study.reporting.gate import Gate, guarded
-from study.reporting.trial_curve import with_curves
+from training_factors.storage.database import Database, folder_of
+from training_factors.study.reporting.dashboard_middleware import with_curves, with_notes
+
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+"""What this machine calls itself."""
+
+READ_METHODS = ("GET", "HEAD")
+
+ARTIFACTS = "/artifacts/"
+"""Below this lie files that came from anywhere."""
+
+_LONGEST_REFUSED = 1 << 20
+"""Bytes of a refused request that are read: who still writes does not see the answer."""
+
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+)
+"""Added to what the page says itself; of several policies all hold."""
+
+_AS_FILES = (
+    ("Content-Disposition", "attachment"),
+    ("Content-Security-Policy", "sandbox; default-src 'none'"),
+)
+"""So that HTML or SVG among the artifacts is never a page of this origin."""
+
+
+class AccessRules(NamedTuple):
+    """What is let through. port: of the server. writing: whether anything may be changed."""
+
+    port: int
+    writing: bool
+
+    def refusal(self, environ: WSGIEnvironment) -> str | None:
+        """Why a request is refused, in one line; None when it is let through."""
+        host = str(environ.get("HTTP_HOST", "")).lower()
+        if host not in self.hosts:
+            return f"this page answers to {', '.join(sorted(self.hosts))} only"
+        if environ["REQUEST_METHOD"] in READ_METHODS:
+            return None
+        if not self.writing:
+            return "read-only; to change studies here, start dashboard with --write"
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and str(origin).lower() not in self.origins:
+            return "a page of another origin may change nothing here"
+        return None
+
+    @property
+    def hosts(self) -> set[str]:
+        """What Host may be; browsers leave out port 80."""
+        bare = set(LOCAL_NAMES) if self.port == 80 else set()
+        return bare | {f"{name}:{self.port}" for name in LOCAL_NAMES}
+
+    @property
+    def origins(self) -> set[str]:
+        """What Origin may be."""
+        return {f"http://{host}" for host in self.hosts}
+
+
+def with_access_control(application: WSGIApplication, gate: AccessRules) -> WSGIApplication:
+    """The application behind a gate, its answers with the headers that browsers heed."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        reason = gate.refusal(environ)
+        if reason is not None:
+            return _refuse(environ, start_response, reason)
+        is_file = str(environ.get("PATH_INFO", "")).startswith(ARTIFACTS)
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, _with_ours(headers, is_file=is_file), *error)
+
+        return application(environ, start)
+
+    return answer
+
+
+def _with_ours(headers: list[tuple[str, str]], *, is_file: bool) -> list[tuple[str, str]]:
+    kept = [pair for pair in headers if pair[0].lower() != "access-control-allow-origin"]
+    return [*kept, *SECURITY_HEADERS, *(_AS_FILES if is_file else ())]
+
+
+def _refuse(
+    environ: WSGIEnvironment, start_response: StartResponse, reason: str
+) -> Iterable[bytes]:
+    """403, with the reason where the dashboard looks for it."""
+    length = str(environ.get("CONTENT_LENGTH") or "0")
+    environ["wsgi.input"].read(min(int(length) if length.isdigit() else 0, _LONGEST_REFUSED))
+    body = (json.dumps({"reason": reason}) + "\n").encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("403 Forbidden", [*headers, *SECURITY_HEADERS])
+    return [body]
+
 
 HOST = "127.0.0.1"
 
@@ -61,13 +152,13 @@ class _Handler(WSGIRequestHandler):
         """Nothing."""
 
 
-def application(database: Database, gate: Gate) -> WSGIApplication:
+def application(database: Database, gate: AccessRules) -> WSGIApplication:
     """The dashboard of all studies in a database, behind a gate."""
     # Without Optuna's cache every look would read all trials again.
     storage = get_storage(database.storage)
     store = Artifacts(folder_of(database) / "artifacts")
     pages = with_notes(_with_bodies(optuna_dashboard.wsgi(storage, store)), storage)
-    return guarded(with_curves(pages, storage), gate)
+    return with_access_control(with_curves(pages, storage), gate)
 
 
 def _with_bodies(application: WSGIApplication) -> WSGIApplication:
@@ -98,7 +189,7 @@ def open_server(database: Database, port: int, *, writing: bool) -> WSGIServer:
     Raises OSError when the port is taken.
     """
     server = _Server((HOST, port), _Handler)
-    server.set_app(application(database, Gate(server.server_port, writing)))
+    server.set_app(application(database, AccessRules(server.server_port, writing)))
     return server
 
 

@@ -1,22 +1,33 @@
 """All that a report is drawn from, read once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from storage.arms import CONTRAST, read_arms
-from storage.datasheet import DataSheet, read_sheet
-from storage.studies import Study, confirmation_name, find_study
-from storage.tables import Trial, read_trials
-from study.analysis.answer import Answer
-from study.analysis.breakdowns import Breakdown, breakdowns, overall
-from study.analysis.confusion import Confusion, add_up
-from study.analysis.contrasts import Confirmation
-from study.analysis.lenses import Lenses
-from study.analysis.no_answer import NoAnswer
-from study.reporting import contrasts, overview, recommendation, summary
-from study.reporting.analyses import stored
+from training_factors.search_spaces.description import SpaceDescription
+from training_factors.storage.arms import CONTRAST, read_arms
+from training_factors.storage.datasheet import DataSheet, read_sheet
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, confirmation_name, find_study
+from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.analysis.answer import Answer, NoAnswer
+from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.diagnostics import (
+    Breakdown,
+    ConfusionMatrix,
+    add_confusions,
+    breakdowns,
+    overall_breakdown,
+)
+from training_factors.study.analysis.lenses import Lenses
+from training_factors.study.reporting import (
+    confirmation_table,
+    importance_tables,
+    recommendation_table,
+    status,
+)
+from training_factors.study.reporting.analyses import stored
 
 
 class Report(NamedTuple):
@@ -29,15 +40,15 @@ class Report(NamedTuple):
     """
 
     name: str
-    stamp: Mapping[str, Any]
-    overview: overview.Overview
+    stamp: Stamp
+    overview: status.StudyStatus
     trials: tuple[Trial, ...]
-    summary: summary.Summary | None
-    advice: recommendation.Found | None
+    summary: importance_tables.Summary | None
+    advice: recommendation_table.Recommendation | None
     nothing: str
-    confirmed: contrasts.Found | None
+    confirmed: confirmation_table.ConfirmationResult | None
     test: Mapping[str, Sequence[float]]
-    confusion: Confusion | None
+    confusion: ConfusionMatrix | None
     breakdowns: tuple[Breakdown, ...]
     overall: Breakdown | None
     lenses: Lenses | None
@@ -71,13 +82,12 @@ class Report(NamedTuple):
         return self.overview.objective
 
     @property
-    def space(self) -> Mapping[str, Any]:
+    def space(self) -> SpaceDescription:
         """The described space."""
-        described: Mapping[str, Any] = self.stamp["described"]
-        return described
+        return self.stamp.space
 
 
-def compute(study: Study, jobs: int) -> Report:
+def read_report(study: Study, jobs: int) -> Report:
     """Everything about a study, analysed where that was not done before.
 
     Raises NoAnswer when no run has ended.
@@ -93,7 +103,7 @@ def compute(study: Study, jobs: int) -> Report:
     return Report(
         name=study.name,
         stamp=study.stamp,
-        overview=overview.compute(study),
+        overview=status.compute_status(study),
         trials=trials,
         summary=found,
         advice=advice,
@@ -101,8 +111,8 @@ def compute(study: Study, jobs: int) -> Report:
         confirmed=confirmed,
         test=_test_metrics(arm),
         confusion=_confusion(study, trials, arm),
-        breakdowns=breakdowns(trials, study.stamp["described"]),
-        overall=overall(trials),
+        breakdowns=breakdowns(trials, study.stamp.space),
+        overall=overall_breakdown(trials),
         lenses=stored(study, "lenses", TypeAdapter(Lenses)),
         sheet=read_sheet(study),
     )
@@ -110,20 +120,24 @@ def compute(study: Study, jobs: int) -> Report:
 
 def _answer(
     study: Study, jobs: int
-) -> tuple[summary.Summary | None, recommendation.Found | None, str]:
+) -> tuple[importance_tables.Summary | None, recommendation_table.Recommendation | None, str]:
     """The answer, what to set, and else why there is none."""
     try:
-        return summary.compute(study, jobs), recommendation.compute(study, jobs), ""
+        return (
+            importance_tables.compute_summary(study, jobs),
+            recommendation_table.compute_recommendation(study, jobs),
+            "",
+        )
     except NoAnswer as error:
         return None, None, str(error)
 
 
-def _confirmed(study: Study) -> tuple[contrasts.Found | None, list[Trial]]:
+def _confirmed(study: Study) -> tuple[confirmation_table.ConfirmationResult | None, list[Trial]]:
     """The confirmation, and the runs of its best configuration on the test part."""
     confirming = find_study(study.database, confirmation_name(study.name))
     if confirming is None:
         return None, []
-    found = contrasts.compute(confirming)
+    found = confirmation_table.read_confirmation(confirming)
     rows = [row for row, arm in enumerate(read_arms(confirming)) if arm.purpose == CONTRAST]
     if found.confirmation is None or not rows:
         return None, []
@@ -140,15 +154,17 @@ def _test_metrics(arm: Sequence[Trial]) -> dict[str, list[float]]:
     }
 
 
-def _confusion(study: Study, trials: Sequence[Trial], arm: Sequence[Trial]) -> Confusion | None:
+def _confusion(
+    study: Study, trials: Sequence[Trial], arm: Sequence[Trial]
+) -> ConfusionMatrix | None:
     """Of the best configuration: on the test part where it was confirmed, else on validation."""
-    classes = study.stamp["class_names"]
+    classes = study.stamp.class_names
     tested = [trial.test_confusion for trial in arm if trial.test_confusion]
     if tested:
         source = f"the best configuration on the test part, {len(tested)} seeds added up"
-        return add_up(tested, classes, source)
-    best = overview.best_trial(trials)
+        return add_confusions(tested, classes, source)
+    best = status.best_trial(trials)
     if best is None:
         return None
     source = f"the best run, #{best.number}, on the validation part"
-    return add_up([best.confusion], classes, source)
+    return add_confusions([best.confusion], classes, source)

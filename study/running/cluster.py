@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import joblib
 
-from storage.stops import ask_to_stop, times_asked
-from storage.studies import Study
-from study.running.stopping import EXIT_CODES, noted_signals
+from training_factors.storage.stop_requests import count_stop_requests, request_stop
+from training_factors.storage.studies import Study
+from training_factors.study.running.signals import EXIT_CODES, recorded_signals
 
 LOOK_S = 0.25
 
@@ -73,7 +73,7 @@ def place(
 
     Asked to stop, it asks the study's workers everywhere to stop, and waits for them.
     """
-    asked = times_asked(study)
+    asked = count_stop_requests(study)
     call = joblib.delayed(run_worker)(study.name, url, list(options), asked)
     calls = [call] * workers
 
@@ -81,7 +81,7 @@ def place(
         with _backend(address):
             return list(joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls))
 
-    with noted_signals() as received, ThreadPoolExecutor(1) as pool:
+    with recorded_signals() as received, ThreadPoolExecutor(1) as pool:
         placed = pool.submit(run_all)
         is_asked = False
         while not placed.done():
@@ -89,7 +89,7 @@ def place(
             time.sleep(LOOK_S)
             if received and not is_asked:
                 is_asked = True
-                ask_to_stop(study)
+                request_stop(study)
         ends = placed.result()
     for line in sorted({line for code, line in ends if code in (1, 2, 3)}):
         print(f"on the cluster: {line}", file=sys.stderr)

@@ -4,23 +4,72 @@ A confirmation is a study of its own beside the one that it confirms. What it ru
 what it has found so far, stage by stage, so it goes on wherever it was interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import chi2, norm, t
 
-from search_spaces.dimension import Fixed
-from search_spaces.factor import Coordinate, Factor
-from search_spaces.space import PLACEBO, Config, Space
-from storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, read_arms
-from storage.ledger import Run
-from storage.studies import Study, confirmation_name, create_study
-from storage.tables import Trial, read_trials
-from study.running.power import FEWEST, MOST, largest_deviation, seeds_needed
-from study.running.preparation import Prepared
-from study.training.division import Part, held_out
+from training_factors.search_spaces.description import (
+    Coordinate,
+    ParameterName,
+    factor_parameters,
+    parse_parameter,
+)
+from training_factors.search_spaces.dimension import Fixed
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.space import PLACEBO_COORDINATE, Config, Space
+from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, read_arms
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import Study, confirmation_name, create_study
+from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.running.preparation import PreparedStudy
+from training_factors.study.training.division import DataPart, load_test_part
+
+POWER = 0.8
+ALPHA = 0.05
+FEWEST_SEEDS, MOST_SEEDS = 5, 20
+
+QUANTILE_POINTS = 2000
+"""At which the law of an estimated deviation is averaged."""
+
+
+def seeds_needed(deviation: float, difference: float, comparisons: int) -> int:
+    """Seeds with which a paired t test finds a difference with a probability of 0.8; 5 to 20.
+
+    deviation: standard deviation of the paired differences; both in the unit of the objective. The
+    level is 0.05 divided by the number of comparisons (Bonferroni), the power that of the
+    noncentral t distribution (Cohen, 1988).
+    """
+    for seeds in range(FEWEST_SEEDS, MOST_SEEDS):
+        if _power(seeds, deviation, difference, ALPHA / max(comparisons, 1)) >= POWER:
+            return seeds
+    return MOST_SEEDS
+
+
+def largest_deviation(differences: Iterable[NDArray[np.float64]]) -> float:
+    """The largest standard deviation among arms, each given by its paired differences."""
+    return max((float(own.std(ddof=1)) for own in differences if len(own) > 1), default=0.0)
+
+
+def _power(seeds: int, deviation: float, difference: float, level: float) -> float:
+    """P(|t| > critical), the mean over the law of the estimated deviation.
+
+    scipy's noncentral t distribution gives no number for many of these arguments.
+    """
+    if deviation == 0:
+        return 1.0
+    freedom = seeds - 1
+    critical = t.ppf(1 - level / 2, freedom)
+    shift = seeds**0.5 * difference / deviation
+    estimated = np.sqrt(
+        chi2.ppf((np.arange(QUANTILE_POINTS) + 0.5) / QUANTILE_POINTS, freedom) / freedom
+    )
+    beyond = norm.sf(critical * estimated - shift) + norm.cdf(-critical * estimated - shift)
+    return float(beyond.mean())
+
 
 CANDIDATES = 5
 """Configurations that are ranked again: the best of hundreds owes some of it to its seed."""
@@ -32,7 +81,7 @@ RATES = 8
 BEST = "best"
 
 
-class Wish(NamedTuple):
+class ConfirmationRequest(NamedTuple):
     """What to confirm.
 
     alternatives: the factors to change, besides the placebo, each with the option that is tried
@@ -53,16 +102,16 @@ class Stage(NamedTuple):
 
 def open_confirmation(study: Study) -> Study:
     """The study that confirms this one, created where there is none."""
-    return create_study(study.database, confirmation_name(study.name), dict(study.stamp))
+    return create_study(study.database, confirmation_name(study.name), study.stamp)
 
 
-def plan_next(study: Study, confirmation: Study, space: Space, wish: Wish) -> int:
+def plan_next(study: Study, confirmation: Study, space: Space, wish: ConfirmationRequest) -> int:
     """Plan the next stage; the number of runs that it adds, 0 when all is confirmed."""
     arms = read_arms(confirmation)
     stage = next_stage(read_trials(study), arms, read_trials(confirmation), space, wish)
     if stage.arms:
         add_arms(confirmation, arms, stage.arms)
-    return confirmation.ledger.plan(stage.runs)
+    return confirmation.queue.add(stage.runs)
 
 
 def next_stage(
@@ -70,7 +119,7 @@ def next_stage(
     arms: Sequence[Arm],
     trials: Sequence[Trial],
     space: Space,
-    wish: Wish,
+    wish: ConfirmationRequest,
 ) -> Stage:
     """What follows from the runs so far, all of which have ended.
 
@@ -94,13 +143,13 @@ def next_stage(
     contrasts = _contrasts(space, best, changed, arms, trials)
     missing = [arm for arm in contrasts if arm.name not in known]
     if missing:
-        return _new(arms, missing, max(FEWEST, _seeds(arms, trials)))
+        return _new(arms, missing, max(FEWEST_SEEDS, _seeds(arms, trials)))
     return _more_seeds(arms, trials, wish)
 
 
-def test_part(prepared: Prepared, device: torch.device) -> Part:
+def test_part(prepared: PreparedStudy, device: torch.device) -> DataPart:
     """The part of the data that nothing but a confirmation's contrasts may look at."""
-    return held_out(prepared.dataset, prepared.definition.seed, device)
+    return load_test_part(prepared.dataset, prepared.definition.seed, device)
 
 
 def _new(arms: Sequence[Arm], new: list[Arm], seeds: int) -> Stage:
@@ -113,7 +162,11 @@ def _candidates(trials: Sequence[Trial]) -> list[Arm]:
     best = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     found: dict[str, Arm] = {}
     for trial in best:
-        config = {name: value for name, value in trial.parameters.items() if name != PLACEBO.name}
+        config = {
+            name: value
+            for name, value in trial.parameters.items()
+            if name != PLACEBO_COORDINATE.name
+        }
         found.setdefault(repr(config), Arm(RANK, f"trial {trial.number}", None, trial.parameters))
     return list(found.values())[:CANDIDATES]
 
@@ -139,23 +192,24 @@ def _changed(space: Space, best: Config, factor: Factor, alternative: str) -> Ar
         return Arm(CONTRAST, f"{factor.name} at its baseline", factor.name, baseline)
     option = factor.option(alternative)
     chosen = {
-        axis.name: knob.default
-        for knob in option.knobs
+        axis.name: hyperparameter.default
+        for hyperparameter in option.hyperparameters
         for axis in factor.coordinates()
-        if axis.name == f"{factor.name}.{option.name}.{knob.name}"
+        if axis.name == str(ParameterName(factor.name, option.name, hyperparameter.name))
     }
     config = _with(best, _own(factor, {factor.name: option.name, **chosen}))
     return Arm(CONTRAST, f"{factor.name} set to {option.name}", factor.name, config)
 
 
 def _own(factor: Factor, config: Config) -> tuple[str, Config]:
-    return factor.name, {k: v for k, v in config.items() if k.split(".")[0] == factor.name}
+    return factor.name, factor_parameters(config, factor.name)
 
 
 def _with(config: Config, owned: tuple[str, Config]) -> Config:
     """The configuration with all that a factor owns replaced."""
     name, own = owned
-    return {key: value for key, value in config.items() if key.split(".")[0] != name} | own
+    owned_now = factor_parameters(config, name)
+    return {key: value for key, value in config.items() if key not in owned_now} | own
 
 
 def _retuned(space: Space, arm: Arm) -> bool:
@@ -164,7 +218,11 @@ def _retuned(space: Space, arm: Arm) -> bool:
 
 
 def _rate_axes(space: Space, arm: Arm) -> list[Coordinate]:
-    return [a for a in space.coordinates() if a.name in arm.config and a.name.endswith(".lr")]
+    return [
+        a
+        for a in space.coordinates()
+        if a.name in arm.config and parse_parameter(a.name).hyperparameter == "lr"
+    ]
 
 
 def _rates(space: Space, arm: Arm) -> list[Arm]:
@@ -193,17 +251,17 @@ def _contrasts(
         if _retuned(space, arm):
             tuned = _highest(arms, trials, TUNE, arm.factor)
             found.append(Arm(CONTRAST, f"{arm.name}, re-tuned", arm.factor, tuned))
-    placebo = {**best, PLACEBO.name: (float(best[PLACEBO.name]) + 0.5) % 1}
-    return [*found, Arm(CONTRAST, "placebo moved", PLACEBO.name, placebo)]
+    placebo = {**best, PLACEBO_COORDINATE.name: (float(best[PLACEBO_COORDINATE.name]) + 0.5) % 1}
+    return [*found, Arm(CONTRAST, "placebo moved", PLACEBO_COORDINATE.name, placebo)]
 
 
-def _more_seeds(arms: Sequence[Arm], trials: Sequence[Trial], wish: Wish) -> Stage:
+def _more_seeds(arms: Sequence[Arm], trials: Sequence[Trial], wish: ConfirmationRequest) -> Stage:
     rows = [row for row, arm in enumerate(arms) if arm.purpose == CONTRAST]
     best, *others = rows
     differences = [_differences(trials, best, row) for row in others]
     needed = seeds_needed(largest_deviation(differences), wish.difference, len(others))
     return Stage(
-        [], [Run("confirm", row, seed) for row in rows for seed in range(min(needed, MOST))]
+        [], [Run("confirm", row, seed) for row in rows for seed in range(min(needed, MOST_SEEDS))]
     )
 
 

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from search_spaces.space import Config, Space
-from study.training.randomness import derive_seed
+from training_factors.search_spaces.space import Config, Space
+from training_factors.study.training.seeds import derive_seed
 
 
-def designed(space: Space, seed: int, row: int) -> Config:
+def designed_configuration(space: Space, seed: int, row: int) -> Config:
     """The configuration of a row: it depends on the space, the study's seed and the row alone.
 
     Rows are a scrambled Sobol sequence (Sobol, 1967; Owen, 1995) over the latent unit cube, in
-    which every knob of every option owns one coordinate, and the placebo one: inputs are
+    which every hyperparameter of every option owns one coordinate, and the placebo one: inputs are
     independent by construction, and a study that is extended goes on in the same sequence.
     """
     units = _block(len(space.coordinates()), derive_seed(seed, "design"), row.bit_length())[row]

@@ -3,16 +3,16 @@
 import time
 from typing import NamedTuple
 
-from search_spaces.space import Config
-from study.running.allocator import keep_freed_memory
-from study.running.course import measured_every
-from study.running.design import designed
-from study.running.preparation import Prepared
-from study.running.presets import Preset
-from study.training.device import open_device
-from study.training.division import Division, Part, training_division
-from study.training.loop import train
-from study.training.network import normal_name
+from training_factors.search_spaces.space import Config
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import PreparedStudy
+from training_factors.study.running.process_setup import keep_freed_memory
+from training_factors.study.running.reporter import evaluation_interval
+from training_factors.study.running.settings import Preset
+from training_factors.study.training.device import open_device
+from training_factors.study.training.division import DataPart, Division, training_division
+from training_factors.study.training.loop import train
+from training_factors.study.training.network import normal_name
 
 PROBES = 2
 
@@ -44,14 +44,14 @@ class Plan(NamedTuple):
         return self.runs * sum(self.probes_s) / len(self.probes_s) / self.workers
 
 
-def make_plan(prepared: Prepared, preset: Preset, workers: int, device_name: str) -> Plan:
+def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name: str) -> Plan:
     """Time the first designed rows, as a worker runs them."""
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
     data = training_division(prepared.dataset, definition.seed, device)
     keep_freed_memory()
-    rows = [designed(space, definition.seed, row) for row in range(PROBES)]
-    few = data._replace(pool=Part(data.pool.inputs[:WARM_UP], data.pool.targets[:WARM_UP]))
+    rows = [designed_configuration(space, definition.seed, row) for row in range(PROBES)]
+    few = data._replace(pool=DataPart(data.pool.inputs[:WARM_UP], data.pool.targets[:WARM_UP]))
     _seconds(prepared, few, rows[0], epochs=1)  # what only the first run of a worker waits for
     probes = [_seconds(prepared, data, row, definition.epochs) for row in rows]
     return Plan(
@@ -69,10 +69,10 @@ def make_plan(prepared: Prepared, preset: Preset, workers: int, device_name: str
     )
 
 
-def _seconds(prepared: Prepared, data: Division, config: Config, epochs: int) -> float:
+def _seconds(prepared: PreparedStudy, data: Division, config: Config, epochs: int) -> float:
     start = time.perf_counter()
     recipe = prepared.space.build(config, data.problem)
     seed = prepared.definition.seed
-    every = measured_every(epochs)
+    every = evaluation_interval(epochs)
     train(recipe, data, prepared.model, epochs, seed, lambda *_: False, every=every)
     return time.perf_counter() - start

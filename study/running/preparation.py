@@ -7,27 +7,33 @@ from typing import NamedTuple
 
 import torch
 
-from search_spaces.overrides import Overrides, open_space, override
-from search_spaces.problem import Problem
-from search_spaces.space import LeftOut, Space
-from storage.stamp import Stamp, differences
-from storage.studies import Study
-from study.running.settings import Definition
-from study.training.dataset import Dataset
-from study.training.metrics import objective_name
-from study.training.network import ARCHITECTURES, Builder, normal_name, open_model, try_model
-from study.training.sources import load_dataset
+from training_factors.search_spaces.overrides import Overrides, open_space, override
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import LeftOut, Space
+from training_factors.storage.definition import Definition
+from training_factors.storage.stamp import DataStamp, Stamp, differences
+from training_factors.storage.studies import Study
+from training_factors.study.training.dataset import Dataset
+from training_factors.study.training.metrics import objective_name
+from training_factors.study.training.network import (
+    ARCHITECTURES,
+    Builder,
+    normal_name,
+    open_model,
+    try_model,
+)
+from training_factors.study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 
 ANY = Problem(shape=(3, 32, 32), classes=10)
 """A problem that every factor applies to."""
 
-SHOWN = 20
+LISTED_FILES = 20
 """Unreadable files that a stamp names; it counts the others."""
 
 
-class Prepared(NamedTuple):
+class PreparedStudy(NamedTuple):
     """A definition made real."""
 
     definition: Definition
@@ -37,34 +43,32 @@ class Prepared(NamedTuple):
     model: Builder
 
     def stamp(self) -> Stamp:
-        """What the study is, as plain data."""
+        """Return the stamp of the study."""
         dataset, problem = self.dataset, self.dataset.problem
-        return {
-            "schema": 1,
-            "definition": self.definition.model_dump(mode="json"),
-            "data": {
-                "name": dataset.name,
-                "samples": len(dataset.targets),
-                "shape": list(problem.shape),
-                "classes": problem.classes,
-                "fingerprint": dataset.fingerprint,
-                "skipped": len(dataset.skipped),
-            },
-            "space": self.space.fingerprint(),
-            "model": normal_name(self.definition.model),
-            "objective": objective_name(problem),
-            "epochs": self.definition.epochs,
-            "seed": self.definition.seed,
-            "skipped": list(dataset.skipped[:SHOWN]),
-            "left_out": [list(item) for item in self.left_out],
-            "described": self.space.describe(),
-            "class_names": list(dataset.classes or ()),
-            "code": code_in(self.definition),
-            "versions": {package: version(package) for package in PACKAGES},
-        }
+        return Stamp(
+            objective=objective_name(problem),
+            data=DataStamp(
+                name=dataset.name,
+                samples=len(dataset.targets),
+                shape=problem.shape,
+                classes=problem.classes,
+                fingerprint=dataset.fingerprint,
+                skipped=len(dataset.skipped),
+            ),
+            space=self.space.describe(),
+            model=normal_name(self.definition.model),
+            epochs=self.definition.epochs,
+            seed=self.definition.seed,
+            definition=self.definition,
+            skipped=dataset.skipped[:LISTED_FILES],
+            left_out=self.left_out,
+            class_names=dataset.classes or (),
+            code=tuple(code_in(self.definition)),
+            versions={package: version(package) for package in PACKAGES},
+        )
 
 
-def prepare(definition: Definition) -> Prepared:
+def prepare_study(definition: Definition) -> PreparedStudy:
     """Load the data and build the space and the model.
 
     From here on this process, and what is forked from it, computes with one thread: small networks
@@ -89,10 +93,10 @@ def prepare(definition: Definition) -> Prepared:
     model = open_model(definition.model, dataset.problem)
     recipe = fitted.build(fitted.baseline(), dataset.problem)
     try_model(model, definition.model, recipe, dataset.problem)
-    return Prepared(definition, dataset, fitted, left_out, model)
+    return PreparedStudy(definition, dataset, fitted, left_out, model)
 
 
-def prepare_for(study: Study, *, allow_code: bool = False) -> Prepared:
+def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedStudy:
     """All that a run of a stored study needs.
 
     allow_code: import the functions that it names as its data or model. Whoever can write to the
@@ -101,10 +105,10 @@ def prepare_for(study: Study, *, allow_code: bool = False) -> Prepared:
     Raises ValueError for such a function where that is not allowed; or, naming what differs, when
     data, space, model or budget are not what they were when the study was created.
     """
-    definition = Definition.model_validate(study.stamp["definition"])
+    definition = study.stamp.definition
     if not allow_code:
         refuse_code(definition, set())
-    prepared = prepare(definition)
+    prepared = prepare_study(definition)
     refuse_differences(study, prepared.stamp())
     return prepared
 

@@ -8,7 +8,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from study.training.dataset import Decoded, undecided
+from training_factors.study.training.dataset import Decoded, unassigned
 
 IMAGES = "uint8 images as NHWC, NCHW or NHW with one or three channels"
 
@@ -71,12 +71,12 @@ def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Dec
         )
     shaped = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)
     if targets.dtype.kind == "f":
-        return Decoded(shaped, targets.astype(np.float32), None, undecided(len(targets)))
+        return Decoded(shaped, targets.astype(np.float32), None, unassigned(len(targets)))
     if targets.dtype.kind not in "biuUS":
         raise ValueError(f"y of {source!r} is {targets.dtype}; use whole numbers, texts or floats")
     names, indices = np.unique(targets, return_inverse=True)
     classes = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
-    return Decoded(shaped, indices.astype(np.int64), classes, undecided(len(targets)))
+    return Decoded(shaped, indices.astype(np.int64), classes, unassigned(len(targets)))
 
 
 def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:

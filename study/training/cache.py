@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from study.training.dataset import Dataset, Decoded, to_dataset
-from study.training.memory import load_array
+from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.training.large_arrays import load_array
 
 FORMAT = 1
 """Goes up when decoding changes what it gives, so that no older entry is taken for it."""

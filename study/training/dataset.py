@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.problem import Problem
+from training_factors.search_spaces.problem import Problem
 
 
-class Place(IntEnum):
+class PartLabel(IntEnum):
     """Where a source itself put a sample."""
 
     POOL = 0
@@ -60,9 +60,9 @@ class Dataset(NamedTuple):
         return Problem(tuple(self.inputs.shape[1:]), classes)
 
 
-def undecided(samples: int) -> NDArray[np.uint8]:
+def unassigned(samples: int) -> NDArray[np.uint8]:
     """The parts of a source that divides nothing."""
-    return np.full(samples, Place.UNDECIDED, dtype=np.uint8)
+    return np.full(samples, PartLabel.UNDECIDED, dtype=np.uint8)
 
 
 def to_dataset(decoded: Decoded, name: str) -> Dataset:

@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.problem import Problem
-from search_spaces.strata import strata
-from study.training.dataset import Dataset, Place
-from study.training.randomness import generator
+from training_factors.search_spaces.problem import Problem, strata
+from training_factors.study.training.dataset import Dataset, PartLabel
+from training_factors.study.training.seeds import generator
 
-SHARE = 0.2
+PART_FRACTION = 0.2
 """The validation part and the test part, each, of what the source leaves undivided."""
 
 
-class Part(NamedTuple):
+class DataPart(NamedTuple):
     """Samples on a device.
 
     inputs: as in `Dataset`. targets: int64 classes, or float32 numbers, standardized (`Scale`).
@@ -30,7 +29,7 @@ class Part(NamedTuple):
     targets: Tensor
 
 
-class Scale(NamedTuple):
+class TargetScale(NamedTuple):
     """Mean and standard deviation of the training pool's numbers, in their own unit.
 
     Networks learn numbers of size one; a target is (number - mean) / deviation. R² is the same
@@ -48,13 +47,13 @@ class Division(NamedTuple):
     """
 
     problem: Problem
-    pool: Part
-    validation: Part
+    pool: DataPart
+    validation: DataPart
     test_size: int
-    target_scale: Scale | None = None
+    target_scale: TargetScale | None = None
 
 
-class Indices(NamedTuple):
+class PartIndices(NamedTuple):
     """Samples of each part, int64, ascending; every sample is in exactly one."""
 
     pool: Tensor
@@ -62,7 +61,7 @@ class Indices(NamedTuple):
     test: Tensor
 
 
-def divide(dataset: Dataset, seed: int) -> Indices:
+def divide(dataset: Dataset, seed: int) -> PartIndices:
     """Which sample belongs to which part.
 
     The source's own validation and test parts are kept. A part that it does not have is cut from
@@ -70,10 +69,12 @@ def divide(dataset: Dataset, seed: int) -> Indices:
     least. So a source that divides nothing gives 60 % pool, 20 % validation, 20 % test.
     """
     parts = dataset.parts.numpy().copy()
-    rest = np.flatnonzero((parts == Place.POOL) | (parts == Place.UNDECIDED))
-    missing = [place for place in (Place.VALIDATION, Place.TEST) if not (parts == place).any()]
+    rest = np.flatnonzero((parts == PartLabel.POOL) | (parts == PartLabel.UNDECIDED))
+    missing = [
+        place for place in (PartLabel.VALIDATION, PartLabel.TEST) if not (parts == place).any()
+    ]
     parts[rest] = _cut(strata(dataset.targets[rest]).numpy(), missing, seed)
-    return Indices(*(torch.from_numpy(np.flatnonzero(parts == p)) for p in list(Place)[:3]))
+    return PartIndices(*(torch.from_numpy(np.flatnonzero(parts == p)) for p in list(PartLabel)[:3]))
 
 
 def training_division(dataset: Dataset, seed: int, device: torch.device) -> Division:
@@ -89,33 +90,35 @@ def training_division(dataset: Dataset, seed: int, device: torch.device) -> Divi
     )
 
 
-def held_out(dataset: Dataset, seed: int, device: torch.device) -> Part:
+def load_test_part(dataset: Dataset, seed: int, device: torch.device) -> DataPart:
     """The test part on a device, on the training pool's scale: for the confirmation alone."""
     indices = divide(dataset, seed)
     return _part(dataset, indices.test, _scale(dataset, indices), device)
 
 
-def _cut(groups: NDArray[np.int64], missing: list[Place], seed: int) -> NDArray[np.uint8]:
-    parts = np.full(len(groups), Place.POOL, dtype=np.uint8)
+def _cut(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> NDArray[np.uint8]:
+    parts = np.full(len(groups), PartLabel.POOL, dtype=np.uint8)
     order = torch.randperm(len(groups), generator=generator(seed, "division")).numpy()
     shuffled = order[np.argsort(groups[order], kind="stable")]
     for members in np.split(shuffled, np.cumsum(np.bincount(groups))[:-1]):
-        size = max(1, round(SHARE * len(members)))
+        size = max(1, round(PART_FRACTION * len(members)))
         for i, place in enumerate(missing):
             parts[members[i * size : (i + 1) * size]] = place
     return parts
 
 
-def _scale(dataset: Dataset, indices: Indices) -> Scale | None:
+def _scale(dataset: Dataset, indices: PartIndices) -> TargetScale | None:
     if dataset.classes is not None:
         return None
     numbers = dataset.targets[indices.pool].double()
     # A pool of equal numbers has no unit; 1 leaves its targets at 0.
-    return Scale(float(numbers.mean()), float(numbers.std(correction=0)) or 1.0)
+    return TargetScale(float(numbers.mean()), float(numbers.std(correction=0)) or 1.0)
 
 
-def _part(dataset: Dataset, indices: Tensor, scale: Scale | None, device: torch.device) -> Part:
+def _part(
+    dataset: Dataset, indices: Tensor, scale: TargetScale | None, device: torch.device
+) -> DataPart:
     targets = dataset.targets[indices]
     if scale is not None:
         targets = ((targets.double() - scale.mean) / scale.deviation).float()
-    return Part(dataset.inputs[indices].to(device), targets.to(device))
+    return DataPart(dataset.inputs[indices].to(device), targets.to(device))

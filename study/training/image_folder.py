@@ -9,23 +9,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from study.training.dataset import Decoded, Place
-from study.training.images import decode_images
-from study.training.requirements import refuse_limit
-from study.training.selection import balanced_subset
+from training_factors.study.training.data_checks import refuse_limit
+from training_factors.study.training.dataset import Decoded, PartLabel
+from training_factors.study.training.images import decode_images
+from training_factors.study.training.subset import balanced_subset
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
 
 PLACES = {
-    "train": Place.POOL,
-    "training": Place.POOL,
-    "val": Place.VALIDATION,
-    "valid": Place.VALIDATION,
-    "validation": Place.VALIDATION,
-    "test": Place.TEST,
-    "testing": Place.TEST,
+    "train": PartLabel.POOL,
+    "training": PartLabel.POOL,
+    "val": PartLabel.VALIDATION,
+    "valid": PartLabel.VALIDATION,
+    "validation": PartLabel.VALIDATION,
+    "test": PartLabel.TEST,
+    "testing": PartLabel.TEST,
 }
 
 
@@ -50,7 +50,7 @@ class ImageFile(NamedTuple):
     name: str
     size_bytes: int
     changed_ns: int
-    place: Place
+    place: PartLabel
     class_name: str
 
 
@@ -120,12 +120,12 @@ def decode_folder(listing: Listing, side: int | None) -> Decoded:
     )
 
 
-def _tops(source: str) -> list[tuple[Place, str]]:
+def _tops(source: str) -> list[tuple[PartLabel, str]]:
     """The folders that hold class folders, relative to the source: itself, or train, val, test."""
     names = _subfolders(source)
     parts = [name for name in names if name.lower() in PLACES]
-    if not any(PLACES[n.lower()] is Place.POOL and _subfolders(f"{source}/{n}") for n in parts):
-        return [(Place.UNDECIDED, "")]
+    if not any(PLACES[n.lower()] is PartLabel.POOL and _subfolders(f"{source}/{n}") for n in parts):
+        return [(PartLabel.UNDECIDED, "")]
     others = sorted(set(names) - set(parts))
     if others:
         raise ValueError(
@@ -144,7 +144,7 @@ def _class_names(source: str, top: str) -> list[str]:
     return names
 
 
-def _images(source: str, top: str, name: str, place: Place) -> Iterator[ImageFile]:
+def _images(source: str, top: str, name: str, place: PartLabel) -> Iterator[ImageFile]:
     for path, size_bytes, changed_ns in _walk(source, f"{top}{name}"):
         yield ImageFile(path, size_bytes, changed_ns, place, name)
 

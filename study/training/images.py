@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from study.training.cache import cache_folder
-from study.training.memory import room
+from training_factors.study.training.cache import cache_folder
+from training_factors.study.training.large_arrays import allocate
 
 USUAL_SIDE = 64
 """Pixels; the side of images that come in several sizes, or in one that is larger than this."""
@@ -60,7 +60,7 @@ def decode_images(paths: Sequence[Path], side: int | None) -> tuple[Bytes, list[
         known = [header for header in headers if header is not None]
         size = (side, side) if side else _common_size(known)
         channels = 1 if all(header.grey for header in known) else 3
-        images = room((len(known), channels, size[1], size[0]), cache_folder())
+        images = allocate((len(known), channels, size[1], size[0]), cache_folder())
         hopeful = [path for path, header in zip(paths, headers, strict=True) if header is not None]
         count, read = 0, set()
         decode = partial(decode_image, channels=channels, size=size)

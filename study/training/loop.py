@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from search_spaces.recipe import Recipe, Transform
-from study.training.capture import StaticStep, Step
-from study.training.division import Division, Part
-from study.training.metrics import (
-    Confusion,
+from training_factors.search_spaces.recipe import Recipe, Transform
+from training_factors.study.training.cuda_graph import GraphedStep, Step
+from training_factors.study.training.division import DataPart, Division
+from training_factors.study.training.metrics import (
+    ConfusionCells,
     Metrics,
     chance,
     confusion,
@@ -20,11 +20,18 @@ from study.training.metrics import (
     objective,
     objective_name,
 )
-from study.training.network import Builder
-from study.training.randomness import generator
-from study.training.training import State, Training, as_numbers, prepare, resume, state
+from training_factors.study.training.network import Builder
+from training_factors.study.training.seeds import generator
+from training_factors.study.training.training_state import (
+    SavedState,
+    Training,
+    restore_state,
+    save_state,
+    start_training,
+    to_float,
+)
 
-Report = Callable[[int, float | None, Callable[[], State]], bool]
+EpochCallback = Callable[[int, float | None, Callable[[], SavedState]], bool]
 """(epoch from 0, validation objective or None where it was not measured, takes the state after the
 epoch) -> whether to stop here."""
 
@@ -57,8 +64,8 @@ class Outcome(NamedTuple):
     stopped: bool
     epochs: int
     test: Metrics | None = None
-    confusion: Confusion = ()
-    test_confusion: Confusion = ()
+    confusion: ConfusionCells = ()
+    test_confusion: ConfusionCells = ()
 
 
 def train(
@@ -67,9 +74,9 @@ def train(
     model: Builder,
     epochs: int,
     seed: int,
-    report: Report,
-    test: Part | None = None,
-    start: State | None = None,
+    report: EpochCallback,
+    test: DataPart | None = None,
+    start: SavedState | None = None,
     every: int = 1,
     capture: bool = False,
 ) -> Outcome:
@@ -85,10 +92,10 @@ def train(
     """
     problem = data.problem
     part = _training_part(recipe, data, seed)
-    training = prepare(recipe, part, problem, model, epochs, seed)
-    first = 0 if start is None else resume(training, start)
+    training = start_training(recipe, part, problem, model, epochs, seed)
+    first = 0 if start is None else restore_state(training, start)
     plain = partial(train_step, training)
-    step = StaticStep(training, plain) if capture else plain
+    step = GraphedStep(training, plain) if capture else plain
     for epoch in range(first, epochs):
         loss = train_epoch(training, step)
         is_last = epoch + 1 == epochs
@@ -98,7 +105,7 @@ def train(
         if not bool(loss.isfinite() & outputs.isfinite().all()):
             return _diverged(data, epoch + 1, test)
         value = float(objective(outputs, data.validation.targets, problem)) if is_measured else None
-        is_enough = report(epoch, value, partial(state, training, epoch))
+        is_enough = report(epoch, value, partial(save_state, training, epoch))
         if is_enough and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
     assert value is not None  # the last epoch is measured
@@ -133,7 +140,7 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
     for several in used.split(size * _batches_at_once(training)):
         inputs, targets = augmented(
             recipe,
-            as_numbers(training.inputs[several]),
+            to_float(training.inputs[several]),
             training.targets[several],
             training.normalize,
             training.draws["augmentation"],
@@ -149,7 +156,7 @@ def _batches_at_once(training: Training) -> int:
 def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
     """One step on a batch; the loss."""
     recipe = training.recipe
-    training.forget_gradients()
+    training.zero_gradients()
     with _precision(inputs.device):
         loss = recipe.loss(training.network(inputs).float(), targets)
     loss.backward()
@@ -184,23 +191,23 @@ def predict(training: Training, inputs: Tensor) -> Tensor:
     with _precision(inputs.device):
         return torch.cat(
             [
-                network(_laid_out(training.normalize(as_numbers(batch)))).float()
+                network(_laid_out(training.normalize(to_float(batch)))).float()
                 for batch in inputs.split(size)
             ]
         )
 
 
-def _training_part(recipe: Recipe, data: Division, seed: int) -> Part:
+def _training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
     targets = data.pool.targets
     chosen = recipe.split(targets, generator(seed, "split", targets.device))
-    return Part(data.pool.inputs[chosen], targets[chosen])
+    return DataPart(data.pool.inputs[chosen], targets[chosen])
 
 
 def _measured(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
     return measure(_in_own_unit(data, outputs), _in_own_unit(data, targets), data.problem)
 
 
-def _tested(outcome: Outcome, training: Training, data: Division, test: Part) -> Outcome:
+def _tested(outcome: Outcome, training: Training, data: Division, test: DataPart) -> Outcome:
     outputs = predict(training, test.inputs)
     return outcome._replace(
         test=_measured(data, outputs, test.targets),
@@ -226,7 +233,7 @@ def _precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _diverged(data: Division, epochs: int, test: Part | None) -> Outcome:
+def _diverged(data: Division, epochs: int, test: DataPart | None) -> Outcome:
     name, level = objective_name(data.problem), chance(data.validation.targets, data.problem)
     return Outcome(
         level,

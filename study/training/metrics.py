@@ -7,11 +7,11 @@ import torch
 from sklearn import metrics
 from torch import Tensor
 
-from search_spaces.problem import Problem
+from training_factors.search_spaces.problem import Problem
 
 Metrics = dict[str, float | None]
 
-Confusion = tuple[tuple[int, int, int], ...]
+ConfusionCells = tuple[tuple[int, int, int], ...]
 """(true class, predicted class, how many samples), the most samples first."""
 
 MOST_CELLS = 400
@@ -59,7 +59,7 @@ def measure(outputs: Tensor, targets: Tensor, problem: Problem) -> Metrics:
     return _classification(outputs.double().softmax(1).cpu().numpy(), targets.cpu().numpy())
 
 
-def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> Confusion:
+def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> ConfusionCells:
     """How many samples of which class were taken for which; nothing for regression.
 
     Cells without a sample are left out; of more than `MOST_CELLS` the largest stay. Of equal

@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
-from search_spaces.problem import Problem
-from search_spaces.recipe import Recipe, Transform
-from study.training.randomness import generator
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import Recipe, Transform
+from training_factors.study.training.seeds import generator
 
 Layer = nn.Linear | nn.Conv2d
 

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import torch
 
-from search_spaces.strata import strata
-from study.training.arrays import call_function, read_npz
-from study.training.builtin import decode_builtin
-from study.training.cache import cached
-from study.training.dataset import Dataset, Decoded, to_dataset
-from study.training.image_folder import decode_folder, limited, list_images
-from study.training.images import resize
-from study.training.names import SCIKIT_LEARN, TORCHVISION, dataset_names
-from study.training.requirements import refuse_limit, refuse_unlearnable
-from study.training.selection import balanced_subset
-from study.training.tables import read_csv
-from study.training.torchvision_sets import decode_torchvision
+from training_factors.search_spaces.problem import strata
+from training_factors.study.training.arrays import call_function, read_npz
+from training_factors.study.training.cache import cached
+from training_factors.study.training.csv_table import read_csv
+from training_factors.study.training.data_checks import refuse_limit, refuse_unlearnable
+from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.training.image_folder import decode_folder, limited, list_images
+from training_factors.study.training.images import resize
+from training_factors.study.training.named_datasets import (
+    SCIKIT_LEARN,
+    TORCHVISION,
+    dataset_names,
+    decode_builtin,
+    decode_torchvision,
+)
+from training_factors.study.training.subset import balanced_subset
 
 
 def load_dataset(

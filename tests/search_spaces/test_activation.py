@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from search_spaces.factor import Option
-from search_spaces.factors.activation import FACTOR, elu, leaky_relu
-from search_spaces.recipe import RELU, Recipe
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors.activation import FACTOR, elu, leaky_relu
+from training_factors.search_spaces.recipe import RELU, Recipe
 
 EACH = pytest.mark.parametrize("option", FACTOR.options, ids=lambda option: option.name)
 
 
-def gain(name: str, **knobs: float) -> float:
-    return FACTOR.option(name).function(Recipe(), **knobs).activation.gain
+def gain(name: str, **hyperparameters: float) -> float:
+    return FACTOR.option(name).function(Recipe(), **hyperparameters).activation.gain
 
 
 def test_gains_agree_with_closed_forms() -> None:

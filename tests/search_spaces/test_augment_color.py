@@ -1,7 +1,7 @@
 import torch
 from torch.testing import assert_close
 
-from search_spaces.factors.augment_color import tint
+from training_factors.search_spaces.factors.augment_color import tint
 
 
 def seeded() -> torch.Generator:

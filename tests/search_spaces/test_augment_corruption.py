@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.factors.augment_corruption import add_noise, hide, soften
+from training_factors.search_spaces.factors.augment_corruption import add_noise, hide, soften
 
 
 def seeded() -> torch.Generator:

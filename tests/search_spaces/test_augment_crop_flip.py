@@ -1,6 +1,10 @@
 import torch
 
-from search_spaces.factors.augment_crop_flip import cut_out, mirror, mirror_and_cut_out
+from training_factors.search_spaces.factors.augment_crop_flip import (
+    cut_out,
+    mirror,
+    mirror_and_cut_out,
+)
 
 
 def seeded() -> torch.Generator:

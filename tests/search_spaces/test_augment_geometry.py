@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.factors.augment_geometry import move
+from training_factors.search_spaces.factors.augment_geometry import move
 
 
 def seeded(seed: int = 0) -> torch.Generator:

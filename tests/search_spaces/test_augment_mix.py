@@ -7,8 +7,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from torch.testing import assert_close
 
-from search_spaces.factors.augment_mix import _shares, blend, cutmix, mixup, paste
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.augment_mix import (
+    _shares,
+    blend,
+    cutmix,
+    mixup,
+    paste,
+)
+from training_factors.search_spaces.recipe import Recipe
 
 COUNT = 64
 

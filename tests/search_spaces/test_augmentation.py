@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.factor import Option
-from search_spaces.factors import FACTORS
-from search_spaces.recipe import Augmentation, Recipe
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors import FACTORS
+from training_factors.search_spaces.recipe import Augmentation, Recipe
 
 MIX = "augment_mix"
 AUGMENTING = [
@@ -36,12 +36,14 @@ class Seeded(NamedTuple):
 
 
 def augmentation(seam: str, option: Option, amount: str = "default") -> Seeded:
-    """The option with every knob at its default, or at its `low` or `high` end."""
-    knobs = {
-        knob.name: knob.default if amount == "default" else getattr(knob.dimension, amount)
-        for knob in option.knobs
+    """The option with every hyperparameter at its default, or at its `low` or `high` end."""
+    hyperparameters = {
+        hyperparameter.name: hyperparameter.default
+        if amount == "default"
+        else getattr(hyperparameter.dimension, amount)
+        for hyperparameter in option.hyperparameters
     }
-    return Seeded(getattr(option.function(Recipe(), **knobs), seam))
+    return Seeded(getattr(option.function(Recipe(), **hyperparameters), seam))
 
 
 def images(*shape: int) -> Tensor:
@@ -111,7 +113,9 @@ def test_amounts_of_zero_leave_images_as_they_are(seam: str, option: Option) -> 
 def test_an_impossible_amount_is_refused_when_the_recipe_is_built(
     seam: str, option: Option
 ) -> None:
-    for knob in option.knobs:
+    for hyperparameter in option.hyperparameters:
         for wrong in (-0.1, 1000.0):
-            with pytest.raises(ValueError, match=rf"{knob.name} must be in .* got {wrong}"):
-                option.function(Recipe(), **{knob.name: wrong})
+            with pytest.raises(
+                ValueError, match=rf"{hyperparameter.name} must be in .* got {wrong}"
+            ):
+                option.function(Recipe(), **{hyperparameter.name: wrong})

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from search_spaces.factor import Option
-from search_spaces.factors.batch_norm import FACTOR, batch, group, layer
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors.batch_norm import FACTOR, batch, group, layer
+from training_factors.search_spaces.recipe import Recipe
 
 
 def features(*shape: int) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.dimension import (
+from training_factors.search_spaces.dimension import (
     Dimension,
     Fixed,
     Integer,

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from search_spaces.factors.dropout import dropout
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.dropout import dropout
+from training_factors.search_spaces.recipe import Recipe
 
 
 def layer(rate: float, seed: int = 0) -> nn.Module:

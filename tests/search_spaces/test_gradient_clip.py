@@ -3,8 +3,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from search_spaces.factors.gradient_clip import norm
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.gradient_clip import norm
+from training_factors.search_spaces.recipe import Recipe
 
 
 def clipped(largest: float, *gradients: list[float]) -> list[Tensor]:

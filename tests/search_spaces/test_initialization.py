@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search_spaces.factors.initialization import FACTOR, normal
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.initialization import FACTOR, normal
+from training_factors.search_spaces.recipe import Recipe
 
 INPUTS, OUTPUTS, SIDE = 60, 40, 3
 GAIN = 1.7

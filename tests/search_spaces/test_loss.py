@@ -3,8 +3,8 @@ import torch
 from torch.nn.functional import one_hot
 from torch.testing import assert_close
 
-from search_spaces.factors.loss import hard, smoothed
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.loss import hard, smoothed
+from training_factors.search_spaces.recipe import Recipe
 
 OUTPUTS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 CLASSES = torch.arange(6) % 4

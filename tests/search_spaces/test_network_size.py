@@ -1,8 +1,8 @@
 import pytest
 
-from search_spaces.dimension import OneOf
-from search_spaces.factors import batch_size, depth, width
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.dimension import OneOf
+from training_factors.search_spaces.factors import batch_size, depth, width
+from training_factors.search_spaces.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ def test_different_choices_build_different_networks_of_the_default_size() -> Non
     """A choice that another equals after rounding would be a parameter that does nothing."""
     for factor, size in ((width.FACTOR, 64), (width.FACTOR, 16), (depth.FACTOR, 4)):
         (option,) = factor.options
-        (knob,) = option.knobs
-        assert isinstance(knob.dimension, OneOf)
-        recipes = [option.function(Recipe(), choice) for choice in knob.dimension.choices]
+        (hyperparameter,) = option.hyperparameters
+        assert isinstance(hyperparameter.dimension, OneOf)
+        recipes = [option.function(Recipe(), choice) for choice in hyperparameter.dimension.choices]
         sizes = [getattr(recipe, factor.name)(size) for recipe in recipes]
         assert len(set(sizes)) == len(sizes)
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from search_spaces.factor import Option
-from search_spaces.factors.normalization import (
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors.normalization import (
     FACTOR,
     to_bytes,
     to_own_standard,
@@ -15,7 +15,7 @@ from search_spaces.factors.normalization import (
     to_standard,
     to_unit,
 )
-from search_spaces.recipe import Recipe, Transform
+from training_factors.search_spaces.recipe import Recipe, Transform
 
 SPREADS = torch.tensor([1e-8, 0.1, 1.0, 50.0])
 MEANS = torch.tensor([0.0, 5.0, -3.0, 1e4])

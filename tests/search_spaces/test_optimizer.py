@@ -2,16 +2,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search_spaces.factors.optimizer import FACTOR, sgd
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.optimizer import FACTOR, sgd
+from training_factors.search_spaces.recipe import Recipe
 
 NAMES = [option.name for option in FACTOR.options]
 
 
-def steps(name: str, count: int = 3, **knobs: object) -> list[float]:
+def steps(name: str, count: int = 3, **hyperparameters: object) -> list[float]:
     """A weight that starts at 1 under the loss w² / 2, so that its gradient is itself."""
     weight = nn.Parameter(torch.ones(1))
-    optimizer = FACTOR.option(name).function(Recipe(), **knobs).optimizer([weight])
+    optimizer = FACTOR.option(name).function(Recipe(), **hyperparameters).optimizer([weight])
     path = []
     for _ in range(count):
         weight.grad = weight.detach().clone()
@@ -51,13 +51,13 @@ def test_a_learning_rate_and_decays_are_checked_when_the_recipe_is_built(name: s
     option = FACTOR.option(name)
     with pytest.raises(ValueError, match=r"lr must be above 0, got 0\.0"):
         option.function(Recipe(), lr=0.0)
-    for knob in option.knobs:
-        if knob.name in ("momentum", "beta1", "alpha"):
+    for hyperparameter in option.hyperparameters:
+        if hyperparameter.name in ("momentum", "beta1", "alpha"):
             for wrong in (-0.5, 1.0):
                 with pytest.raises(
-                    ValueError, match=rf"{knob.name} must be in \[0, 1\), got {wrong}"
+                    ValueError, match=rf"{hyperparameter.name} must be in \[0, 1\), got {wrong}"
                 ):
-                    option.function(Recipe(), **{knob.name: wrong})
+                    option.function(Recipe(), **{hyperparameter.name: wrong})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from search_spaces.factors.penalty import l1, l2, none
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.penalty import l1, l2, none
+from training_factors.search_spaces.recipe import Recipe
 
 COSTS: list[tuple[Callable[..., Recipe], Callable[[Tensor], Tensor]]] = [
     (none, lambda w: 0 * w.sum()),

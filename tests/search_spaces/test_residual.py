@@ -2,8 +2,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from search_spaces.factors.residual import none, residual
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.residual import none, residual
+from training_factors.search_spaces.recipe import Recipe
 
 
 def test_a_block_adds_its_way_around() -> None:

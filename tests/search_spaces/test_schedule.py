@@ -1,10 +1,10 @@
 import pytest
 
-from search_spaces.factor import Option
-from search_spaces.factors import schedule, warmup
-from search_spaces.factors.schedule import cosine, one_cycle, step
-from search_spaces.factors.warmup import linear
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors import schedule, warmup
+from training_factors.search_spaces.factors.schedule import cosine, one_cycle, step
+from training_factors.search_spaces.factors.warmup import linear
+from training_factors.search_spaces.recipe import Recipe
 
 ALL = [*schedule.FACTOR.options, *warmup.FACTOR.options]
 

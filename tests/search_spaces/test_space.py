@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.dimension import OneOf
-from search_spaces.overrides import Overrides, open_space, override
-from search_spaces.problem import Problem
-from search_spaces.space import DOCUMENTED_TOPICS, PLACEBO, SPACES, Space, named_space
+from training_factors.search_spaces.description import read_description
+from training_factors.search_spaces.dimension import OneOf
+from training_factors.search_spaces.overrides import Overrides, open_space, override
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import (
+    DOCUMENTED_TOPICS,
+    PLACEBO_COORDINATE,
+    SPACES,
+    Space,
+    named_space,
+)
 
 DOCUMENTED = named_space("documented")
 DIGITS = Problem((1, 8, 8), 10)
@@ -53,7 +60,7 @@ def test_what_does_not_vary_owns_no_coordinate() -> None:
 
 
 def test_the_placebo_is_the_last_coordinate_and_no_factor() -> None:
-    assert DOCUMENTED.coordinates()[-1] == PLACEBO
+    assert DOCUMENTED.coordinates()[-1] == PLACEBO_COORDINATE
     assert "placebo" not in {factor.name for factor in DOCUMENTED.factors}
 
 
@@ -80,8 +87,8 @@ def test_what_does_not_apply_is_left_out_and_named() -> None:
 def test_a_space_describes_itself_as_json(name: str) -> None:
     space = named_space(name)
     described = space.describe()
-    assert json.loads(json.dumps(described)) == described
-    assert [c["name"] for c in described["coordinates"]] == [c.name for c in space.coordinates()]
+    assert read_description(json.loads(json.dumps(described.as_document()))) == described
+    assert described.coordinates == space.coordinates()
 
 
 def changed(**changes: list[str]) -> Space:

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.factor import Option
-from search_spaces.factors.split import FACTOR, random, stratified
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factor import Option
+from training_factors.search_spaces.factors.split import FACTOR, random, stratified
+from training_factors.search_spaces.recipe import Recipe
 
 CLASSES = torch.repeat_interleave(torch.arange(3), torch.tensor([700, 200, 100]))
 EACH = pytest.mark.parametrize("option", FACTOR.options, ids=lambda option: option.name)

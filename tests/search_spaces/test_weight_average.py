@@ -4,9 +4,9 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.testing import assert_close
 
-from search_spaces.factors.dropout import Dropout
-from search_spaces.factors.weight_average import ema, none
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.factors.dropout import Dropout
+from training_factors.search_spaces.factors.weight_average import ema, none
+from training_factors.search_spaces.recipe import Recipe
 
 
 def test_the_average_follows_by_hand() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage.address import shown
-from storage.database import Database, NoDatabaseError, folder_of, open_database
+from training_factors.storage.database import Database, NoDatabaseError, folder_of, open_database
+from training_factors.storage.urls import shown
 
 LEAVE_WAL = "PRAGMA journal_mode=DELETE"
 

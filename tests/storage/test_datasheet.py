@@ -7,13 +7,17 @@ import pytest
 from sqlalchemy import event, make_url
 from sqlalchemy.sql.dml import Insert
 
-from storage.answers import Shelf
-from storage.database import open_database
-from storage.datasheet import Augmented, DataSheet, read_sheet, write_sheet
-from storage.patience import StorageLostError
-from storage.studies import Study
+from training_factors.search_spaces.description import SpaceDescription
+from training_factors.storage.answer_cache import CachedAnswer
+from training_factors.storage.database import open_database
+from training_factors.storage.datasheet import Augmented, DataSheet, read_sheet, write_sheet
+from training_factors.storage.retry import StorageUnavailableError
+from training_factors.storage.stamp import DataStamp, Stamp
+from training_factors.storage.studies import Study
 
-STAMP = {"data": {"fingerprint": "f" * 64}, "space": "s" * 16, "seed": 3}
+STAMP = Stamp(
+    "accuracy", DataStamp(fingerprint="f" * 64), SpaceDescription(fingerprint="s" * 16), seed=3
+)
 SHEET = DataSheet(
     ("cat", "Größe [/]"),
     {"pool": [6, 5], "validation": [2, 2], "test": [2, 1]},
@@ -24,7 +28,7 @@ SHEET = DataSheet(
 
 @pytest.fixture
 def study(any_study: Study) -> Study:
-    return any_study._replace(stamp={**any_study.stamp, **STAMP})
+    return any_study._replace(stamp=STAMP)
 
 
 def test_a_sheet_comes_back_as_it_was(study: Study) -> None:
@@ -33,7 +37,7 @@ def test_a_sheet_comes_back_as_it_was(study: Study) -> None:
     found = read_sheet(study)
     assert found == SHEET
     assert found is not None
-    kinds = [type(value) for value in found.augmented[0].knobs.values()]
+    kinds = [type(value) for value in found.augmented[0].hyperparameters.values()]
     assert kinds == [float, int, bool, str, float]
 
 
@@ -43,10 +47,17 @@ def test_a_sheet_is_written_once(study: Study) -> None:
     assert read_sheet(study) == SHEET
 
 
-@pytest.mark.parametrize("changed", [{"data": {"fingerprint": "g"}}, {"space": "t"}, {"seed": 4}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": DataStamp(fingerprint="g")},
+        {"space": SpaceDescription(fingerprint="t")},
+        {"seed": 4},
+    ],
+)
 def test_a_sheet_of_other_data_is_not_read(study: Study, changed: dict[str, Any]) -> None:
     write_sheet(study, SHEET)
-    assert read_sheet(study._replace(stamp={**study.stamp, **changed})) is None
+    assert read_sheet(study._replace(stamp=study.stamp._replace(**changed))) is None
 
 
 def test_pictures_of_a_megabyte_fit(study: Study) -> None:
@@ -61,7 +72,7 @@ def test_who_is_second_to_write_leaves_what_is_there(study: Study) -> None:
         pytest.skip("SQLite has one writer at a time")
     url = study.database.engine.url.render_as_string(hide_password=False)
     elsewhere = study._replace(database=open_database(url))
-    mine, theirs = (Shelf(one, "data sheet", "d") for one in (study, elsewhere))
+    mine, theirs = (CachedAnswer(one, "data sheet", "d") for one in (study, elsewhere))
     assert mine.read() is None
 
     written: list[str] = []
@@ -83,6 +94,6 @@ def test_a_database_that_is_gone_is_storage_lost(study: Study, tmp_path: Path) -
         pytest.skip("its file is what goes away")
     file = Path(make_url(str(study.database.engine.url)).database or "")
     file.rename(tmp_path / "away.db")
-    with pytest.raises(StorageLostError):
+    with pytest.raises(StorageUnavailableError):
         read_sheet(study)
     (tmp_path / "away.db").rename(file)

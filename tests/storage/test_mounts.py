@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.mounts import network_mount
+from training_factors.storage.files import network_filesystem
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def table(tmp_path: Path) -> Path:
     ],
 )
 def test_what_a_path_lies_on(tmp_path: Path, table: Path, path: str, kind: str | None) -> None:
-    assert network_mount(tmp_path / path, table) == kind
+    assert network_filesystem(tmp_path / path, table) == kind
 
 
 def test_a_link_lies_where_it_leads(tmp_path: Path, table: Path) -> None:
     (tmp_path / "shared disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "shared disk")
-    assert network_mount(tmp_path / "link" / "studies.db", table) == "nfs4"
+    assert network_filesystem(tmp_path / "link" / "studies.db", table) == "nfs4"
 
 
 def test_this_machine_s_own_disk(tmp_path: Path) -> None:
-    assert network_mount(tmp_path) is None
+    assert network_filesystem(tmp_path) is None

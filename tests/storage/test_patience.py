@@ -9,15 +9,15 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from storage.database import Database, open_database
-from storage.patience import StorageLostError, never, persist
+from training_factors.storage.database import Database, open_database
+from training_factors.storage.retry import StorageUnavailableError, never_cancelled, retry
 
 
 class Patient(NamedTuple):
-    patience_s: float
+    retry_timeout_s: float
     closed: list[bool]
     url: str = "somewhere"
-    gives_up: Callable[[], bool] = never
+    is_cancelled: Callable[[], bool] = never_cancelled
 
     def close(self) -> None:
         self.closed.append(True)
@@ -27,8 +27,10 @@ class Patient(NamedTuple):
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that only sleeping moves."""
     now = [100.0]
-    monkeypatch.setattr("storage.patience.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("storage.patience.time.sleep", lambda s: now.__setitem__(0, now[0] + s))
+    monkeypatch.setattr("training_factors.storage.retry.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "training_factors.storage.retry.time.sleep", lambda s: now.__setitem__(0, now[0] + s)
+    )
     return now
 
 
@@ -65,7 +67,7 @@ def failing(times: int, error: Exception) -> tuple[Callable[[bool], str], list[b
 def test_what_was_lost_is_tried_again(time: list[float], error: Exception) -> None:
     attempt, calls = failing(4, error)
     database = Patient(60, [])
-    assert persist(database, attempt) == "done"
+    assert retry(database, attempt) == "done"
     assert calls == [False, True, True, True, True]
     assert len(database.closed) == 4, "broken connections are let go of"
     assert time[0] < 105
@@ -73,31 +75,33 @@ def test_what_was_lost_is_tried_again(time: list[float], error: Exception) -> No
 
 def test_after_the_limit_it_is_lost(time: list[float]) -> None:
     attempt, _ = failing(10**6, lost())
-    with pytest.raises(StorageLostError, match="somewhere does not answer: server closed") as found:
-        persist(Patient(60, []), attempt)
+    with pytest.raises(
+        StorageUnavailableError, match="somewhere does not answer: server closed"
+    ) as found:
+        retry(Patient(60, []), attempt)
     assert "\n" not in str(found.value)
     assert 160 <= time[0] <= 166
 
 
 def test_who_is_asked_to_stop_waits_no_longer(time: list[float]) -> None:
     attempt, calls = failing(10**6, lost())
-    with pytest.raises(StorageLostError):
-        persist(Patient(600, [], gives_up=lambda: time[0] > 101), attempt)
+    with pytest.raises(StorageUnavailableError):
+        retry(Patient(600, [], is_cancelled=lambda: time[0] > 101), attempt)
     assert 1 < len(calls) < 10
 
 
 def test_without_patience_it_is_lost_at_once(time: list[float]) -> None:
     attempt, calls = failing(10**6, lost())
-    with pytest.raises(StorageLostError):
-        persist(Patient(0, []), attempt)
+    with pytest.raises(StorageUnavailableError):
+        retry(Patient(0, []), attempt)
     assert calls == [False]
 
 
 @pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY_DBMOVED"])
 def test_waiting_does_not_free_a_disk(time: list[float], name: str) -> None:
     attempt, calls = failing(10**6, sqlite_error(name))
-    with pytest.raises(StorageLostError, match="words of SQLite"):
-        persist(Patient(600, []), attempt)
+    with pytest.raises(StorageUnavailableError, match="words of SQLite"):
+        retry(Patient(600, []), attempt)
     assert len(calls) == 1
 
 
@@ -106,14 +110,14 @@ def test_a_conflict_is_tried_again_even_without_patience(time: list[float]) -> N
         sqlstate = "40P01"
 
     attempt, calls = failing(3, OperationalError("UPDATE", None, DeadlockError()))
-    assert persist(Patient(0, []), attempt) == "done"
+    assert retry(Patient(0, []), attempt) == "done"
     assert calls == [False, True, True, True]
 
 
 def test_what_is_wrong_stays_wrong(time: list[float]) -> None:
     attempt, calls = failing(1, ProgrammingError("SELEC", None, ValueError("syntax")))
     with pytest.raises(ProgrammingError):
-        persist(Patient(600, []), attempt)
+        retry(Patient(600, []), attempt)
     assert len(calls) == 1
 
 
@@ -123,8 +127,8 @@ def test_a_server_that_is_not_there_is_waited_for_when_asked() -> None:
         url = f"postgresql://me@127.0.0.1:{free.getsockname()[1]}/none"
     with pytest.raises(ValueError, match=r"cannot be opened.*refused"):
         open_database(url)
-    with pytest.raises(StorageLostError, match="refused"):
-        open_database(url, patience_s=0.2)
+    with pytest.raises(StorageUnavailableError, match="refused"):
+        open_database(url, retry_timeout_s=0.2)
 
 
 def test_a_database_that_was_deleted_is_not_made_anew(database: Database) -> None:
@@ -136,6 +140,6 @@ def test_a_database_that_was_deleted_is_not_made_anew(database: Database) -> Non
         with database.engine.connect() as connection:
             connection.execute(text("SELECT * FROM studies"))
 
-    with pytest.raises(StorageLostError, match="unable to open"):
-        persist(database, attempt)
+    with pytest.raises(StorageUnavailableError, match="unable to open"):
+        retry(database, attempt)
     assert not path.exists()

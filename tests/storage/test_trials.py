@@ -14,11 +14,17 @@ from optuna.distributions import (
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from storage.database import Database
-from storage.ledger import Claim, LostClaimError, Progress, Run
-from storage.studies import Study, create_study
-from storage.tables import read_frozen, read_trials
-from storage.trials import LiveTrial, begin_trial, hand_back, resume_trial
+from training_factors.storage.database import Database
+from training_factors.storage.live_trial import (
+    LiveTrial,
+    release_claim,
+    resume_trial,
+    start_trial,
+)
+from training_factors.storage.run_queue import Claim, LostClaimError, PhaseProgress, Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, create_study
+from training_factors.storage.trials import read_frozen_trials, read_trials
 
 PARAMETERS: dict[str, Any] = {
     "optimizer": "sgd",
@@ -39,12 +45,12 @@ ATTRIBUTES = {"phase": "measure", "row": 0, "seed": 2**32 - 1, "device": "cpu", 
 
 @pytest.fixture
 def study(any_study: Study) -> Study:
-    any_study.ledger.plan([Run("measure", row) for row in range(3)])
+    any_study.queue.add([Run("measure", row) for row in range(3)])
     return any_study
 
 
 def claim(study: Study, owner: str = "me") -> Claim:
-    claimed = study.ledger.claim(owner)
+    claimed = study.queue.claim(owner)
     assert claimed is not None
     return claimed
 
@@ -57,20 +63,20 @@ def claim_again(study: Study, run: Run) -> Claim:
 
 
 def begun(study: Study, held: Claim | None = None) -> LiveTrial:
-    return begin_trial(study, held or claim(study), PARAMETERS, DISTRIBUTIONS, ATTRIBUTES)
+    return start_trial(study, held or claim(study), PARAMETERS, DISTRIBUTIONS, ATTRIBUTES)
 
 
 def state_of(study: Study, number: int = 0) -> TrialState:
-    return read_frozen(study)[number].state
+    return read_frozen_trials(study)[number].state
 
 
 def test_a_study_is_one_of_optuna_s(any_database: Database) -> None:
-    ours = create_study(any_database, "ours", {"objective": "accuracy"}).optuna_study
+    ours = create_study(any_database, "ours", Stamp("accuracy")).optuna_study
     theirs = optuna.create_study(
         study_name="theirs", storage=any_database.storage, direction="maximize"
     )
     assert ours.directions == theirs.directions
-    assert ours.user_attrs == {"stamp": {"objective": "accuracy"}}
+    assert ours.user_attrs == {"stamp": Stamp("accuracy").as_document()}
     assert ours.metric_names == ["validation accuracy"]
     theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     ours.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
@@ -91,7 +97,7 @@ def test_a_finished_trial_is_what_optuna_would_have_written(study: Study) -> Non
     )
     number = study.database.storage.create_new_trial(study.study_id, template_trial=template)
     assert number
-    ours, theirs = read_frozen(study)
+    ours, theirs = read_frozen_trials(study)
     assert ours.number == 0 and theirs.number == 1
     for field in ("state", "value", "params", "distributions", "user_attrs", "system_attrs"):
         assert getattr(ours, field) == getattr(theirs, field)
@@ -140,13 +146,13 @@ def test_ends_go_to_both_tables_at_once(study: Study) -> None:
     assert [trial.state for trial in trials] == ["PRUNED", "FAIL"]
     assert (trials[0].time_s, trials[0].value, trials[0].curve) == (1.5, 0.5, {1: 0.5})
     assert trials[1].attributes["reason"] == "no memory"
-    assert study.ledger.progress() == {"measure": Progress(waiting=1, done=2)}
+    assert study.queue.progress() == {"measure": PhaseProgress(waiting=1, done=2)}
 
 
 def test_a_run_that_was_handed_back_goes_on_in_its_trial(study: Study) -> None:
     trial = begun(study)
     trial.report({0: 0.5})
-    hand_back(study, trial.claim)
+    release_claim(study, trial.claim)
     assert state_of(study) is TrialState.WAITING
     held = claim_again(study, trial.claim.run)
     again = resume_trial(study, held)
@@ -159,14 +165,14 @@ def test_a_run_that_was_handed_back_goes_on_in_its_trial(study: Study) -> None:
 
 def test_a_void_claim_can_do_nothing_to_its_trial(study: Study) -> None:
     trial = begun(study)
-    hand_back(study, trial.claim)
+    release_claim(study, trial.claim)
     resume_trial(study, claim_again(study, trial.claim.run))
     with pytest.raises(LostClaimError):
         trial.report({0: 0.0})
     with pytest.raises(LostClaimError):
         trial.complete(0.0, {"metrics": {}}, {})
     with pytest.raises(LostClaimError):
-        hand_back(study, trial.claim)
+        release_claim(study, trial.claim)
     with pytest.raises(LostClaimError):
         begun(study, trial.claim)
     (stored,) = read_trials(study)
@@ -175,7 +181,7 @@ def test_a_void_claim_can_do_nothing_to_its_trial(study: Study) -> None:
 
 def test_handing_back_before_there_is_a_trial(study: Study) -> None:
     held = claim(study)
-    hand_back(study, held)
+    release_claim(study, held)
     assert read_trials(study) == []
     assert claim_again(study, held.run).attempt == 2
 
@@ -201,14 +207,14 @@ class LostOnce:
 @pytest.fixture
 def patient(study: Study) -> Study:
     """The study, on a database that is waited for."""
-    database = study.database._replace(patience_s=10)
-    return study._replace(database=database, ledger=study.ledger._replace(database=database))
+    database = study.database._replace(retry_timeout_s=10)
+    return study._replace(database=database, queue=study.queue._replace(database=database))
 
 
 def test_a_commit_whose_answer_is_lost_was_done_once(patient: Study) -> None:
     LostOnce(patient)
     held = claim(patient)
-    assert [one.claim for one in patient.ledger.running()] == [held]
+    assert [one.claim for one in patient.queue.active_claims()] == [held]
     LostOnce(patient)
     trial = begun(patient, held)
     assert len(read_trials(patient)) == 1
@@ -217,8 +223,8 @@ def test_a_commit_whose_answer_is_lost_was_done_once(patient: Study) -> None:
     LostOnce(patient)
     trial.complete(1.0, {"metrics": {}}, {1: 1.0})
     assert read_trials(patient)[0].curve == {0: 0.5, 1: 1.0}
-    assert patient.ledger.progress() == {"measure": Progress(waiting=2, done=1)}
+    assert patient.queue.progress() == {"measure": PhaseProgress(waiting=2, done=1)}
     second = begun(patient)
     LostOnce(patient)
-    hand_back(patient, second.claim)
-    assert patient.ledger.progress() == {"measure": Progress(waiting=2, done=1)}
+    release_claim(patient, second.claim)
+    assert patient.queue.progress() == {"measure": PhaseProgress(waiting=2, done=1)}

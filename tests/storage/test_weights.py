@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.files import PARTIAL, write_atomically
-from storage.weights import SUFFIX, Checkpoints
+from training_factors.storage.checkpoints import SUFFIX, Checkpoints
+from training_factors.storage.files import PARTIAL, write_atomically
 
 
 def checkpoints(folder: Path, identity: str = "one") -> Checkpoints:
@@ -65,7 +65,7 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
     write_atomically(path, b"old")
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from storage.files import write_atomically\n"
+        "from training_factors.storage.files import write_atomically\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_atomically(Path(sys.argv[1]), bytes(2000))"

@@ -1,10 +1,9 @@
 """What the best configuration loses when one factor alone is changed, in controlled runs."""
 
-from study.analysis.contrasts import Confirmation
-from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
-from study.reporting.chart import Chart, Table
-from study.reporting.panels import forest, graying
-from study.reporting.wording import points, points_interval, probability
+from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
+from training_factors.study.reporting.chart import Chart, Table, forest_panel, with_gray_names
+from training_factors.study.reporting.formatting import points, points_interval, probability
 
 
 def chart(confirmation: Confirmation) -> Chart | None:
@@ -12,13 +11,13 @@ def chart(confirmation: Confirmation) -> Chart | None:
     rows = confirmation.contrasts
     if not rows:
         return None
-    panel = forest(
+    panel = forest_panel(
         "points that the best configuration loses on the test part (95 % interval)",
         [one.name for one in rows], [one.difference for one in rows],
         [one.interval for one in rows],
         ["leading" if one.confirmed else "pale" for one in rows],
     )  # fmt: skip
-    panel = graying(panel, [i for i, one in enumerate(rows) if not one.confirmed])
+    panel = with_gray_names(panel, [i for i, one in enumerate(rows) if not one.confirmed])
     few, many = min(one.seeds for one in rows), max(one.seeds for one in rows)
     seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
     note = (

@@ -2,8 +2,17 @@
 
 from collections.abc import Sequence
 
-from study.analysis.confusion import Confusion
-from study.reporting.chart import LONGEST, Axis, Bars, Cells, Chart, Panel, Table, height_of
+from training_factors.study.analysis.diagnostics import ConfusionMatrix
+from training_factors.study.reporting.chart import (
+    LONGEST,
+    Axis,
+    Bars,
+    Cells,
+    Chart,
+    Panel,
+    Table,
+    height_of,
+)
 
 MOST_CLASSES = 20
 """Classes up to which all counts are drawn as a square."""
@@ -11,7 +20,7 @@ MOST_CLASSES = 20
 SHOWN = 20
 
 
-def chart(found: Confusion) -> Chart:
+def chart(found: ConfusionMatrix) -> Chart:
     """All counts as a square, or of many classes the pairs that are confused most."""
     drawn = _square(found) if len(found.classes) <= MOST_CLASSES else _pairs(found)
     rows = [
@@ -22,7 +31,7 @@ def chart(found: Confusion) -> Chart:
     return Chart("confusion", _title(found), f"Of {found.source}.", (drawn,), table)
 
 
-def _square(found: Confusion) -> Panel:
+def _square(found: ConfusionMatrix) -> Panel:
     places = range(len(found.classes))
     rows = tuple(
         tuple(float(found.counts.get((true, named), 0)) for named in places) for true in places
@@ -32,7 +41,7 @@ def _square(found: Confusion) -> Panel:
     return Panel(Axis("is named", names), Axis("is", names), (Cells(rows),), height)
 
 
-def _pairs(found: Confusion) -> Panel:
+def _pairs(found: ConfusionMatrix) -> Panel:
     rows = found.mistaken[:SHOWN]
     names = tuple(f"{found.classes[true]} as {found.classes[named]}" for (true, named), _ in rows)
     bars = Bars(
@@ -42,7 +51,7 @@ def _pairs(found: Confusion) -> Panel:
     return Panel(Axis("samples", low=0), Axis(names=names), (bars,), height_of(len(rows)))
 
 
-def _title(found: Confusion) -> str:
+def _title(found: ConfusionMatrix) -> str:
     if not found.mistaken:
         return "No class is taken for another"
     (true, named), count = found.mistaken[0]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from storage.tables import Trial
-from study.analysis.evidence import has_diverged
-from study.reporting.chart import Axis, Chart, Line, Panel, Table, lines
-from study.reporting.overview import best_trial
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.measurements import has_diverged
+from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Table, lines
+from training_factors.study.reporting.status import best_trial
 
 SHOWN = 30
 """Curves of a kind that are drawn, evenly from the worst to the best."""

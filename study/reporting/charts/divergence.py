@@ -2,9 +2,17 @@
 
 from collections.abc import Sequence
 
-from study.analysis.breakdowns import Breakdown
-from study.reporting.chart import Axis, Bars, Chart, Panel, Table, Zone, height_of
-from study.reporting.wording import percent, percents
+from training_factors.study.analysis.diagnostics import Breakdown
+from training_factors.study.reporting.chart import (
+    Axis,
+    Bars,
+    Chart,
+    Panel,
+    Table,
+    Zone,
+    height_of,
+)
+from training_factors.study.reporting.formatting import percent, percents
 
 SHOWN = 14
 
@@ -36,7 +44,7 @@ def chart(found: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
         f"{overall.at_chance} of {overall.runs} measured runs ended at chance, {overall.diverged} "
         f"of them diverged: their loss stopped being finite. The dashed line is "
         f"{percent(overall.share, 0)} %, that of all runs. Above and below: the upper and the "
-        "lower third of the runs that had the knob. Ordered by "
+        "lower third of the runs that had the hyperparameter. Ordered by "
         "the lower bound of the 95 % interval, so that few runs do not come first by luck."
     )
     return Chart("divergence", title, note, (panel,), _table(found))

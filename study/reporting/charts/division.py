@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from study.reporting.chart import Axis, Bars, Chart, Panel, Table, height_of
+from training_factors.study.reporting.chart import Axis, Bars, Chart, Panel, Table, height_of
 
 MOST_CLASSES = 30
 """Classes up to which each has a bar."""

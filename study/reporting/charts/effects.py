@@ -1,15 +1,19 @@
-"""What each factor does to the objective: its options, and the way along each of its knobs."""
+"""What each factor does to the objective: its options, and the way along each of its hyperparameters."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from search_spaces.dimension import LogUniform, restore
-from study.analysis.answer import Answer, Factor
-from study.analysis.effects import Effect
-from study.analysis.intervals import Interval
-from study.reporting.chart import Axis, Chart, Line, Panel, Table
-from study.reporting.panels import forest
-from study.reporting.wording import percent, points, points_interval, short
+from training_factors.search_spaces.description import SpaceDescription, parse_parameter
+from training_factors.search_spaces.dimension import Dimension, LogUniform
+from training_factors.study.analysis.answer import Answer, FactorImportance
+from training_factors.study.analysis.effects import Effect
+from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Table, forest_panel
+from training_factors.study.reporting.formatting import (
+    percent,
+    points,
+    points_interval,
+    short_value,
+)
 
 POINTS = "points over the baseline (95 % interval)"
 COLUMNS = 3
@@ -18,7 +22,7 @@ COLUMNS = 3
 def gains(answer: Answer) -> Chart:
     """What the best option of each factor brings over its baseline."""
     rows = answer.factors
-    panel = forest(
+    panel = forest_panel(
         POINTS, [f"{factor.name}: {factor.best_option}" for factor in rows],
         [factor.gain for factor in rows], [factor.gain_interval for factor in rows],
         [_color(factor.gain_interval, factor) for factor in rows],
@@ -44,14 +48,23 @@ def gains(answer: Answer) -> Chart:
     return Chart("gains", title, note, (panel,), table)
 
 
-def charts(answer: Answer, space: Mapping[str, Any]) -> Iterator[Chart]:
+def charts(answer: Answer, space: SpaceDescription) -> Iterator[Chart]:
     """A chart for every factor, in the order of their shares."""
-    axes = {one["name"]: one["dimension"] for one in space["coordinates"]}
+    axes = {one.name: one.dimension for one in space.coordinates}
     for factor in answer.factors:
         own = [effect for effect in answer.effects if effect.factor == factor.name]
-        options = [effect for effect in own if effect.knob is None]
-        knobs = list(dict.fromkeys(effect.knob for effect in own if effect.knob is not None))
-        along = [_along(factor, [e for e in own if e.knob == knob], axes[knob]) for knob in knobs]
+        options = [effect for effect in own if effect.hyperparameter is None]
+        hyperparameters = list(
+            dict.fromkeys(
+                effect.hyperparameter for effect in own if effect.hyperparameter is not None
+            )
+        )
+        along = [
+            _along(
+                factor, [e for e in own if e.hyperparameter == hyperparameter], axes[hyperparameter]
+            )
+            for hyperparameter in hyperparameters
+        ]
         panels = ([_options(factor, options)] if options else []) + along
         yield Chart(
             f"effects.{factor.name}", _title(factor, options or own), _note(options), tuple(panels),
@@ -59,18 +72,19 @@ def charts(answer: Answer, space: Mapping[str, Any]) -> Iterator[Chart]:
         )  # fmt: skip
 
 
-def _options(factor: Factor, options: Sequence[Effect]) -> Panel:
-    return forest(
+def _options(factor: FactorImportance, options: Sequence[Effect]) -> Panel:
+    return forest_panel(
         POINTS, [effect.option for effect in options], [effect.points for effect in options],
         [effect.interval for effect in options],
         [_color(effect.interval, factor) for effect in options],
     )  # fmt: skip
 
 
-def _along(factor: Factor, effects: Sequence[Effect], dimension: Mapping[str, Any]) -> Panel:
-    """The way along a knob: a curve with its band, or points where its values have no order."""
-    knob = effects[0].knob or ""
-    title = ".".join(knob.split(".")[1:])
+def _along(factor: FactorImportance, effects: Sequence[Effect], dimension: Dimension) -> Panel:
+    """The way along a hyperparameter: a curve with its band, or points where its values have no order."""
+    hyperparameter = effects[0].hyperparameter or ""
+    name = parse_parameter(hyperparameter)
+    title = f"{name.option}.{name.hyperparameter}"
     values = [effect.value for effect in effects]
     if any(isinstance(value, bool | str) for value in values):
         named = [effect._replace(option=str(effect.value)) for effect in effects]
@@ -81,14 +95,14 @@ def _along(factor: Factor, effects: Sequence[Effect], dimension: Mapping[str, An
         tuple(effect.points for effect in effects),
         band=tuple(effect.interval for effect in effects),
     )  # fmt: skip
-    is_log = isinstance(restore(dimension), LogUniform)
+    is_log = isinstance(dimension, LogUniform)
     return Panel(
-        Axis(knob.split(".")[-1], is_log=is_log), Axis("points"), (line,), 200,
+        Axis(name.hyperparameter or "", is_log=is_log), Axis("points"), (line,), 200,
         is_wide=False, title=title,
     )  # fmt: skip
 
 
-def _title(factor: Factor, effects: Sequence[Effect]) -> str:
+def _title(factor: FactorImportance, effects: Sequence[Effect]) -> str:
     """What the factor's best and worst do for certain."""
     if not factor.matters:
         return f"{factor.name}: not distinguishable from noise"
@@ -104,9 +118,9 @@ def _title(factor: Factor, effects: Sequence[Effect]) -> str:
 
 
 def _named(effect: Effect) -> str:
-    if effect.knob is None:
+    if effect.hyperparameter is None:
         return effect.option
-    return f"{effect.knob.split('.')[-1]} {short(effect.value)}"
+    return f"{_short_name(effect)} {short_value(effect.value)}"
 
 
 def _note(options: Sequence[Effect]) -> str:
@@ -115,14 +129,19 @@ def _note(options: Sequence[Effect]) -> str:
     return f"Points {over}, on the average over all other factors. Grey: may be nothing."
 
 
+def _short_name(effect: Effect) -> str:
+    """Return the hyperparameter's name without its path; empty for an option."""
+    return parse_parameter(effect.hyperparameter or "").hyperparameter or ""
+
+
 def _table(effects: Sequence[Effect]) -> Table:
     return Table(
         ("option", "knob", "at", "mean", "points", "95 % interval"),
         tuple(
             (
                 effect.option,
-                (effect.knob or "").split(".")[-1] if effect.knob else "",
-                short(effect.value) if effect.knob else "",
+                _short_name(effect),
+                short_value(effect.value) if effect.hyperparameter else "",
                 f"{effect.mean:.4f}",
                 points(effect.points),
                 "baseline" if effect.interval == (0, 0) else points_interval(effect.interval),
@@ -132,7 +151,7 @@ def _table(effects: Sequence[Effect]) -> Table:
     )
 
 
-def _color(interval: Interval, factor: Factor) -> str:
+def _color(interval: Interval, factor: FactorImportance) -> str:
     if interval == (0, 0):
         return "ink"  # the baseline itself
     if not factor.matters:

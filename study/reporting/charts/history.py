@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from storage.tables import Trial
-from study.analysis.evidence import has_diverged
-from study.reporting.chart import Axis, Chart, Line, Panel, Points, Table
-from study.reporting.overview import differing, outcome
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.measurements import has_diverged
+from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Points, Table
+from training_factors.study.reporting.status import differing, outcome
 
 Group = tuple[str, str, str, Callable[[Trial], bool]]
 

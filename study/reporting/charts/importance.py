@@ -1,9 +1,17 @@
 """Every factor's share with its interval, the noise floor, and what all variance consists of."""
 
-from study.analysis.answer import Answer, Factor, Topic
-from study.reporting.chart import Axis, Bars, Chart, Panel, Table, Zone
-from study.reporting.panels import graying, shares
-from study.reporting.wording import percent, percents, points, probability
+from training_factors.study.analysis.answer import Answer, FactorImportance, TopicImportance
+from training_factors.study.reporting.chart import (
+    Axis,
+    Bars,
+    Chart,
+    Panel,
+    Table,
+    Zone,
+    shares_panel,
+    with_gray_names,
+)
+from training_factors.study.reporting.formatting import percent, percents, points, probability
 
 ROOM = 1.45
 """Part of the axis, in longest intervals, so that labels have room behind them."""
@@ -13,13 +21,13 @@ def chart(answer: Answer, subject: str) -> Chart:
     """Factors that cannot be told from noise are grey. subject: the data's name, for the title."""
     rows = (*answer.factors, answer.placebo)
     quiet = [i for i, factor in enumerate(rows) if not factor.matters]
-    bars = shares(
+    bars = shares_panel(
         [factor.name for factor in rows], [factor.share for factor in rows],
         [factor.interval for factor in rows], [_color(factor, answer) for factor in rows],
         [_label(factor) for factor in rows], room=ROOM,
     )  # fmt: skip
     floor = Zone(0, 100 * answer.floor)
-    panel = graying(bars._replace(marks=(floor, *bars.marks)), quiet)
+    panel = with_gray_names(bars._replace(marks=(floor, *bars.marks)), quiet)
     note = (
         f"{evidence(answer)}. Grey: not distinguishable from noise; the dashed line is the noise "
         f"floor, {percent(answer.floor)} %, which the placebo reaches, a parameter that training "
@@ -36,7 +44,7 @@ def topics(answer: Answer) -> Chart | None:
     rows = answer.topics
     telling = {factor.name for factor in answer.factors if factor.matters}
     known = [topic for topic in rows if telling & {*topic.factors}]
-    panel = shares(
+    panel = shares_panel(
         [topic.name for topic in rows], [topic.share for topic in rows],
         [topic.interval for topic in rows], ["other" if one in known else "pale" for one in rows],
         [f"{percent(topic.share, 0)} %" for topic in rows],
@@ -74,7 +82,7 @@ def evidence(answer: Answer) -> str:
     return f"{counts.rows} configurations, {counts.runs} runs; R² {quality.r2:.2f}{most}"
 
 
-def table(rows: tuple[Factor, ...]) -> Table:
+def table(rows: tuple[FactorImportance, ...]) -> Table:
     """All that is known of every factor."""
     headings = (
         "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "± points",
@@ -94,7 +102,7 @@ def table(rows: tuple[Factor, ...]) -> Table:
     )  # fmt: skip
 
 
-def _topic_table(rows: tuple[Topic, ...]) -> Table:
+def _topic_table(rows: tuple[TopicImportance, ...]) -> Table:
     return Table(
         ("topic", "share, %", "95 % interval", "± points", "factors"),
         tuple(
@@ -121,13 +129,13 @@ def _parts(answer: Answer) -> Panel:
     )  # fmt: skip
 
 
-def _color(factor: Factor, answer: Answer) -> str:
+def _color(factor: FactorImportance, answer: Answer) -> str:
     if not factor.matters:
         return "pale"
     return "leading" if factor.name in answer.verdict.leaders else "other"
 
 
-def _label(factor: Factor) -> str:
+def _label(factor: FactorImportance) -> str:
     if not factor.matters:
         return ""
     return f"{percent(factor.share, 0)} % · ± {factor.points:.1f} points"

@@ -1,9 +1,8 @@
 """Which factors act together."""
 
-from study.analysis.answer import Answer
-from study.reporting.chart import Chart, Table
-from study.reporting.panels import shares
-from study.reporting.wording import percent, percents
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.reporting.chart import Chart, Table, shares_panel
+from training_factors.study.reporting.formatting import percent, percents
 
 SHOWN = 12
 
@@ -14,7 +13,7 @@ def chart(answer: Answer) -> Chart | None:
     if not rows:
         return None
     names = tuple(" × ".join(pair.factors) for pair in rows)
-    panel = shares(
+    panel = shares_panel(
         names, [pair.share for pair in rows], [pair.interval for pair in rows],
         ["leading"] * len(rows), [f"{percent(pair.share)} %" for pair in rows],
         title="share of the explained variance, % (95 % interval)",

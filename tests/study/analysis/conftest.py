@@ -1,28 +1,36 @@
-"""Simulated studies; see `benchmarks.simulations`."""
+"""Simulated studies; see `tests.support.simulations`."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from benchmarks.simulations import BRANCH, NOISE, TWINS, Array, Simulation, decoded, measure
-from storage.tables import Trial
-from study.analysis.features import Layout
+from tests.support.simulations import (
+    BRANCH,
+    NOISE,
+    TWINS,
+    Array,
+    Simulation,
+    decode_parameters,
+    simulate_trials,
+)
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.features import Layout
 
 
 @pytest.fixture
 def measured() -> Callable[..., list[Trial]]:
-    return measure
+    return simulate_trials
 
 
 @pytest.fixture
 def decode_one() -> Callable[[Layout, Array], dict[str, Any]]:
-    return decoded
+    return decode_parameters
 
 
 @pytest.fixture
 def branch() -> Simulation:
-    """A knob under each option: the branch function."""
+    """A hyperparameter under each option: the branch function."""
     return BRANCH
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from benchmarks.simulations import EXACT, Simulation, axis, described, measure
-from storage.tables import Trial
-from study.analysis.answer import Answer, as_document
-from study.analysis.headline import analyse, digest
+from tests.support.simulations import EXACT, Simulation, axis, describe_space, simulate_trials
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import Answer, as_document
+from training_factors.study.analysis.importance import analyse, evidence_digest
 
 Measured = Callable[..., list[Trial]]
 ROOT = Path(__file__).parents[3]
@@ -43,8 +43,8 @@ def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
 
 
 def _shares_are_joint(factors: Any, space: Any) -> None:
-    """No knob has a share of its own, and the sum of single indices, 8.5/19, is nobody's."""
-    assert {factor.name for factor in factors} == {factor["name"] for factor in space["factors"]}
+    """No hyperparameter has a share of its own, and the sum of single indices, 8.5/19, is nobody's."""
+    assert {factor.name for factor in factors} == {factor.name for factor in space.factors}
     for factor in factors:
         for number in (factor.share, factor.first_order):
             assert abs(number - 8.5 / 19) > 0.02
@@ -104,7 +104,7 @@ def test_equals_tie(twins: Any, measured: Measured) -> None:
 
 
 def test_a_single_factor_has_all_of_it(measured: Measured) -> None:
-    alone = Simulation(described(axis("only", None, "a", "b", "c")), lambda units: units[:, 0])
+    alone = Simulation(describe_space(axis("only", None, "a", "b", "c")), lambda units: units[:, 0])
     answer = analyse(measured(alone, 32), alone.space, seed=0, jobs=1)
     assert answer.interactions == ()
     assert answer.factors[0].share == pytest.approx(1, abs=0.05)
@@ -133,7 +133,7 @@ def test_the_document_is_plain(branch: Any, measured: Measured) -> None:
 def test_known_functions_are_recovered(name: str, rows: int, of_total: float) -> None:
     """Tolerances of the literature's benchmarks; `benchmarks.ground_truth` has 500 and 1,000."""
     simulation, total, _ = EXACT[name]
-    answer = analyse(measure(simulation, rows), simulation.space, seed=0, jobs=2)
+    answer = analyse(simulate_trials(simulation, rows), simulation.space, seed=0, jobs=2)
     found = {factor.name: factor for factor in answer.factors}
     for factor, exact in total.items():
         assert found[factor].total == pytest.approx(exact, abs=of_total)
@@ -151,21 +151,21 @@ def test_a_stored_answer_is_the_same_to_the_last_digit(branch: Any, measured: Me
 
 def test_an_answer_is_known_by_its_evidence(branch: Any, measured: Measured) -> None:
     trials = measured(branch, 32)
-    known = digest(trials, branch.space, 0)
-    assert digest(trials[::-1], branch.space, 0) == known
-    assert digest([*trials, trials[0]._replace(phase="search")], branch.space, 0) == known
-    assert digest(trials[:-1], branch.space, 0) != known
-    assert digest([trials[0]._replace(value=0.5), *trials[1:]], branch.space, 0) != known
-    assert digest(trials, branch.space, 1) != known
+    known = evidence_digest(trials, branch.space, 0)
+    assert evidence_digest(trials[::-1], branch.space, 0) == known
+    assert evidence_digest([*trials, trials[0]._replace(phase="search")], branch.space, 0) == known
+    assert evidence_digest(trials[:-1], branch.space, 0) != known
+    assert evidence_digest([trials[0]._replace(value=0.5), *trials[1:]], branch.space, 0) != known
+    assert evidence_digest(trials, branch.space, 1) != known
 
 
 def test_an_analysis_leaves_no_process_behind() -> None:
     """The terminal's quick end says nothing, and waits for nobody."""
     program = (
-        "from benchmarks.simulations import BRANCH, measure\n"
-        "from study.analysis.headline import analyse\n"
-        "analyse(measure(BRANCH, 64), BRANCH.space, seed=0, jobs=2)\n"
-        "from study.commands import end\n"
+        "from tests.support.simulations import BRANCH, simulate_trials\n"
+        "from training_factors.study.analysis.importance import analyse\n"
+        "analyse(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=2)\n"
+        "from training_factors.study.commands import end\n"
         "end(0)"
     )
     ended = subprocess.run(

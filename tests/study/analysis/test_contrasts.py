@@ -5,12 +5,19 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_rel
 
-from storage.arms import CONTRAST, RANK, Arm
-from storage.tables import Trial
-from study.analysis.contrasts import Contrast, confirm
-from study.analysis.recommendation import recommend, standing
-from study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE, UNTESTED
-from tests.reports import simulated
+from tests.support.reports import simulated_report
+from training_factors.search_spaces.description import SpaceDescription
+from training_factors.search_spaces.space import named_space
+from training_factors.storage.arms import CONTRAST, RANK, Arm
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.contrasts import Contrast, analyse_confirmation
+from training_factors.study.analysis.recommendation import evidence_for, recommend
+from training_factors.study.analysis.verdict import (
+    CONFIRMED,
+    NOT_DISTINGUISHABLE,
+    PROBABLE,
+    UNTESTED,
+)
 
 BEST = [0.95, 0.96, 0.94, 0.97, 0.95]
 WORSE = [0.91, 0.93, 0.90, 0.94, 0.92]
@@ -31,7 +38,7 @@ def trials(*values: list[float]) -> list[Trial]:
 
 
 def test_differences_are_paired_by_seed() -> None:
-    found = confirm(ARMS, trials(BEST, WORSE, BEST)[::-1])
+    found = analyse_confirmation(ARMS, trials(BEST, WORSE, BEST)[::-1])
     assert found is not None
     assert (found.seeds, found.config) == (5, {"loss": "smoothed"})
     assert found.value == pytest.approx(0.954)
@@ -46,15 +53,15 @@ def test_differences_are_paired_by_seed() -> None:
 
 
 def test_a_run_that_failed_leaves_its_pair_out() -> None:
-    found = confirm(ARMS, [*trials(BEST, WORSE[:4]), run(3, 0, None)])
+    found = analyse_confirmation(ARMS, [*trials(BEST, WORSE[:4]), run(3, 0, None)])
     assert found is not None
     assert [(one.factor, one.seeds) for one in found.contrasts] == [("loss", 4)]
 
 
 @pytest.mark.parametrize("values", [[], [BEST[:2], WORSE[:2]]])
 def test_too_few_seeds_say_nothing(values: list[list[float]]) -> None:
-    assert confirm(ARMS, trials(*values)) is None
-    assert confirm([], []) is None
+    assert analyse_confirmation(ARMS, trials(*values)) is None
+    assert analyse_confirmation([], []) is None
 
 
 def contrast(difference: float, p_value: float) -> Contrast:
@@ -78,31 +85,24 @@ class Known:
     ],
 )
 def test_controlled_runs_have_the_last_word(factor: Any, seen: Any, expected: str) -> None:
-    assert standing(factor, seen) == expected
+    assert evidence_for(factor, seen) == expected
 
 
 def test_every_factor_is_recommended_with_all_its_knobs() -> None:
-    space = {
-        "factors": [
-            {"name": "loss", "options": [
-                {"name": "hard", "knobs": []},
-                {"name": "smoothed", "knobs": [{"name": "amount", "default": 0.1}]},
-            ]},
-            {"name": "warmup", "options": [{"name": "none", "knobs": []}]},
-        ]
-    }  # fmt: skip
+    described = named_space("full").describe()
+    space = SpaceDescription(factors=(described.factor("loss"), described.factor("warmup")))
 
     class NoFactors:
         factors, effects = (), ()
 
     answer: Any = NoFactors()
     loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)
-    assert (loss.option, loss.knobs) == ("smoothed", {"loss.smoothed.amount": 0.1})
-    assert (warmup.option, warmup.knobs, warmup.standing) == ("none", {}, UNTESTED)
+    assert (loss.option, loss.hyperparameters) == ("smoothed", {"loss.smoothed.amount": 0.1})
+    assert (warmup.option, warmup.hyperparameters, warmup.standing) == ("none", {}, UNTESTED)
 
 
 def test_the_gain_is_that_of_the_option_that_is_set() -> None:
-    report = simulated()
+    report = simulated_report()
     assert report.answer is not None and report.best is not None
     described = report.space
     for option in ("sgd", "adam"):
@@ -114,7 +114,7 @@ def test_the_gain_is_that_of_the_option_that_is_set() -> None:
         (effect,) = (
             e
             for e in report.answer.effects
-            if (e.factor, e.option, e.knob) == ("optimizer", option, None)
+            if (e.factor, e.option, e.hyperparameter) == ("optimizer", option, None)
         )
         assert setting.gain == effect.points
     assert setting.gain != 0

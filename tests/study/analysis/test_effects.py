@@ -1,27 +1,27 @@
 import pytest
 
-from benchmarks.simulations import BRANCH, FLIP, measure
-from study.analysis.answer import Answer
-from study.analysis.headline import analyse
+from tests.support.simulations import BRANCH, FLIP, simulate_trials
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.analysis.importance import analyse
 
 
 @pytest.fixture(scope="module")
 def branch() -> Answer:
-    return analyse(measure(BRANCH, 256, noise=0.02), BRANCH.space, seed=0, jobs=2)
+    return analyse(simulate_trials(BRANCH, 256, noise=0.02), BRANCH.space, seed=0, jobs=2)
 
 
 def test_marginals_are_those_of_the_function(branch: Answer) -> None:
     """E[f | a] = 1, E[f | b] = 3, E[f | z] = 2 + z; along x the function climbs from 0 to 2."""
-    means = {e.option: e.mean for e in branch.effects if e.knob is None}
+    means = {e.option: e.mean for e in branch.effects if e.hyperparameter is None}
     expected = {"a": 1, "b": 3, "low": 1, "middle": 2, "high": 3}
     assert means == pytest.approx(expected, abs=0.15)
-    along = [e for e in branch.effects if e.knob == "opt.a.x"]
+    along = [e for e in branch.effects if e.hyperparameter == "opt.a.x"]
     assert [e.value for e in along] == pytest.approx([i / 6 for i in range(7)])
     assert (along[0].mean, along[-1].mean) == pytest.approx((0, 2), abs=0.3)
 
 
 def test_differences_are_over_the_baseline_with_intervals(branch: Answer) -> None:
-    (first, other) = (e for e in branch.effects if e.knob is None and e.factor == "opt")
+    (first, other) = (e for e in branch.effects if e.hyperparameter is None and e.factor == "opt")
     assert (first.points, first.interval) == (0, (0, 0))
     assert other.points == pytest.approx(100 * (other.mean - first.mean))
     assert other.interval[0] < 200 < other.interval[1]
@@ -31,14 +31,16 @@ def test_differences_are_over_the_baseline_with_intervals(branch: Answer) -> Non
 
 def test_knobs_share_what_their_factor_has(branch: Answer) -> None:
     for factor in branch.factors:
-        assert sum(knob.share for knob in factor.knobs) == pytest.approx(factor.share, abs=0.05)
-    names = {knob.name for knob in branch.factors[0].knobs}
+        assert sum(
+            hyperparameter.share for hyperparameter in factor.hyperparameters
+        ) == pytest.approx(factor.share, abs=0.05)
+    names = {hyperparameter.name for hyperparameter in branch.factors[0].hyperparameters}
     assert names == {"opt", "opt.a.x", "opt.b.y"}
     assert branch.factors[0].range == pytest.approx(500, abs=60)
 
 
 def test_an_option_that_flips_with_another_factor_is_found_and_named() -> None:
-    answer = analyse(measure(FLIP, 128), FLIP.space, seed=0, jobs=2)
+    answer = analyse(simulate_trials(FLIP, 128), FLIP.space, seed=0, jobs=2)
     strongest = answer.interactions[0]
     assert set(strongest.factors) == {"left", "right"}
     assert strongest.interval[0] <= strongest.share <= strongest.interval[1]

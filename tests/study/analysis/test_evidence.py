@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from storage.tables import Trial
-from study.analysis.evidence import gather
-from study.analysis.no_answer import NoAnswer
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.measurements import gather_measurements
 
 
 def run(row: int, value: float | None, repeat: int = 0, **changes: Any) -> Trial:
@@ -22,7 +22,7 @@ def rows(count: int) -> list[Trial]:
 
 def test_repeats_are_one_row_and_give_the_noise() -> None:
     trials = [*rows(20), run(0, 0.2, repeat=1), run(0, 0.4, repeat=2), run(3, 0.25, repeat=1)]
-    evidence = gather(trials)
+    evidence = gather_measurements(trials)
     assert (evidence.rows, evidence.runs) == (20, 23)
     assert evidence.values[0] == pytest.approx(0.2)
     assert evidence.values[3] == pytest.approx(0.2)
@@ -38,7 +38,7 @@ def test_only_complete_measuring_runs_count() -> None:
         run(51, 0.9, state="PRUNED"),
         run(52, None, state="FAIL"),
     ]
-    evidence = gather([*others, *rows(20)])
+    evidence = gather_measurements([*others, *rows(20)])
     assert evidence.values.tolist() == [row / 20 for row in range(20)]
     assert evidence.noise is None
     assert evidence.ceiling is None
@@ -47,10 +47,12 @@ def test_only_complete_measuring_runs_count() -> None:
 def test_diverged_and_chance_runs_are_counted() -> None:
     trials = rows(20)
     trials[10] = run(10, 0.1, attributes={"chance": 0.1, "diverged": True})
-    evidence = gather(trials)
+    evidence = gather_measurements(trials)
     assert evidence.diverged == pytest.approx(1 / 20)
     assert evidence.at_chance == pytest.approx(4 / 20)  # 0, 0.05, 0.1 and the diverged one
-    assert gather([trial._replace(attributes={}) for trial in trials]).at_chance is None
+    assert (
+        gather_measurements([trial._replace(attributes={}) for trial in trials]).at_chance is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_diverged_and_chance_runs_are_counted() -> None:
 )
 def test_no_answer(trials: list[Trial], message: str) -> None:
     with pytest.raises(NoAnswer, match=message) as caught:
-        gather(trials)
+        gather_measurements(trials)
     assert "\n" not in str(caught.value)
 
 
@@ -76,6 +78,6 @@ def test_the_order_of_trials_does_not_matter(
     branch: Any, measured: Callable[..., list[Trial]]
 ) -> None:
     trials = measured(branch, 20, repeats=3)
-    straight, reverse = gather(trials), gather(trials[::-1])
+    straight, reverse = gather_measurements(trials), gather_measurements(trials[::-1])
     assert straight.values.tolist() == reverse.values.tolist()
     assert straight.parameters == reverse.parameters

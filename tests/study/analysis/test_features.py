@@ -7,22 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from study.analysis.features import Layout, read_layout
-
-
-def axis(name: str, factor: str, option: str | None, **dimension: Any) -> dict[str, Any]:
-    return {"name": name, "factor": factor, "option": option, "dimension": dimension}
-
+from training_factors.search_spaces.description import Coordinate
+from training_factors.search_spaces.dimension import Fixed, Integer, LogUniform, OneOf, Uniform
+from training_factors.study.analysis.features import Layout, read_layout
 
 COORDINATES = [
-    axis("opt", "opt", None, kind="one_of", choices=["sgd", "adam", "none"]),
-    axis("opt.sgd.lr", "opt", "sgd", kind="log_uniform", low=1e-3, high=1.0),
-    axis("opt.sgd.nesterov", "opt", "sgd", kind="one_of", choices=[False, True]),
-    axis("opt.adam.beta", "opt", "adam", kind="uniform", low=0.8, high=0.99),
-    axis("size.plain.width", "size", None, kind="integer", low=3, high=9),
-    axis("act", "act", None, kind="one_of", choices=["relu", "tanh"]),
-    axis("act.tanh.mode", "act", "tanh", kind="one_of", choices=["x", "y", "z", "w"]),
-    axis("placebo", "placebo", None, kind="uniform", low=0.0, high=1.0),
+    Coordinate("opt", "opt", None, OneOf("sgd", "adam", "none")),
+    Coordinate("opt.sgd.lr", "opt", "sgd", LogUniform(1e-3, 1.0)),
+    Coordinate("opt.sgd.nesterov", "opt", "sgd", OneOf(False, True)),
+    Coordinate("opt.adam.beta", "opt", "adam", Uniform(0.8, 0.99)),
+    Coordinate("size.plain.width", "size", None, Integer(3, 9)),
+    Coordinate("act", "act", None, OneOf("relu", "tanh")),
+    Coordinate("act.tanh.mode", "act", "tanh", OneOf("x", "y", "z", "w")),
+    Coordinate("placebo", "placebo", None, Uniform(0.0, 1.0)),
 ]
 LAYOUT = read_layout(COORDINATES)
 UNITS = st.lists(
@@ -58,4 +55,4 @@ def test_a_factor_owns_all_its_coordinates_and_a_topic_all_its_factors() -> None
 
 def test_a_fixed_coordinate_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^x does not vary: fixed at 1$"):
-        read_layout([axis("x", "x", None, kind="fixed", value=1)])
+        read_layout([Coordinate("x", "x", None, Fixed(1))])

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from study.analysis.features import Groups
-from study.analysis.importance import Indices, Shares, indices, shapley_shares
-from study.analysis.points import draw_exchanges, draw_walks
+from training_factors.study.analysis.features import Groups
+from training_factors.study.analysis.sensitivity import (
+    ShapleyShares,
+    SobolIndices,
+    draw_exchanges,
+    draw_walks,
+    shapley_shares,
+    sobol_indices,
+)
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -36,17 +42,17 @@ def singly(count: int) -> Groups:
     return {str(i): (i,) for i in range(count)}
 
 
-def shares_of(function: Function, groups: Groups, samples: int = 32_768) -> Shares:
+def shares_of(function: Function, groups: Groups, samples: int = 32_768) -> ShapleyShares:
     walks = draw_walks(groups, samples, seed=1)
     return shapley_shares(function(walks.points).reshape(samples, -1), walks.order)
 
 
-def indices_of(function: Function, groups: Groups) -> Indices:
+def indices_of(function: Function, groups: Groups) -> SobolIndices:
     axes = sum(len(owned) for owned in groups.values())
     start, other, *mixed = (
         function(points) for points in draw_exchanges(groups, axes, 32_768, seed=1)
     )
-    return indices(start, other, np.array(mixed))
+    return sobol_indices(start, other, np.array(mixed))
 
 
 CASES: dict[str, tuple[Function, Groups, list[float], list[float]]] = {

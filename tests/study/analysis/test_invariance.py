@@ -1,26 +1,27 @@
 """What must not change an answer: names, units, order, and parameters that do nothing."""
 
-import copy
 import math
 from typing import Any
 
 import pytest
 
-from benchmarks.simulations import BRANCH, Simulation, axis, described, measure
-from storage.tables import Trial
-from study.analysis.answer import Answer
-from study.analysis.headline import analyse
+from tests.support.simulations import BRANCH, Simulation, axis, describe_space, simulate_trials
+from training_factors.search_spaces.description import Coordinate, SpaceDescription
+from training_factors.search_spaces.dimension import Dimension, LogUniform, Uniform
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.analysis.importance import analyse
 
 ROWS = 64
 
 
-def analysed(trials: list[Trial], space: dict[str, Any]) -> Answer:
+def analysed(trials: list[Trial], space: SpaceDescription) -> Answer:
     return analyse(trials, space, seed=0, jobs=1)
 
 
 @pytest.fixture(scope="module")
 def plain() -> Answer:
-    return analysed(measure(BRANCH, ROWS), BRANCH.space)
+    return analysed(simulate_trials(BRANCH, ROWS), BRANCH.space)
 
 
 def renamed(trials: list[Trial], names: dict[str, str]) -> list[Trial]:
@@ -45,30 +46,33 @@ def assert_equal(one: Answer, other: Answer, names: dict[str, str]) -> None:
 
 def test_names_of_factors_knobs_and_options(plain: Answer) -> None:
     names = {"opt": "chooser", "a": "first", "b": "second", "x": "knob", "z": "level"}
-    space = described(
+    space = describe_space(
         axis("chooser", None, "first", "second"),
         axis("chooser.first.knob", "first"),
         axis("chooser.second.y", "second"),
         axis("level", None, "low", "middle", "high"),
     )
-    assert_equal(plain, analysed(renamed(measure(BRANCH, ROWS), names), space), names)
+    assert_equal(plain, analysed(renamed(simulate_trials(BRANCH, ROWS), names), space), names)
 
 
 def test_order_of_trials(plain: Answer) -> None:
-    assert analysed(measure(BRANCH, ROWS)[::-1], BRANCH.space) == plain
+    assert analysed(simulate_trials(BRANCH, ROWS)[::-1], BRANCH.space) == plain
 
 
 def test_a_logarithm_stored_as_a_linear_number() -> None:
     low, high = 1e-4, 1e-1
-    log, linear = copy.deepcopy(BRANCH.space), copy.deepcopy(BRANCH.space)
-    for space, dimension in (
-        (log, {"kind": "log_uniform", "low": low, "high": high}),
-        (linear, {"kind": "uniform", "low": math.log10(low), "high": math.log10(high)}),
-    ):
-        (knob,) = (one for one in space["coordinates"] if one["name"] == "opt.a.x")
-        knob["dimension"] = dimension
-    of_log = measure(Simulation(log, BRANCH.function), ROWS)
-    of_linear = measure(Simulation(linear, BRANCH.function), ROWS)
+
+    def with_rate(dimension: Dimension) -> SpaceDescription:
+        coordinates = (
+            one._replace(dimension=dimension) if one.name == "opt.a.x" else one
+            for one in BRANCH.space.coordinates
+        )
+        return BRANCH.space._replace(coordinates=tuple(coordinates))
+
+    log = with_rate(LogUniform(low, high))
+    linear = with_rate(Uniform(math.log10(low), math.log10(high)))
+    of_log = simulate_trials(Simulation(log, BRANCH.function), ROWS)
+    of_linear = simulate_trials(Simulation(linear, BRANCH.function), ROWS)
     assert_equal(analysed(of_log, log), analysed(of_linear, linear), {})
 
 
@@ -76,16 +80,16 @@ def test_a_logarithm_stored_as_a_linear_number() -> None:
     "extra", [axis("idle"), axis("idle", None, "only", "other")], ids=["number", "choice"]
 )
 def test_a_parameter_that_does_nothing_stays_within_the_intervals(
-    plain: Answer, extra: dict[str, Any]
+    plain: Answer, extra: Coordinate
 ) -> None:
     """It changes the surrogates' random numbers, so shares move, but not beyond their errors."""
-    coordinates = BRANCH.space["coordinates"]
-    space = described(*coordinates[:-1], extra)
+    coordinates = BRANCH.space.coordinates
+    space = describe_space(*coordinates[:-1], extra)
 
     def function(units: Any) -> Any:
         return BRANCH.function(units)
 
-    found = analysed(measure(Simulation(space, function), ROWS), space)
+    found = analysed(simulate_trials(Simulation(space, function), ROWS), space)
     shares = {factor.name: factor for factor in found.factors}
     assert shares["idle"].share < 0.05
     for factor in plain.factors:

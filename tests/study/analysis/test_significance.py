@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.simulations import BRANCH, NOISE, measure
-from study.analysis.rows import read_measured
-from study.analysis.significance import holm, p_values
+from tests.support.simulations import BRANCH, NOISE, simulate_trials
+from training_factors.study.analysis.measurements import read_measured
+from training_factors.study.analysis.significance import holm, p_values
 
 
 def test_what_acts_is_found_and_the_placebo_is_not() -> None:
-    study = read_measured(measure(BRANCH, 128), BRANCH.space, 0)
+    study = read_measured(simulate_trials(BRANCH, 128), BRANCH.space, 0)
     p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
     assert max(p["opt"], p["z"]) < 1e-3
     assert p["placebo"] > 0.05
@@ -19,7 +19,7 @@ def test_of_sixty_factors_that_do_nothing_few_pass() -> None:
     """False positives at 0.05 in 60 null cases: at most 10 %."""
     found = []
     for seed in range(6):
-        study = read_measured(measure(NOISE, 64, seed=seed), NOISE.space, seed)
+        study = read_measured(simulate_trials(NOISE, 64, seed=seed), NOISE.space, seed)
         p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
         found += [value for name, value in p.items() if name != "placebo"]
     assert len(found) == 60

@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 
-from study.analysis.blend import BOOSTING, PROCESS, Kind, Rows, fit_blend
-from study.analysis.surrogate import boost
+from training_factors.study.analysis.blend import (
+    BOOSTING,
+    GAUSSIAN_PROCESS,
+    Rows,
+    SurrogateKind,
+    fit_blend,
+)
+from training_factors.study.analysis.surrogates import boost
 
 
-@pytest.mark.parametrize("kind", [BOOSTING, PROCESS], ids=lambda kind: kind.name)
-def test_every_kind_learns_what_there_is(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [BOOSTING, GAUSSIAN_PROCESS], ids=lambda kind: kind.name)
+def test_every_kind_learns_what_there_is(kind: SurrogateKind) -> None:
     random = np.random.default_rng(0)
     features = random.random((200, 5)).astype(np.float32)
     values = np.where(features[:, 0] < 0.5, features[:, 1], -features[:, 1]).astype(np.float64)

@@ -1,6 +1,6 @@
 import pytest
 
-from study.analysis.verdict import Contender, Fitness, judge
+from training_factors.study.analysis.verdict import Contender, Fitness, judge
 
 
 def contender(

@@ -7,27 +7,27 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from study.analysis.confusion import add_up
-from study.reporting import picture
-from study.reporting.chart import DARK, LIGHT, Bars, Cells, Chart, Panel
-from study.reporting.charts import confusion, division, effects, importance
-from study.reporting.gallery import charts_of
-from study.reporting.interactive import plot, themed
-from tests.reports import HOSTILE, hostile, simulated, without_answer
 from tests.study.reporting.test_terminal import VERDICTS
 from tests.study.reporting.test_terminal import answer as written_answer
+from tests.support.reports import HOSTILE, hostile_report, report_without_answer, simulated_report
+from training_factors.study.analysis.diagnostics import add_confusions
+from training_factors.study.reporting import matplotlib_charts
+from training_factors.study.reporting.chart import DARK, LIGHT, Bars, Cells, Chart, Panel
+from training_factors.study.reporting.chart_list import charts_of
+from training_factors.study.reporting.charts import confusion, division, effects, importance
+from training_factors.study.reporting.plotly_charts import plotly_panel, themed
 
 NAMES = (
     "importance", "gains", "effects.normalization", "effects.activation", "effects.optimizer",
     "effects.residual", "topics", "confirmation", "confusion", "curves", "history", "divergence",
     "division",
 )  # fmt: skip
-PANELS = 3  # of the chart of a factor without knobs, and of importance, there are fewer
+PANELS = 3  # of the chart of a factor without hyperparameters, and of importance, there are fewer
 
 
 @pytest.fixture(scope="module")
 def charts() -> dict[str, Chart]:
-    return charts_of(simulated())
+    return charts_of(simulated_report())
 
 
 def test_there_is_a_chart_for_everything_that_was_found(charts: dict[str, Chart]) -> None:
@@ -49,11 +49,11 @@ def test_every_chart_says_what_it_shows(charts: dict[str, Chart], name: str) -> 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "topics"])
 def test_every_chart_is_drawn_both_ways(charts: dict[str, Chart], name: str) -> None:
     chart = charts[name]
-    figure = picture.draw(chart)
+    figure = matplotlib_charts.draw_chart(chart)
     assert len(figure.axes) == len(chart.panels)
     for panel in chart.panels:
         for palette in (LIGHT, DARK):
-            made = themed(plot(panel), palette)
+            made = themed(plotly_panel(panel), palette)
             # Raises for what plotly.js does not know.
             plotly.graph_objects.Figure({"data": made["data"], "layout": made["layout"]})
             assert "@" not in repr(made)
@@ -63,8 +63,10 @@ def test_the_pictures_of_several_charts_are_those_of_each(
     charts: dict[str, Chart], tmp_path: Path
 ) -> None:
     chosen = [charts["gains"], charts["confusion"]]
-    together = picture.save_all(chosen, tmp_path / "together", jobs=2)
-    alone = [file for chart in chosen for file in picture.save(chart, tmp_path / "alone")]
+    together = matplotlib_charts.save_charts(chosen, tmp_path / "together", jobs=2)
+    alone = [
+        file for chart in chosen for file in matplotlib_charts.save_chart(chart, tmp_path / "alone")
+    ]
     assert [file.name for file in together] == [
         "gains.png", "gains.svg", "confusion.png", "confusion.svg",
     ]  # fmt: skip
@@ -73,7 +75,9 @@ def test_the_pictures_of_several_charts_are_those_of_each(
 
 def test_a_picture_ends_in_a_format(charts: dict[str, Chart], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'gains\.gif'.*\.png, \.svg, \.pdf"):
-        picture.write(charts["gains"], [tmp_path / "gains.png", tmp_path / "gains.gif"])
+        matplotlib_charts.write_chart(
+            charts["gains"], [tmp_path / "gains.png", tmp_path / "gains.gif"]
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -81,7 +85,7 @@ def test_a_picture_ends_in_a_format(charts: dict[str, Chart], tmp_path: Path) ->
 def test_the_title_states_the_finding(title: str) -> None:
     chart = importance.chart(written_answer(VERDICTS[title]), "digits")
     assert chart.title == title
-    assert picture.draw(chart).texts[0].get_text() == title
+    assert matplotlib_charts.draw_chart(chart).texts[0].get_text() == title
 
 
 def test_factors_that_noise_may_explain_are_grey() -> None:
@@ -102,13 +106,13 @@ def test_factors_that_noise_may_explain_are_grey() -> None:
 
 def _axes(panel: Panel) -> Axes:
     chart = Chart("one", "title", "note", (panel,), importance.table(()))
-    (axes,) = picture.draw(chart).axes
+    (axes,) = matplotlib_charts.draw_chart(chart).axes
     return axes
 
 
 def test_bars_reach_as_far_in_both_drawings() -> None:
     panel, _ = importance.chart(written_answer(), "digits").panels
-    (trace,) = (one for one in plot(panel)["data"] if one["type"] == "bar")
+    (trace,) = (one for one in plotly_panel(panel)["data"] if one["type"] == "bar")
     patches = [patch for patch in _axes(panel).patches if isinstance(patch, Rectangle)]
     drawn = [patch.get_width() for patch in patches][-len(trace["x"]) :]
     assert trace["x"] == pytest.approx([70.0, 29.0, 1.0, 0.1])
@@ -122,11 +126,11 @@ def test_topics_are_drawn_where_one_holds_several_factors() -> None:
     chart = importance.topics(written_answer())
     assert chart is not None
     assert chart.table.rows == (("learning", "98.0", "90.0 to 100.0", "31.0", "optimizer, loss"),)
-    assert picture.draw(chart).axes
+    assert matplotlib_charts.draw_chart(chart).axes
 
 
 def test_a_factor_without_effects_for_certain_says_so(charts: dict[str, Chart]) -> None:
-    answer = simulated().answer
+    answer = simulated_report().answer
     assert answer is not None
     calm = answer._replace(
         effects=tuple(
@@ -134,7 +138,7 @@ def test_a_factor_without_effects_for_certain_says_so(charts: dict[str, Chart]) 
             for e in answer.effects
         )
     )
-    for chart in effects.charts(calm, simulated().space):
+    for chart in effects.charts(calm, simulated_report().space):
         known = {factor.name for factor in answer.factors if factor.matters}
         noise = chart.name.removeprefix("effects.") not in known
         said = "not distinguishable from noise" if noise else "no setting differs"
@@ -142,22 +146,22 @@ def test_a_factor_without_effects_for_certain_says_so(charts: dict[str, Chart]) 
 
 
 def test_names_stay_names() -> None:
-    charts = charts_of(hostile(simulated()))
+    charts = charts_of(hostile_report(simulated_report()))
     for chart in charts.values():
-        picture.draw(chart).canvas.draw()  # `$` is no formula
+        matplotlib_charts.draw_chart(chart).canvas.draw()  # `$` is no formula
         for panel in chart.panels:
-            assert "<img" not in repr(plot(panel))
+            assert "<img" not in repr(plotly_panel(panel))
     assert HOSTILE in charts["importance"].title
 
 
 def test_before_an_answer_there_are_the_runs() -> None:
-    charts = charts_of(without_answer(simulated()))
+    charts = charts_of(report_without_answer(simulated_report()))
     assert set(charts) == {"history", "curves"}
 
 
 def test_many_classes_are_shown_by_their_commonest_mistakes() -> None:
     classes = [f"class {i}" for i in range(50)]
-    found = add_up([[[i, (i + 1) % 50, 50 - i] for i in range(50)]], classes, "a run")
+    found = add_confusions([[[i, (i + 1) % 50, 50 - i] for i in range(50)]], classes, "a run")
     assert found is not None
     (panel,) = confusion.chart(found).panels
     assert panel.y.names[0] == "class 0 as class 1"

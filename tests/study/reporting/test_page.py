@@ -10,11 +10,17 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from study.reporting import page, summary, terminal
-from study.reporting.gallery import charts_of
-from study.reporting.report import Report
-from study.reporting.wording import percent, percents, points, slug
-from tests.reports import COMMANDS, HOSTILE, hostile, simulated, without_answer
+from tests.support.reports import (
+    COMMANDS,
+    HOSTILE,
+    hostile_report,
+    report_without_answer,
+    simulated_report,
+)
+from training_factors.study.reporting import importance_tables, page
+from training_factors.study.reporting.chart_list import charts_of
+from training_factors.study.reporting.formatting import percent, percents, points, slug
+from training_factors.study.reporting.report import Report
 
 
 class Reader(HTMLParser):
@@ -59,12 +65,12 @@ class Reader(HTMLParser):
 
 
 def rendered(report: Report) -> str:
-    return page.render(report, charts_of(report), COMMANDS)
+    return page.render_page(report, charts_of(report), COMMANDS)
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return rendered(simulated())
+    return rendered(simulated_report())
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,7 @@ def found(text: str) -> Reader:
 
 
 def test_the_page_is_the_same_twice(text: str) -> None:
-    assert text == rendered(simulated())
+    assert text == rendered(simulated_report())
 
 
 def test_the_page_needs_nothing_from_elsewhere(found: Reader) -> None:
@@ -99,12 +105,12 @@ def test_only_the_scripts_of_the_page_may_run(found: Reader) -> None:
 
 
 def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
-    report = simulated()
+    report = simulated_report()
     assert report.summary is not None and report.answer is not None
     (document,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "document")
-    assert document == json.loads(json.dumps(summary.as_document(report.summary)))
+    assert document == json.loads(json.dumps(importance_tables.summary_document(report.summary)))
     console = Console(file=io.StringIO(), width=200)
-    console.print(terminal.draw(report.answer, "accuracy"))
+    console.print(importance_tables.draw_importance(report.answer, "accuracy"))
     assert isinstance(console.file, io.StringIO)
     printed = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
     title = charts_of(report)["importance"].title
@@ -124,7 +130,7 @@ def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
 
 def test_bars_are_as_long_as_the_numbers(found: Reader) -> None:
     (plots,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "plots")
-    answer = simulated().answer
+    answer = simulated_report().answer
     assert answer is not None
     (bars,) = (t for t in plots["plots"]["importance-0"]["data"] if t["type"] == "bar")
     assert bars["x"] == [100 * factor.share for factor in (*answer.factors, answer.placebo)]
@@ -132,7 +138,7 @@ def test_bars_are_as_long_as_the_numbers(found: Reader) -> None:
 
 def test_every_chart_has_its_place_and_its_table(text: str, found: Reader) -> None:
     places = [a["data-plot"] for _, a in found.elements if "data-plot" in a]
-    charts = charts_of(simulated())
+    charts = charts_of(simulated_report())
     assert sorted(places) == sorted(
         f"{name}-{i}" for name, chart in charts.items() for i in range(len(chart.panels))
     )
@@ -159,7 +165,7 @@ def test_documentation_samples_and_stamp_are_there(found: Reader) -> None:
 
 
 def test_names_of_users_are_no_markup() -> None:
-    text = rendered(hostile(simulated()))
+    text = rendered(hostile_report(simulated_report()))
     found = Reader(text)
     assert not [a for tag, a in found.elements if tag == "img" and a.get("src") == "x"]
     assert not [name for _, a in found.elements for name in a if name.startswith("on")]
@@ -169,7 +175,7 @@ def test_names_of_users_are_no_markup() -> None:
 
 
 def test_before_an_answer_the_page_says_why() -> None:
-    found = Reader(rendered(without_answer(simulated())))
+    found = Reader(rendered(report_without_answer(simulated_report())))
     words = " ".join("".join(found.texts).split())
     assert "No answer yet: too few rows: 3" in words
     assert "What to set" not in words
@@ -179,8 +185,8 @@ def test_before_an_answer_the_page_says_why() -> None:
 
 def test_a_picture_may_be_no_script(text: str) -> None:
     """What is written behind `src` comes from the database."""
-    sheet = simulated().sheet
+    sheet = simulated_report().sheet
     assert sheet is not None
     evil = sheet._replace(originals='"><script>alert(1)</script>')
-    found = Reader(rendered(simulated()._replace(sheet=evil)))
+    found = Reader(rendered(simulated_report()._replace(sheet=evil)))
     assert len([a for a, _ in found.scripts if "type" not in a]) == 2

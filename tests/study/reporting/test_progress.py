@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from search_spaces.space import named_space
-from storage.database import Database
-from storage.ledger import Run
-from storage.patience import StorageLostError
-from storage.studies import Study, create_study
-from storage.trials import LiveTrial, begin_trial
-from study.commands import execute
-from study.reporting import overview, progress
-from study.reporting.progress import following
+from training_factors.search_spaces.space import named_space
+from training_factors.storage.database import Database
+from training_factors.storage.live_trial import LiveTrial, start_trial
+from training_factors.storage.retry import StorageUnavailableError
+from training_factors.storage.run_queue import Run
+from training_factors.storage.stamp import DataStamp, Stamp
+from training_factors.storage.studies import Study, create_study
+from training_factors.study.commands import execute
+from training_factors.study.reporting import progress, status
+from training_factors.study.reporting.progress import show_progress
 
 
 class Terminal:
@@ -72,27 +73,25 @@ def study(database: Database, monkeypatch: pytest.MonkeyPatch) -> Study:
     """Three runs, two of them held, and every tick is due."""
     monkeypatch.setattr(progress, "REDRAW_S", 0)
     monkeypatch.setattr(progress, "LINE_S", 0)
-    monkeypatch.setattr(progress, "SHARE", float("inf"))
-    stamp = {
-        "objective": "accuracy", "described": named_space("small").describe(), "model": "mlp:small",
-        "data": {"name": "digits"}, "epochs": 15,
-    }  # fmt: skip
+    monkeypatch.setattr(progress, "WATCHING_TIME_FRACTION", float("inf"))
+    space = named_space("small").describe()
+    stamp = Stamp("accuracy", DataStamp("digits"), space, model="mlp:small", epochs=15)
     made = create_study(database, "[/] mine", stamp)
-    made.ledger.plan([Run("measure", row) for row in range(3)])
+    made.queue.add([Run("measure", row) for row in range(3)])
     return made
 
 
 def begun(study: Study, owner: str) -> LiveTrial:
-    claim = study.ledger.claim(owner)
+    claim = study.queue.claim(owner)
     assert claim is not None
     attributes = {**claim.run._asdict(), "seed": 1}
     choice: dict[str, BaseDistribution] = {"optimizer": CategoricalDistribution(["sgd", "adam"])}
-    return begin_trial(study, claim, {"optimizer": "adam"}, choice, attributes)
+    return start_trial(study, claim, {"optimizer": "adam"}, choice, attributes)
 
 
 def watched(study: Study) -> None:
     """One run ends and two go on while somebody watches; then those end too."""
-    with following(study, 2, "cpu") as tick:
+    with show_progress(study, 2, "cpu") as tick:
         one, other, last = (begun(study, owner) for owner in ("a", "b", "c"))
         one.complete(0.75, {"time_s": 2.0}, {})
         other.report({7: 0.5})
@@ -186,16 +185,16 @@ def test_watching_takes_a_small_part_of_a_core(
 def test_a_database_that_is_away_is_said_once(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = overview.compute
+    compute = status.compute_status
 
     def away(study: Study) -> Any:
-        raise StorageLostError("storage x does not answer")
+        raise StorageUnavailableError("storage x does not answer")
 
-    with following(study, 2, "cpu") as tick:
-        monkeypatch.setattr(progress, "compute", away)
+    with show_progress(study, 2, "cpu") as tick:
+        monkeypatch.setattr(progress, "compute_status", away)
         tick()
         tick()
-        monkeypatch.setattr(progress, "compute", compute)
+        monkeypatch.setattr(progress, "compute_status", compute)
         tick()
     err = capsys.readouterr().err
     assert err.count("does not answer; workers wait for it") == 1

@@ -8,13 +8,22 @@ from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from sqlalchemy import event
 
-from storage.database import Database
-from storage.patience import StorageLostError
-from storage.studies import Study, create_study
-from study.reporting.publication import BEGIN, CHART, END, LARGEST, figure_of, publish, with_ours
-from study.reporting.study_note import WHY_OTHERS_DIFFER, note_of
-from study.reporting.trial_notes import escaped
-from tests.dashboards import ANSWER, FACTOR, HOSTILE, NAME, SENTENCE, STAMP
+from tests.support.dashboards import ANSWER, FACTOR, HOSTILE, NAME, SENTENCE, STAMP
+from training_factors.storage.database import Database
+from training_factors.storage.retry import StorageUnavailableError
+from training_factors.storage.studies import Study, create_study
+from training_factors.study.reporting.dashboard_notes import (
+    BEGIN,
+    CHART_ID,
+    END,
+    LARGEST_CHART,
+    WHY_OTHERS_DIFFER,
+    dashboard_figure,
+    escaped_markdown,
+    insert_note,
+    save_to_dashboard,
+    study_note,
+)
 
 FIGURE = {
     "data": [{"type": "bar", "x": [3.0, 1.0], "y": ["a", "b"], "error_x": {"array": [0.5, 0.2]}}],
@@ -32,60 +41,62 @@ def attributes(study: Study) -> dict[str, Any]:
 
 
 def chart(study: Study) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(get_plotly_graph_objects(attributes(study))[CHART])
+    found: dict[str, Any] = json.loads(get_plotly_graph_objects(attributes(study))[CHART_ID])
     return found
 
 
 def test_chart_and_note_come_back(study: Study) -> None:
-    assert publish(study, FIGURE, "## verdict")
+    assert save_to_dashboard(study, FIGURE, "## verdict")
     assert chart(study)["data"][0]["error_x"] == {"array": [0.5, 0.2]}
     assert chart(study)["layout"]["title"] == {"text": "a matters most"}
     assert "## verdict" in get_note(study.optuna_study)
     stored = get_plotly_graph_objects(attributes(study))
-    assert list(stored) == [CHART] and len(stored[CHART]) < LARGEST
+    assert list(stored) == [CHART_ID] and len(stored[CHART_ID]) < LARGEST_CHART
 
 
 def test_what_is_there_is_not_written_again(study: Study) -> None:
-    publish(study, FIGURE, "## verdict")
+    save_to_dashboard(study, FIGURE, "## verdict")
     written: list[str] = []
     event.listen(
         study.database.engine,
         "before_cursor_execute",
         lambda *given: written.append(given[2].split()[0]),
     )
-    assert not publish(study, FIGURE, "## verdict")
+    assert not save_to_dashboard(study, FIGURE, "## verdict")
     assert set(written) <= {"BEGIN", "SELECT"}
-    assert publish(study, FIGURE, "## another verdict")
+    assert save_to_dashboard(study, FIGURE, "## another verdict")
     assert {"INSERT", "UPDATE"} & set(written)
 
 
 def test_a_shorter_chart_replaces_a_longer_one(study: Study) -> None:
-    publish(study, {**FIGURE, "layout": {"title": {"text": "x" * 9000}}}, "n" * 9000)
-    publish(study, FIGURE, "short")
+    save_to_dashboard(study, {**FIGURE, "layout": {"title": {"text": "x" * 9000}}}, "n" * 9000)
+    save_to_dashboard(study, FIGURE, "short")
     assert chart(study)["layout"]["title"]["text"] == "a matters most"
     assert get_note(study.optuna_study) == f"{BEGIN}\n\nshort\n\n{END}\n"
 
 
 def test_a_user_s_words_stay_where_they_are(study: Study) -> None:
     save_note(study.optuna_study, "above\n")
-    publish(study, FIGURE, "first")
+    save_to_dashboard(study, FIGURE, "first")
     save_note(study.optuna_study, get_note(study.optuna_study) + "\nbelow\n")
-    publish(study, FIGURE, "second \\1 \\g<0>")
+    save_to_dashboard(study, FIGURE, "second \\1 \\g<0>")
     note = get_note(study.optuna_study)
     assert note == f"above\n\n{BEGIN}\n\nsecond \\1 \\g<0>\n\n{END}\n\nbelow\n"
 
 
 @pytest.mark.parametrize("broken", [f"{BEGIN} mine", f"{END} mine", f"{END} mine {BEGIN} too"])
 def test_halves_of_our_part_take_no_words_with_them(broken: str) -> None:
-    once = with_ours(broken, "ours")
+    once = insert_note(broken, "ours")
     assert once.startswith(broken)
-    assert with_ours(once, "ours") == once
-    assert with_ours(once, "news") == once.replace("ours", "news")
+    assert insert_note(once, "ours") == once
+    assert insert_note(once, "news") == once.replace("ours", "news")
 
 
 def test_a_chart_that_is_too_large_is_refused(study: Study) -> None:
     with pytest.raises(ValueError, match="too large"):
-        publish(study, {"data": [], "layout": {"title": {"text": "x" * LARGEST}}}, "note")
+        save_to_dashboard(
+            study, {"data": [], "layout": {"title": {"text": "x" * LARGEST_CHART}}}, "note"
+        )
     assert get_note(study.optuna_study) == ""
 
 
@@ -94,14 +105,14 @@ def test_a_database_that_cannot_be_written_is_told_at_once(study: Study) -> None
         connection.execute("PRAGMA query_only=1")
 
     event.listen(study.database.engine, "connect", forbid)
-    with pytest.raises(StorageLostError, match="readonly"):
-        publish(study, FIGURE, "note")
+    with pytest.raises(StorageUnavailableError, match="readonly"):
+        save_to_dashboard(study, FIGURE, "note")
 
 
 def test_the_note_says_it_all_and_names_are_data(study: Study) -> None:
-    note = note_of(ANSWER, NAME)
-    assert f"**{escaped(SENTENCE)}**" in note
-    assert f"| **{escaped(FACTOR)}** | 70.0 % | 60.0 to 80.0 | ± 7.0 | +4.5 |" in note
+    note = study_note(ANSWER, NAME)
+    assert f"**{escaped_markdown(SENTENCE)}**" in note
+    assert f"| **{escaped_markdown(FACTOR)}** | 70.0 % | 60.0 to 80.0 | ± 7.0 | +4.5 |" in note
     assert "| placebo | 1.0 % |" in note
     assert WHY_OTHERS_DIFFER in note
     assert f"importance --study 'digits {HOSTILE}'" in note
@@ -110,11 +121,11 @@ def test_the_note_says_it_all_and_names_are_data(study: Study) -> None:
 
 def test_shares_of_nothing_are_not_shown() -> None:
     nothing = ANSWER._replace(surrogate=ANSWER.surrogate._replace(r2=-0.1))
-    assert "| factor |" not in note_of(nothing, "mine")
+    assert "| factor |" not in study_note(nothing, "mine")
 
 
 def test_the_chart_has_every_factor_with_its_interval() -> None:
-    (bars,), layout = figure_of(ANSWER)["data"], figure_of(ANSWER)["layout"]
+    (bars,), layout = dashboard_figure(ANSWER)["data"], dashboard_figure(ANSWER)["layout"]
     assert bars["x"] == pytest.approx([70, 29, 1])
     assert bars["error_x"]["array"] == pytest.approx([10, 11, 2])
     assert bars["error_x"]["arrayminus"] == pytest.approx([10, 9, 1])

@@ -6,18 +6,25 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from benchmarks.simulations import BRANCH, measure
-from storage.ledger import Progress
-from storage.tables import Trial
-from study.analysis.answer import Answer
-from study.analysis.comparison import compare
-from study.analysis.contrasts import Confirmation, Contrast
-from study.analysis.headline import analyse
-from study.analysis.lenses import look
-from study.reporting import comparison, contrasts, diagnosis, effects, lenses, live, overview
-from study.reporting.overview import Overview
-from study.reporting.screen import screen
-from study.reporting.workers import Worker
+from tests.support.simulations import BRANCH, simulate_trials
+from training_factors.storage.run_queue import PhaseProgress
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import Answer
+from training_factors.study.analysis.comparison import compare
+from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.importance import analyse
+from training_factors.study.analysis.lenses import compute_lenses
+from training_factors.study.reporting import (
+    comparison_table,
+    confirmation_table,
+    doctor_table,
+    effects_table,
+    importance_tables,
+    progress,
+    status,
+)
+from training_factors.study.reporting.formatting import open_console
+from training_factors.study.reporting.status import StudyStatus, WorkerStatus
 
 
 def printed(drawn: RenderableType, width: int = 80) -> str:
@@ -29,7 +36,7 @@ def printed(drawn: RenderableType, width: int = 80) -> str:
 
 @pytest.fixture(scope="module")
 def answer() -> Answer:
-    return analyse(measure(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
+    return analyse(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
 
 
 def a_trial(number: int) -> Trial:
@@ -39,12 +46,12 @@ def a_trial(number: int) -> Trial:
     )  # fmt: skip
 
 
-def an_overview() -> Overview:
-    return Overview(
-        "digits-mlp", "accuracy", "digits", "mlp:small", {"measure": Progress(1, 2, 3)},
+def an_overview() -> StudyStatus:
+    return StudyStatus(
+        "digits-mlp", "accuracy", "digits", "mlp:small", {"measure": PhaseProgress(1, 2, 3)},
         {"COMPLETE": 3, "INTERRUPTED": 1}, 1, a_trial(2), 1.25,
         tuple(a_trial(number) for number in range(3)), {"optimizer": "sgd", "activation": "relu"},
-        (Worker("far", 17, "cuda:1", "measure 3", 2, 41.0, "silent"),), {"out of memory": 2},
+        (WorkerStatus("far", 17, "cuda:1", "measure 3", 2, 41.0, "silent"),), {"out of memory": 2},
     )  # fmt: skip
 
 
@@ -61,7 +68,7 @@ def line_with(text: str, word: str) -> str:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_live_table_keeps_all_its_columns(width: int) -> None:
-    text = printed(live.draw_live(an_overview(), 2), width)
+    text = printed(progress.draw_live(an_overview(), 2), width)
     heading, first = text.splitlines()[:2]
     for word in ("trial", "phase", "state", "accuracy", "time", "options"):
         assert word in heading
@@ -76,50 +83,52 @@ def test_the_live_table_says_all_that_is_asked_while_a_study_runs(width: int) ->
         running=(a_running_trial(),), epochs=15, states={"COMPLETE": 3, "PRUNED": 4, "FAIL": 2},
         failures={"out of memory\nat once": 2},
     )  # fmt: skip
-    text = printed(live.draw_live(now, 2), width)
+    text = printed(progress.draw_live(now, 2), width)
     for word in ("search", "epoch 10/15", "0.6250", "optimizer=adam"):
         assert word in line_with(text, "#3")
     assert "3 of 6 runs  left 3, 0:02 with 2 workers  best 0.5000 (#2)" in text
     assert "running 2  diverged 1  pruned 4  failed 2" in text
     assert "failed 2: out of memory at once" in text
     assert max(map(len, text.splitlines())) <= width
-    line = live.progress_line(now, 2)
+    line = progress.progress_line(now, 2)
     for word in ("3 of 6 runs", "left 3, 0:02", "running 2", "diverged 1", "pruned 4", "best 0.5"):
         assert word in line
 
 
 def test_a_study_that_has_ended_has_nothing_running_or_left() -> None:
-    over = an_overview()._replace(progress={"measure": Progress(0, 0, 6)})
+    over = an_overview()._replace(progress={"measure": PhaseProgress(0, 0, 6)})
     over = over._replace(running=(a_running_trial(),))  # it has ended since
-    text = printed(live.draw_live(over, 2))
+    text = printed(progress.draw_live(over, 2))
     assert "6 of 6 runs  best" in text
     assert "#3" not in text and "left" not in text
 
 
 def test_many_that_run_are_counted_not_listed() -> None:
     crowd = tuple(a_running_trial()._replace(number=number) for number in range(10, 30))
-    text = printed(live.draw_live(an_overview()._replace(running=crowd), 20))
-    assert sum("epoch" in line for line in text.splitlines()) == live.RUNNING
+    text = printed(progress.draw_live(an_overview()._replace(running=crowd), 20))
+    assert sum("epoch" in line for line in text.splitlines()) == progress.RUNNING
 
 
 def test_the_time_left_counts_workers_of_all_machines() -> None:
     now = an_overview()
     assert now.at_work == 0, "the only one is silent"
     assert now.left_s(2) == pytest.approx(1.25 * 3 / 2)
-    crew = tuple(Worker("far", pid, "cpu", "measure 3", 1, 1.0, "working") for pid in range(6))
+    crew = tuple(
+        WorkerStatus("far", pid, "cpu", "measure 3", 1, 1.0, "working") for pid in range(6)
+    )
     joined = now._replace(workers=crew)
     assert joined.left_s(2) == pytest.approx(1.25 * 3 / 6)
-    assert "with 6 workers" in live.progress_line(joined, 2)
+    assert "with 6 workers" in progress.progress_line(joined, 2)
     assert joined.left_s(8) == pytest.approx(1.25 * 3 / 8), "ours hold nothing for a moment"
-    assert "left 0:01 with 6 at work" in printed(overview.draw(joined))
-    assert overview.as_document(joined)["seconds_left"] == pytest.approx(1.25 * 3 / 6)
+    assert "left 0:01 with 6 at work" in printed(status.draw_status(joined))
+    assert status.status_document(joined)["seconds_left"] == pytest.approx(1.25 * 3 / 6)
     assert now._replace(seconds=None).left_s(2) is None
 
 
 def test_the_head_fits_and_its_url_is_whole() -> None:
     now = an_overview()._replace(name="n" * 64, epochs=15, varied=14)
     url = f"postgresql://someone@{'h' * 90}/studies"
-    text = printed(live.draw_head(now, 2, "cpu", url))
+    text = printed(progress.draw_head(now, 2, "cpu", url))
     *lines, last = text.splitlines()
     assert max(map(len, lines)) <= 80
     assert last == f"storage  {url}"
@@ -133,45 +142,45 @@ def test_the_head_fits_and_its_url_is_whole() -> None:
 def test_names_are_data(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     named = an_overview()._replace(name=name, data=name, objective=name, failures={name: 2})
     drawn = (
-        overview.draw(named), overview.draw_list([named]), live.draw_live(named, 2),
-        live.draw_head(named, 2, name, name), diagnosis.draw([(name, "bad", name, name)]),
+        status.draw_status(named), status.draw_study_list([named]), progress.draw_live(named, 2),
+        progress.draw_head(named, 2, name, name), doctor_table.draw_checks([(name, "bad", name, name)]),
     )  # fmt: skip
     for one in drawn:
-        screen().print(one)
+        open_console().print(one)
         assert name in capsys.readouterr().out
 
 
 def test_long_names_are_listed_and_diagnosed_whole() -> None:
     name = 64 * "q"
     for text in (
-        printed(overview.draw_list([an_overview()._replace(name=name)])),
-        printed(diagnosis.draw([(name, "ok", "49 of 177 runs done", "")])),
+        printed(status.draw_study_list([an_overview()._replace(name=name)])),
+        printed(doctor_table.draw_checks([(name, "ok", "49 of 177 runs done", "")])),
     ):
         assert text.count("q") == 64
         assert max(map(len, text.splitlines())) <= 80
 
 
 def test_status_names_what_was_interrupted_who_is_silent_and_what_failed() -> None:
-    text = printed(overview.draw(an_overview()))
+    text = printed(status.draw_status(an_overview()))
     assert "interrupted 1" in text
     assert "failed 2: out of memory" in text
     (line,) = (line for line in text.splitlines() if "far:17" in line)
     for word in ("cuda:1", "measure 3", "41 s ago", "silent"):
         assert word in line
-    document = overview.as_document(an_overview())
+    document = status.status_document(an_overview())
     assert document["runs"] == {"total": 6, "done": 3}
 
 
 def test_effects_and_lenses_are_drawn_whole(answer: Answer) -> None:
-    seen = look(measure(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
+    seen = compute_lenses(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
     for text in (
-        printed(effects.draw(answer, "accuracy")),
-        printed(lenses.draw(seen, answer)),
+        printed(effects_table.draw_effects(answer, "accuracy")),
+        printed(importance_tables.draw_lenses(seen, answer)),
     ):
         assert max(map(len, text.splitlines())) <= 80
         assert "…" not in text
         assert "opt" in text and "z" in text
-    text = printed(effects.draw(answer, "accuracy"))
+    text = printed(effects_table.draw_effects(answer, "accuracy"))
     assert "baseline" in text
     assert "█" in text
 
@@ -182,14 +191,14 @@ def test_studies_that_agree_differ_in_nothing(answer: Answer) -> None:
         factor.name: factor.share for factor in answer.factors
     }
     assert all(one.p_value == 1 for one in found.differences)
-    text = printed(comparison.draw(found))
+    text = printed(comparison_table.draw_comparison(found))
     assert "no difference between these studies is more than noise" in text
 
 
 @pytest.mark.parametrize("studies", [2, 3, 6])
 def test_several_studies_fit_beside_each_other(answer: Answer, studies: int) -> None:
     names = [f"imagenette-resnet18-{number}abcde" for number in range(studies)]
-    text = printed(comparison.draw(compare(dict.fromkeys(names, answer))))
+    text = printed(comparison_table.draw_comparison(compare(dict.fromkeys(names, answer))))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
     rows = [line for line in text.splitlines() if line.startswith(answer.factors[0].name)]
@@ -199,7 +208,7 @@ def test_several_studies_fit_beside_each_other(answer: Answer, studies: int) -> 
 def test_a_factor_that_weighs_more_is_named(answer: Answer) -> None:
     first = answer.factors[0]
     lighter = answer._replace(factors=(first._replace(share=0.05, error=0.01), *answer.factors[1:]))
-    text = printed(comparison.draw(compare({"one": answer, "other": lighter})))
+    text = printed(comparison_table.draw_comparison(compare({"one": answer, "other": lighter})))
     assert f"{first.name} weighs more in one than in other" in " ".join(text.split())
 
 
@@ -211,10 +220,14 @@ def test_studies_without_a_common_factor_are_refused(answer: Answer) -> None:
 
 def test_a_confirmation_is_drawn_with_its_standing() -> None:
     contrast = Contrast("loss at its baseline", "loss", 5, 3.4, (2.1, 4.7), 0.0004, 1.0)
-    found = contrasts.Found(
+    found = confirmation_table.ConfirmationResult(
         "digits-mlp", "accuracy", {"trial 3": 0.97, "trial 9": 0.96},
         Confirmation({}, 5, 0.954, (0.94, 0.968), (contrast,)),
     )  # fmt: skip
-    words = " ".join(printed(contrasts.draw(found, Path("report.html"), "recommend")).split())
+    words = " ".join(
+        printed(
+            confirmation_table.draw_confirmation(found, Path("report.html"), "recommend")
+        ).split()
+    )
     assert "best configuration: trial 3 test accuracy 0.9540 (0.9400 to 0.9680)" in words
     assert "loss at its baseline 5 +3.40 +2.10 to +4.70 < 0.001 confirmed" in words

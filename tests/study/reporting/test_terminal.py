@@ -5,16 +5,16 @@ import io
 import pytest
 from rich.console import Console
 
-from study.analysis.answer import (
+from training_factors.study.analysis.answer import (
     Answer,
-    Counts,
-    Factor,
+    FactorImportance,
     Interaction,
-    Quality,
-    Topic,
+    RunCounts,
+    SurrogateQuality,
+    TopicImportance,
 )
-from study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
-from study.reporting import terminal
+from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
+from training_factors.study.reporting import importance_tables
 
 LEADS = Verdict(
     "leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)", None
@@ -28,12 +28,12 @@ VERDICTS = {
 }
 
 
-def factor(name: str, share: float, low: float, high: float) -> Factor:
-    return Factor(
+def factor(name: str, share: float, low: float, high: float) -> FactorImportance:
+    return FactorImportance(
         name, f"topic of {name}", share, (low, high), share, share, 100 * share,
         p_value=0.001 if low > 0 else 0.5, p_first=share, gain=4.5, gain_interval=(1.0, 8.0),
         best_option="adam", range=9.0, verdict=PROBABLE if low > 0 else NOT_DISTINGUISHABLE,
-        error=0.05, knobs=(),
+        error=0.05, hyperparameters=(),
     )  # fmt: skip
 
 
@@ -43,11 +43,13 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
         factor("loss", 0.29, 0.2, 0.38),
         factor("augment_corruption", 0.01, 0, 0.06),
     )
-    topics = (Topic("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0),)
+    topics = (
+        TopicImportance("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0),
+    )
     placebo = factor("placebo", 0.001, 0, 0.02)
     counts, quality = (
-        Counts(128, 140, 0.1, 0.2),
-        Quality(0.8, 0.95, (("gradient boosting", 0.8, 1.0),)),
+        RunCounts(128, 140, 0.1, 0.2),
+        SurrogateQuality(0.8, 0.95, (("gradient boosting", 0.8, 1.0),)),
     )
     pair = Interaction(("optimizer", "loss"), 0.04, (0.01, 0.07))
     return Answer(counts, quality, factors, topics, placebo, (pair,), (), seed_noise, 0.15, verdict)
@@ -55,7 +57,7 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
 
 def printed(drawn: Answer) -> str:
     console = Console(file=io.StringIO(), width=80)
-    console.print(terminal.draw(drawn, "accuracy"))
+    console.print(importance_tables.draw_importance(drawn, "accuracy"))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -76,7 +78,7 @@ def test_the_table_says_all_in_plain_text_80_columns_wide() -> None:
 
 
 def test_topics_of_one_factor_each_are_not_repeated() -> None:
-    single = Topic("optimizer", ("optimizer",), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0)
+    single = TopicImportance("optimizer", ("optimizer",), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0)
     assert "topic" not in printed(answer()._replace(topics=(single,), seed_noise=None))
 
 
@@ -90,9 +92,9 @@ def test_topics_of_one_factor_each_are_not_repeated() -> None:
     ],
 )
 def test_a_bar_marks_its_interval(share: float, interval: tuple[float, float], drawn: str) -> None:
-    assert terminal.bar(share, interval, 1.0) == drawn
+    assert importance_tables.interval_bar(share, interval, 1.0) == drawn
 
 
 def test_no_bar_is_longer_than_its_column() -> None:
-    assert len(terminal.bar(0.7, (0.6, 0.8), 0.8)) == terminal.BAR
-    assert terminal.bar(0.0, (0.0, 0.0), 0.0) == "●"
+    assert len(importance_tables.interval_bar(0.7, (0.6, 0.8), 0.8)) == importance_tables.BAR_WIDTH
+    assert importance_tables.interval_bar(0.0, (0.0, 0.0), 0.0) == "●"

@@ -1,7 +1,7 @@
 import pytest
 
-from storage.tables import Trial
-from study.running.budget import exhausted
+from training_factors.storage.trials import Trial
+from training_factors.study.running.worker import failure_limit_reached
 
 
 def trial(state: str, reason: str = "") -> Trial:
@@ -29,6 +29,6 @@ FULL, ODD = trial("FAIL", "out of memory"), trial("FAIL", "ValueError: odd")
     ],
 )
 def test_when_it_is_enough(trials: list[Trial], words: str | None) -> None:
-    found = exhausted(trials)
+    found = failure_limit_reached(trials)
     assert (found is None) == (words is None)
     assert words is None or words in (found or "")

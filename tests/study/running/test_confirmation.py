@@ -4,19 +4,27 @@ from collections import Counter
 
 import pytest
 
-from search_spaces.problem import Problem
-from search_spaces.space import Config, Space, named_space
-from storage.arms import CONTRAST, RANK, TUNE, Arm
-from storage.ledger import Run
-from storage.tables import Trial
-from study.running.confirmation import RATES, Stage, Wish, next_stage
-from study.running.power import FEWEST, MOST
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import Config, Space, named_space
+from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm
+from training_factors.storage.run_queue import Run
+from training_factors.storage.trials import Trial
+from training_factors.study.running.confirmation import (
+    FEWEST_SEEDS,
+    MOST_SEEDS,
+    RATES,
+    ConfirmationRequest,
+    Stage,
+    next_stage,
+)
 
 SPACE, _ = named_space("documented").fitted(Problem(shape=(1, 8, 8), classes=10))
 BEST: Config = {
     **SPACE.baseline(), "activation": "tanh", "dropout": "dropout", "dropout.dropout.rate": 0.3
 }  # fmt: skip
-WISH = Wish({"activation": "elu", "dropout": "dropout", "residual": "residual"}, 0.01)
+WISH = ConfirmationRequest(
+    {"activation": "elu", "dropout": "dropout", "residual": "residual"}, 0.01
+)
 
 
 def candidate(number: int, value: float | None, config: Config, **changes: str) -> Trial:
@@ -42,7 +50,7 @@ class Simulated:
         self.arms: list[Arm] = []
         self.trials: dict[Run, Trial] = {}
 
-    def step(self, wish: Wish = WISH) -> Stage:
+    def step(self, wish: ConfirmationRequest = WISH) -> Stage:
         stage = next_stage(CANDIDATES, self.arms, list(self.trials.values()), self.space, wish)
         self.arms += stage.arms
         for run in stage.runs:
@@ -83,8 +91,8 @@ def test_the_stages_follow_each_other_and_end() -> None:
         "residual set to residual",
         "placebo moved",
     ]
-    assert set(Counter(run.row for run in contrasts.runs).values()) == {FEWEST}
-    assert {run.repeat for run in contrasts.runs} == set(range(FEWEST))
+    assert set(Counter(run.row for run in contrasts.runs).values()) == {FEWEST_SEEDS}
+    assert {run.repeat for run in contrasts.runs} == set(range(FEWEST_SEEDS))
     assert simulated.step().arms == []
     assert set(simulated.step().runs) <= set(simulated.trials)
 
@@ -106,7 +114,7 @@ def test_an_arm_changes_one_factor_and_nothing_else() -> None:
     assert 0.01 < float(tuned.config["optimizer.sgd.lr"]) < 0.1
 
 
-@pytest.mark.parametrize(("noise", "seeds"), [(0.0, FEWEST), (0.004, 13), (0.1, MOST)])
+@pytest.mark.parametrize(("noise", "seeds"), [(0.0, FEWEST_SEEDS), (0.004, 13), (0.1, MOST_SEEDS)])
 def test_seeds_grow_with_the_spread_of_differences(noise: float, seeds: int) -> None:
     simulated = Simulated(noise)
     for _ in range(6):
@@ -121,7 +129,7 @@ def test_a_factor_that_is_wished_for_later_joins_with_the_same_seeds() -> None:
     for _ in range(4):
         simulated.step()
     before = len(simulated.arms)
-    wider = Wish({**WISH.alternatives, "penalty": "l2"}, 0.01)
+    wider = ConfirmationRequest({**WISH.alternatives, "penalty": "l2"}, 0.01)
     added = simulated.step(wider)
     assert [arm.name for arm in added.arms] == ["penalty set to l2"]
-    assert added.runs == [Run("confirm", before, seed) for seed in range(FEWEST)]
+    assert added.runs == [Run("confirm", before, seed) for seed in range(FEWEST_SEEDS)]

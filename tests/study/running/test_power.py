@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.running.power import FEWEST, MOST, seeds_needed
+from training_factors.study.running.confirmation import FEWEST_SEEDS, MOST_SEEDS, seeds_needed
 
 
 @pytest.mark.parametrize(
     ("deviation", "comparisons", "seeds"),
-    [(1.0, 1, 10), (0.5, 1, 5), (1.0, 12, 18), (0.0, 1, FEWEST), (9.0, 1, MOST)],
+    [(1.0, 1, 10), (0.5, 1, 5), (1.0, 12, 18), (0.0, 1, FEWEST_SEEDS), (9.0, 1, MOST_SEEDS)],
 )
 def test_seeds_are_those_of_the_tables(deviation: float, comparisons: int, seeds: int) -> None:
     """A paired t test with power 0.8 needs 10 for a difference of one deviation, 18 of twelve."""

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from study.running.presets import PRESETS, open_preset
+from training_factors.study.running.settings import PRESETS, open_preset
 
 
 def test_a_larger_preset_has_all_runs_of_a_smaller_one() -> None:

@@ -1,6 +1,6 @@
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.running.pruning import is_hopeless, thresholds
+from training_factors.study.running.search import is_hopeless, thresholds
 
 
 def trial(phase: str, curve: list[float], state: str = "COMPLETE") -> FrozenTrial:

@@ -5,14 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.database import Database
-from storage.ledger import Claim, Held, Progress, Run
-from storage.owner import this_process
-from storage.stops import ask_to_stop, times_asked
-from storage.studies import Study, create_study
-from storage.tables import read_trials
-from storage.trials import begin_trial
-from study.running.pulse import Watch, listen, requeue_ended, tend
+from training_factors.storage.database import Database
+from training_factors.storage.live_trial import start_trial
+from training_factors.storage.owner import this_process
+from training_factors.storage.run_queue import ActiveClaim, Claim, PhaseProgress, Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.stop_requests import count_stop_requests, request_stop
+from training_factors.storage.studies import Study, create_study
+from training_factors.storage.trials import read_trials
+from training_factors.study.running.heartbeat import (
+    Watch,
+    requeue_ended,
+    update_claims,
+    update_silence,
+)
 
 CLAIM = Claim(Run("measure", 0), 1, "elsewhere:1:00000000:1", None)
 GRACE_S, BEAT_S = 6.0, 2.0
@@ -24,7 +30,7 @@ def heard(looks: Iterator[tuple[float, float]]) -> Iterator[Watch]:
     """What is known after each look: (seconds since the last one, the heartbeat it saw)."""
     watch: Watch = {}
     for elapsed, heartbeat in looks:
-        watch = listen(watch, [Held(CLAIM, heartbeat)], elapsed)
+        watch = update_silence(watch, [ActiveClaim(CLAIM, heartbeat)], elapsed)
         yield watch
 
 
@@ -45,49 +51,49 @@ def test_clocks_of_other_machines_do_not_matter(elapsed: list[float], offset: fl
 
 
 def test_claims_that_are_gone_are_forgotten() -> None:
-    watch = listen({}, [Held(CLAIM, 1.0)], 1.0)
-    assert listen(watch, [], 1.0) == {}
+    watch = update_silence({}, [ActiveClaim(CLAIM, 1.0)], 1.0)
+    assert update_silence(watch, [], 1.0) == {}
     later = CLAIM._replace(attempt=2)
-    assert listen(watch, [Held(later, 1.0)], 1.0)[later].seconds == 0
+    assert update_silence(watch, [ActiveClaim(later, 1.0)], 1.0)[later].seconds == 0
 
 
 @pytest.fixture
 def study(database: Database) -> Study:
-    found = create_study(database, "mine", {"objective": "accuracy"})
-    found.ledger.plan([Run("measure", row) for row in range(2)])
+    found = create_study(database, "mine", Stamp("accuracy"))
+    found.queue.add([Run("measure", row) for row in range(2)])
     return found
 
 
 def test_the_silent_lose_their_run_and_the_living_keep_theirs(study: Study) -> None:
-    mine = study.ledger.claim(str(this_process()))
-    gone = study.ledger.claim(ELSEWHERE)
+    mine = study.queue.claim(str(this_process()))
+    gone = study.queue.claim(ELSEWHERE)
     assert mine and gone
-    trial = begin_trial(study, gone, {}, {}, {"phase": "measure"})
+    trial = start_trial(study, gone, {}, {}, {"phase": "measure"})
     watch: Watch = {}
-    held = study.ledger.running()
+    held = study.queue.active_claims()
     first = next(h.heartbeat for h in held if h.claim.run == mine.run)
     for _ in range(5):
-        held = study.ledger.running()
-        watch = listen(watch, held, BEAT_S)
-        tend(study, held, watch, GRACE_S)
-    assert [h.claim.run for h in study.ledger.running()] == [mine.run]
-    assert study.ledger.running()[0].heartbeat > first
-    assert study.ledger.progress() == {"measure": Progress(waiting=1, running=1)}
+        held = study.queue.active_claims()
+        watch = update_silence(watch, held, BEAT_S)
+        update_claims(study, held, watch, GRACE_S)
+    assert [h.claim.run for h in study.queue.active_claims()] == [mine.run]
+    assert study.queue.active_claims()[0].heartbeat > first
+    assert study.queue.progress() == {"measure": PhaseProgress(waiting=1, running=1)}
     assert read_trials(study)[trial.number].state == "WAITING"
 
 
 def test_what_an_ended_process_held_goes_back_at_once(study: Study) -> None:
     ended = this_process()._replace(started="0")
-    study.ledger.claim(str(ended))
-    study.ledger.claim(ELSEWHERE)
+    study.queue.claim(str(ended))
+    study.queue.claim(ELSEWHERE)
     assert requeue_ended(study) == 1
     assert requeue_ended(study) == 0
-    assert study.ledger.progress() == {"measure": Progress(waiting=1, running=1)}
+    assert study.queue.progress() == {"measure": PhaseProgress(waiting=1, running=1)}
 
 
 def test_workers_are_asked_to_stop(study: Study) -> None:
-    assert times_asked(study) == 0
-    ask_to_stop(study)
-    ask_to_stop(study)
-    assert times_asked(study) == 2
-    assert times_asked(create_study(study.database, "other", {"objective": "accuracy"})) == 0
+    assert count_stop_requests(study) == 0
+    request_stop(study)
+    request_stop(study)
+    assert count_stop_requests(study) == 2
+    assert count_stop_requests(create_study(study.database, "other", Stamp("accuracy"))) == 0

@@ -5,11 +5,11 @@ import pytest
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search_spaces.problem import Problem
-from search_spaces.space import Config, Space, named_space
-from study.running import sampler
-from study.running.design import designed
-from study.running.sampler import propose
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import Config, Space, named_space
+from training_factors.study.running import search
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.search import propose_configuration
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def history(space: Space, count: int) -> list[FrozenTrial]:
     """Finished, pruned and running trials."""
     trials = []
     for row in range(count):
-        config = designed(space, 0, row)
+        config = designed_configuration(space, 0, row)
         state = {3: TrialState.PRUNED, 5: TrialState.RUNNING}.get(row % 7, TrialState.COMPLETE)
         value = 0.5 + 0.3 * (config["dropout"] == "none") + 0.001 * row
         trial = create_trial(
@@ -50,18 +50,18 @@ def by_optuna(space: Space, trials: list[FrozenTrial], seed: int) -> Config:
 def test_a_proposal_is_that_of_optuna_s_sampler(space: Space, count: int) -> None:
     trials = history(space, count)
     for seed in range(3):
-        assert propose(space, trials, seed) == by_optuna(space, trials, seed)
+        assert propose_configuration(space, trials, seed) == by_optuna(space, trials, seed)
 
 
 def test_trials_are_left_as_they_were(space: Space) -> None:
     trials = history(space, 20)
     before = [(trial.number, trial.state, trial.params) for trial in trials]
-    propose(space, trials, 0)
+    propose_configuration(space, trials, 0)
     assert [(trial.number, trial.state, trial.params) for trial in trials] == before
 
 
 def test_the_latest_trials_count(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler, "WINDOW", 30)
+    monkeypatch.setattr(search, "HISTORY_TRIALS", 30)
     trials = history(space, 50)
-    assert propose(space, trials, 1) == propose(space, trials[20:], 1)
-    assert propose(space, trials, 1) != propose(space, trials[:30], 1)
+    assert propose_configuration(space, trials, 1) == propose_configuration(space, trials[20:], 1)
+    assert propose_configuration(space, trials, 1) != propose_configuration(space, trials[:30], 1)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from study.running.settings import Definition, default_name
+from training_factors.storage.definition import Definition, default_name
 
 
 def test_the_default_study_has_a_plain_name() -> None:

@@ -1,6 +1,6 @@
 from torch import nn
 
-from search_spaces.recipe import Recipe
+from training_factors.search_spaces.recipe import Recipe
 
 
 def build(recipe: Recipe, shape: tuple[int, ...], classes: int) -> nn.Module:

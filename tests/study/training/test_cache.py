@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.training import cache, memory
-from study.training.cache import cache_folder, cached
-from study.training.dataset import Dataset, Decoded, undecided
+from training_factors.study.training import cache, large_arrays
+from training_factors.study.training.cache import cache_folder, cached
+from training_factors.study.training.dataset import Dataset, Decoded, unassigned
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +25,7 @@ class Source:
     def decode(self) -> Decoded:
         self.times += 1
         inputs = np.arange(40, dtype=np.uint8).reshape(20, 1, 1, 2)
-        return Decoded(inputs, np.arange(20) % 2, ("a", "b"), undecided(20), ("lost.png",))
+        return Decoded(inputs, np.arange(20) % 2, ("a", "b"), unassigned(20), ("lost.png",))
 
     def load(self) -> Dataset:
         return cached(("made",), "made", self.decode)
@@ -56,7 +56,7 @@ def test_it_is_decoded_once(source: Source) -> None:
 
 def test_large_data_is_mapped(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = source.load()
-    monkeypatch.setattr(memory, "is_large", lambda size_bytes: True)
+    monkeypatch.setattr(large_arrays, "is_large", lambda size_bytes: True)
     mapped = source.load()
     before = (entry() / "inputs.npy").read_bytes()
     assert same(mapped, plain)
@@ -67,8 +67,8 @@ def test_large_data_is_mapped(source: Source, monkeypatch: pytest.MonkeyPatch) -
 def test_room_for_large_data_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "is_large", lambda size_bytes: True)
-    room = memory.room((3, 2), tmp_path)
+    monkeypatch.setattr(large_arrays, "is_large", lambda size_bytes: True)
+    room = large_arrays.allocate((3, 2), tmp_path)
     room[:] = 5
     assert isinstance(room, np.memmap) and room.sum() == 30
     assert list(tmp_path.iterdir()) == []
@@ -118,7 +118,7 @@ def test_without_a_cache_it_goes_on(
 
 def test_a_hit_needs_neither_scikit_learn_nor_torchvision(source: Source) -> None:
     code = (
-        "import sys; from study.training.sources import load_dataset; load_dataset('digits'); "
+        "import sys; from training_factors.study.training.sources import load_dataset; load_dataset('digits'); "
         "print([m for m in ('sklearn', 'torchvision') if m in sys.modules])"
     )
     answers = [

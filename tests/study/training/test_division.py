@@ -10,31 +10,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from search_spaces.strata import strata
-from study.training.dataset import Dataset, Decoded, Place, to_dataset, undecided
-from study.training.division import divide, held_out, training_division
-from study.training.sources import load_dataset
+from training_factors.search_spaces.problem import strata
+from training_factors.study.training.dataset import (
+    Dataset,
+    Decoded,
+    PartLabel,
+    to_dataset,
+    unassigned,
+)
+from training_factors.study.training.division import divide, load_test_part, training_division
+from training_factors.study.training.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
 MAY_HOLD_OUT = ROOT / "study" / "running" / "confirmation.py"
 CPU = torch.device("cpu")
 
 
-def classified(counts: list[int], parts: list[Place] | None = None) -> Dataset:
+def classified(counts: list[int], parts: list[PartLabel] | None = None) -> Dataset:
     targets = np.repeat(np.arange(len(counts)), counts)
     inputs = np.arange(2 * len(targets), dtype=np.float32).reshape(-1, 2)
-    places = undecided(len(targets)) if parts is None else np.array(parts, dtype=np.uint8)
+    places = unassigned(len(targets)) if parts is None else np.array(parts, dtype=np.uint8)
     return to_dataset(Decoded(inputs, targets, tuple("abcdefgh"[: len(counts)]), places), "made")
 
 
 def numbered(samples: int) -> Dataset:
     targets = np.random.default_rng(0).normal(150, 80, samples)
     inputs = np.arange(samples, dtype=np.float32)[:, None]
-    return to_dataset(Decoded(inputs, targets, None, undecided(samples)), "made")
+    return to_dataset(Decoded(inputs, targets, None, unassigned(samples)), "made")
 
 
 def with_own_test() -> Dataset:
-    parts = [Place.TEST if i % 4 == 0 else Place.POOL for i in range(90)]
+    parts = [PartLabel.TEST if i % 4 == 0 else PartLabel.POOL for i in range(90)]
     return classified([30, 30, 30], parts)
 
 
@@ -80,12 +86,14 @@ def test_the_seed_decides(dataset: Dataset, seed: int) -> None:
     assert any(not other.pool.equal(parts.pool) for other in others)
 
 
-@given(st.lists(st.sampled_from(list(Place)), min_size=60, max_size=60), st.integers(0, 2**32 - 1))
+@given(
+    st.lists(st.sampled_from(list(PartLabel)), min_size=60, max_size=60), st.integers(0, 2**32 - 1)
+)
 @settings(deadline=None)
-def test_a_source_keeps_the_parts_it_has(places: list[Place], seed: int) -> None:
+def test_a_source_keeps_the_parts_it_has(places: list[PartLabel], seed: int) -> None:
     dataset = classified([30, 30], places)
     parts = divide(dataset, seed)
-    for place, part in ((Place.VALIDATION, parts.validation), (Place.TEST, parts.test)):
+    for place, part in ((PartLabel.VALIDATION, parts.validation), (PartLabel.TEST, parts.test)):
         own = (dataset.parts == place).nonzero().squeeze(1)
         assert part.equal(own) if len(own) else len(part) > 0
 
@@ -99,15 +107,17 @@ def test_a_missing_part_is_a_fifth_of_the_rest() -> None:
 
 def test_nothing_but_the_confirmation_touches_the_test_part() -> None:
     files = [*ROOT.glob("*.py")]
-    for folder in ("search_spaces", "storage", "study", "benchmarks"):
+    for folder in ("search_spaces", "storage", "study", "benchmarks", "tests/support"):
         files += (ROOT / folder).rglob("*.py")
     assert len(files) > 20
     assert [f for f in files if f != MAY_HOLD_OUT and mentions(f.read_text())] == []
 
 
 def test_a_touch_of_the_test_part_would_be_seen() -> None:
-    assert mentions("from study.training.division import held_out as other")
-    assert mentions("from study.training import division\ndivision.held_out(data, 0, device)")
+    assert mentions("from training_factors.study.training.division import held_out as other")
+    assert mentions(
+        "from training_factors.study.training import division\ndivision.held_out(data, 0, device)"
+    )
     assert mentions("getattr(division, 'held_out')")
 
 
@@ -125,7 +135,7 @@ def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
     indices = divide(dataset, 7)
     # The draw itself looks at classes; from here on it is the source's own.
     parts = dataset.parts.clone()
-    for part, place in zip(indices, Place, strict=False):
+    for part, place in zip(indices, PartLabel, strict=False):
         parts[part] = place
     inputs, targets = dataset.inputs.clone(), dataset.targets.clone()
     inputs[indices.test] = float("nan")
@@ -133,13 +143,15 @@ def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
     garbage = dataset._replace(inputs=inputs, targets=targets, parts=parts)
     clean = everything(training_division(dataset, 7, CPU))
     assert everything(training_division(garbage, 7, CPU)) == clean
-    assert everything(held_out(garbage, 7, CPU)) != everything(held_out(dataset, 7, CPU))
+    assert everything(load_test_part(garbage, 7, CPU)) != everything(
+        load_test_part(dataset, 7, CPU)
+    )
 
 
 def test_a_test_part_of_its_own_has_no_say_at_all() -> None:
     dataset = with_own_test()
     targets = dataset.targets.clone()
-    targets[dataset.parts == Place.TEST] = -1
+    targets[dataset.parts == PartLabel.TEST] = -1
     division = training_division(dataset._replace(targets=targets), 3, CPU)
     assert everything(division) == everything(training_division(dataset, 3, CPU))
 
@@ -147,7 +159,7 @@ def test_a_test_part_of_its_own_has_no_say_at_all() -> None:
 def test_the_division_of_digits() -> None:
     dataset = load_dataset("digits")
     division = training_division(dataset, 0, CPU)
-    test = held_out(dataset, 0, CPU)
+    test = load_test_part(dataset, 0, CPU)
     assert len(test.targets) == division.test_size == 359
     assert (len(division.pool.targets), len(division.validation.targets)) == (1079, 359)
     assert division.pool.inputs.dtype == torch.uint8
@@ -156,7 +168,7 @@ def test_the_division_of_digits() -> None:
 
 def test_numbers_are_put_on_the_pools_scale() -> None:
     dataset = load_dataset("diabetes")
-    division, test = training_division(dataset, 0, CPU), held_out(dataset, 0, CPU)
+    division, test = training_division(dataset, 0, CPU), load_test_part(dataset, 0, CPU)
     assert division.target_scale is not None
     assert division.pool.targets.mean().abs() < 1e-6
     assert abs(division.pool.targets.std(correction=0) - 1) < 1e-6

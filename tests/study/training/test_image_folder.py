@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study.training.dataset import Dataset, Place
-from study.training.sources import load_dataset
+from training_factors.study.training.dataset import Dataset, PartLabel
+from training_factors.study.training.sources import load_dataset
 
 
 def picture(path: Path, size: tuple[int, int] = (8, 8), mode: str = "RGB", value: int = 0) -> None:
@@ -42,7 +42,7 @@ def test_class_folders(tmp_path: Path) -> None:
     assert dataset.problem.shape == (3, 8, 8)
     assert dataset.inputs[:, 0, 0, 0].tolist() == [*range(12)] * 2
     assert dataset.targets.tolist() == [0] * 12 + [1] * 12
-    assert set(dataset.parts.tolist()) == {Place.UNDECIDED}
+    assert set(dataset.parts.tolist()) == {PartLabel.UNDECIDED}
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "validation", "Valid"])

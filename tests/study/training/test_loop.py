@@ -5,16 +5,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_spaces.problem import Problem
-from search_spaces.recipe import Recipe
-from search_spaces.space import named_space
-from study.training.division import Division, Part, training_division
-from study.training.loop import Outcome, Report, train
-from study.training.metrics import chance, measure, objective
-from study.training.network import ARCHITECTURES, open_model
-from study.training.randomness import derive_seed
-from study.training.sources import load_dataset
-from study.training.training import State
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import Recipe
+from training_factors.search_spaces.space import named_space
+from training_factors.study.training.division import DataPart, Division, training_division
+from training_factors.study.training.loop import EpochCallback, Outcome, train
+from training_factors.study.training.metrics import chance, measure, objective
+from training_factors.study.training.network import ARCHITECTURES, open_model
+from training_factors.study.training.seeds import derive_seed
+from training_factors.study.training.sources import load_dataset
+from training_factors.study.training.training_state import SavedState
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def recipe(problem: Problem, **config: str | float) -> Recipe:
     return space.build({**space.baseline(), **good, **config}, problem)
 
 
-def never(epoch: int, value: float | None, take: Callable[[], State]) -> bool:
+def never(epoch: int, value: float | None, take: Callable[[], SavedState]) -> bool:
     return False
 
 
@@ -44,7 +44,7 @@ def trained(
     model: str = "mlp",
     epochs: int = 4,
     seed: int = 0,
-    report: Report = never,
+    report: EpochCallback = never,
     config: dict[str, str | float] | None = None,
 ) -> Outcome:
     builder = open_model(model, data.problem)
@@ -120,7 +120,7 @@ def test_a_report_cannot_stop_what_has_ended(digits: Division) -> None:
 
 
 def test_a_training_part_smaller_than_a_batch_is_one_batch(digits: Division) -> None:
-    few = digits._replace(pool=Part(digits.pool.inputs[:20], digits.pool.targets[:20]))
+    few = digits._replace(pool=DataPart(digits.pool.inputs[:20], digits.pool.targets[:20]))
     assert not trained(few, epochs=2, config={"batch_norm": "batch"}).diverged
 
 
@@ -155,7 +155,7 @@ def test_a_run_says_what_was_taken_for_what(digits: Division, model: str) -> Non
 
 
 def test_the_test_part_has_a_confusion_of_its_own(digits: Division) -> None:
-    few = Part(digits.validation.inputs[:20], digits.validation.targets[:20])
+    few = DataPart(digits.validation.inputs[:20], digits.validation.targets[:20])
     builder = open_model("mlp", digits.problem)
     outcome = train(recipe(digits.problem), digits, builder, 1, 0, never, few)
     assert sum(count for *_, count in outcome.test_confusion) == 20

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from search_spaces.problem import Problem
-from study.training.metrics import MOST_CELLS, confusion
+from training_factors.search_spaces.problem import Problem
+from training_factors.study.training.metrics import MOST_CELLS, confusion
 
 
 def outputs_for(predicted: list[int], classes: int) -> torch.Tensor:

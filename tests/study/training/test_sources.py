@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.problem import Problem
-from study.training.names import SCIKIT_LEARN, dataset_names
-from study.training.sources import load_dataset
+from training_factors.search_spaces.problem import Problem
+from training_factors.study.training.named_datasets import SCIKIT_LEARN, dataset_names
+from training_factors.study.training.sources import load_dataset
 
 PROBLEMS = {
     "digits": Problem((1, 8, 8), 10),
@@ -68,7 +68,7 @@ def test_images_in_another_size() -> None:
 
 def test_names_are_listed_without_torch() -> None:
     code = (
-        "import sys; from study.training.names import dataset_names; "
+        "import sys; from training_factors.study.training.named_datasets import dataset_names; "
         "assert 'digits' in dataset_names(); assert 'torch' not in sys.modules"
     )
     root = Path(__file__).parents[3]

@@ -8,15 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from search_spaces.recipe import Recipe
-from search_spaces.space import named_space
-from study.training import loop, training
-from study.training.capture import StaticStep
-from study.training.division import Division, Part, training_division
-from study.training.loop import batches, train, train_epoch, train_step
-from study.training.network import open_model
-from study.training.sources import load_dataset
-from study.training.training import Training, joined, prepare
+from training_factors.search_spaces.recipe import Recipe
+from training_factors.search_spaces.space import named_space
+from training_factors.study.training import loop, training_state
+from training_factors.study.training.cuda_graph import GraphedStep
+from training_factors.study.training.division import DataPart, Division, training_division
+from training_factors.study.training.loop import batches, train, train_epoch, train_step
+from training_factors.study.training.network import open_model
+from training_factors.study.training.sources import load_dataset
+from training_factors.study.training.training_state import (
+    Training,
+    flatten_parameters,
+    start_training,
+)
 
 CPU = torch.device("cpu")
 GOOD: dict[str, Any] = {"initialization": "he_normal", "optimizer": "adam", "residual": "residual"}
@@ -41,7 +45,7 @@ def recipe(data: Division, **config: Any) -> Recipe:
 
 def begun(data: Division, model: str = "cnn", **config: Any) -> Training:
     builder = open_model(model, data.problem)
-    return prepare(recipe(data, **config), data.pool, data.problem, builder, 3, seed=0)
+    return start_training(recipe(data, **config), data.pool, data.problem, builder, 3, seed=0)
 
 
 FACTORS = named_space("full").factors
@@ -125,7 +129,7 @@ def test_a_step_always_works_on_the_same_tensors(digits: Division) -> None:
         places.add((inputs.data_ptr(), targets.data_ptr()))
         return train_step(made, inputs, targets)
 
-    train_epoch(made, StaticStep(made, step))
+    train_epoch(made, GraphedStep(made, step))
     assert len(places) == 1
 
 
@@ -157,7 +161,9 @@ def test_joined_parameters_take_the_same_steps(
         return torch.cat([parameter.detach().flatten() for parameter in made.network.parameters()])
 
     together = weights()
-    monkeypatch.setattr(training, "joined", lambda network: list(network.parameters()))
+    monkeypatch.setattr(
+        training_state, "flatten_parameters", lambda network: list(network.parameters())
+    )
     assert together.equal(weights())
 
 
@@ -167,7 +173,7 @@ def test_parameters_are_views_of_what_the_optimizer_steps_on() -> None:
     network.to(memory_format=torch.channels_last)
     before = [parameter.detach().clone() for parameter in network.parameters()]
     last.bias.requires_grad_(False)
-    (flat,) = joined(network)
+    (flat,) = flatten_parameters(network)
     assert flat.numel() == sum(p.numel() for p in network.parameters() if p.requires_grad)
     assert all(p.equal(old) for p, old in zip(network.parameters(), before, strict=True))
     assert first.weight.is_contiguous(memory_format=torch.channels_last)
@@ -179,7 +185,7 @@ def test_parameters_are_views_of_what_the_optimizer_steps_on() -> None:
 
 def test_parameters_of_other_types_stay_as_they_are() -> None:
     network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2).double())
-    assert len(joined(network)) == 4
+    assert len(flatten_parameters(network)) == 4
 
 
 @pytest.mark.parametrize(("every", "measured"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4])])
@@ -200,7 +206,7 @@ def test_the_objective_is_measured_now_and_then_and_at_the_end(
 
 
 def test_the_rest_of_a_part_that_no_batch_takes_differs_by_epoch(digits: Division) -> None:
-    few = digits._replace(pool=Part(digits.pool.inputs[:100], digits.pool.targets[:100]))
+    few = digits._replace(pool=DataPart(digits.pool.inputs[:100], digits.pool.targets[:100]))
     made = begun(few, "mlp")
     first, second = ([inputs for inputs, _ in batches(made)] for _ in range(2))
     assert len(first) == len(second) == 1

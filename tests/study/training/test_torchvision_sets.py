@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from study.training.cache import cache_folder
-from study.training.dataset import Place
-from study.training.names import TORCHVISION
-from study.training.sources import load_dataset
+from training_factors.study.training.cache import cache_folder
+from training_factors.study.training.dataset import PartLabel
+from training_factors.study.training.named_datasets import TORCHVISION
+from training_factors.study.training.sources import load_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -56,4 +56,4 @@ def test_its_own_test_part_is_marked() -> None:
     assert dataset.problem.shape == (1, 28, 28)
     assert dataset.classes is not None and dataset.classes[3] == "3 - three"
     assert dataset.inputs[:, 0, 0, 0].tolist() == [*range(120), *range(40)]
-    assert dataset.parts.tolist() == [Place.POOL] * 120 + [Place.TEST] * 40
+    assert dataset.parts.tolist() == [PartLabel.POOL] * 120 + [PartLabel.TEST] * 40

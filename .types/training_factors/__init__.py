@@ -1,0 +1,1 @@
+../../training_factors/__init__.py

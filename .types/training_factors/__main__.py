@@ -1,0 +1,1 @@
+../../training_factors/__main__.py

@@ -1,0 +1,45 @@
+"""The settings that define a study: checked before anything is loaded, stored with the study."""
+
+import hashlib
+import re
+from pathlib import PurePath
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Definition(BaseModel):
+    """What a study is. The same definition, on the same data, gives the same study.
+
+    source, limit, image_size, target: the data; see `training_factors.study.training.sources`.
+    fix, drop, range, choices: edits of the space; see `training_factors.search_spaces.overrides`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = "digits"
+    limit: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=4, le=1024)
+    target: str | None = None
+    model: str = "mlp"
+    space: str = "documented"
+    fix: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    range: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    epochs: int = Field(default=15, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+
+def default_name(definition: Definition) -> str:
+    """The name of a study that nobody named: the same definition has the same name.
+
+    Data and model; where anything else is not the default, a digest of it all behind them.
+    """
+    data = PurePath(definition.source).stem.partition(":")[0] or "data"
+    plain = f"{data}-{definition.model.partition(':')[0]}"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain)[:40].strip("-.") or "study"
+    default = Definition(source=definition.source, model=definition.model)
+    if definition == default and definition.source.isidentifier():
+        return name
+    digest = hashlib.sha256(definition.model_dump_json().encode()).hexdigest()
+    return f"{name}-{digest[:6]}"

@@ -1,0 +1,192 @@
+"""What every storage must keep to: one implementation, three kinds of database."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import inspect
+
+from training_factors.storage.database import Database, open_database
+from training_factors.storage.run_queue import (
+    _NEXT,
+    DONE,
+    WAITING,
+    Claim,
+    LostClaimError,
+    PhaseProgress,
+    Run,
+    RunQueue,
+    open_queue,
+)
+from training_factors.storage.studies import Study
+
+RUNS = [Run("search", 0), Run("measure", 1), Run("measure", 0), Run("measure", 0, 1)]
+
+
+@pytest.fixture
+def queue(any_study: Study) -> RunQueue:
+    return any_study.queue
+
+
+def claim(queue: RunQueue, owner: str = "me") -> Claim:
+    claimed = queue.claim(owner)
+    assert claimed is not None
+    return claimed
+
+
+def change(queue: RunQueue, held: Claim, **values: object) -> bool:
+    with queue.database.engine.begin() as connection:
+        return queue.update_claimed(connection, held, **values)
+
+
+def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(queue: RunQueue) -> None:
+    queue.add([*RUNS, Run("baseline", 0)])
+    claimed = [claim(queue).run for _ in range(5)]
+    assert claimed == [
+        Run("baseline", 0),
+        Run("measure", 0),
+        Run("measure", 1),
+        Run("measure", 0, 1),
+        Run("search", 0),
+    ]
+    assert queue.claim("me") is None
+
+
+def test_planning_again_adds_only_what_is_new(queue: RunQueue) -> None:
+    assert queue.add(RUNS) == 4
+    change(queue, claim(queue), state=DONE)
+    assert queue.add([*RUNS, Run("measure", 2)]) == 1
+    assert queue.progress() == {"measure": PhaseProgress(3, 0, 1), "search": PhaseProgress(1, 0, 0)}
+
+
+def test_studies_do_not_see_each_other(queue: RunQueue) -> None:
+    queue.add(RUNS)
+    other = open_queue(queue.database, queue.study_id + 1)
+    assert other.progress() == {}
+    assert other.claim("me") is None
+    assert other.active_claims() == []
+
+
+def test_a_void_claim_changes_nothing(queue: RunQueue) -> None:
+    queue.add(RUNS[:1])
+    first = claim(queue, "slow")
+    change(queue, first, state=WAITING, owner=None)
+    second = claim(queue, "quick")
+    assert second.attempt == first.attempt + 1
+    for values in ({"state": DONE}, {"state": WAITING}, {"trial": 7}, {}):
+        with pytest.raises(LostClaimError, match="search 0"):
+            change(queue, first, **values)
+    assert not change(queue, second, state=DONE)
+    assert queue.progress() == {"search": PhaseProgress(0, 0, 1)}
+
+
+def test_ending_twice_is_ending_once(queue: RunQueue) -> None:
+    """The word of a commit may be lost with the connection; the transaction is tried again."""
+    queue.add(RUNS[:1])
+    held = claim(queue)
+    assert not change(queue, held, state=DONE)
+    assert change(queue, held, state=DONE)
+
+
+def test_a_claim_whose_answer_was_lost_is_found_again(queue: RunQueue) -> None:
+    queue.add(RUNS)
+    held = claim(queue, "me")
+    assert queue._claim("me", again=True) == held
+    assert queue._claim("you", again=True) != held
+
+
+def test_the_trial_of_an_earlier_attempt_is_known_to_the_next(queue: RunQueue) -> None:
+    queue.add(RUNS[:1])
+    first = claim(queue)
+    assert first.trial is None
+    change(queue, first, trial=41)
+    change(queue, first, state=WAITING)
+    assert claim(queue).trial == 41
+
+
+def test_what_was_begun_before_is_claimed_last_in_its_phase(queue: RunQueue) -> None:
+    queue.add(RUNS)
+    change(queue, claim(queue), state=WAITING)
+    assert [claim(queue).run for _ in range(4)] == [RUNS[1], RUNS[3], RUNS[2], RUNS[0]]
+
+
+def test_a_heartbeat_is_that_of_its_owner(queue: RunQueue) -> None:
+    queue.add(RUNS)
+    claim(queue, "one")
+    claim(queue, "two")
+    before = {held.claim.owner: held.heartbeat for held in queue.active_claims()}
+    queue.record_heartbeat(["two"])
+    after = {held.claim.owner: held.heartbeat for held in queue.active_claims()}
+    assert after["one"] == before["one"]
+    assert after["two"] > before["two"]
+    queue.record_heartbeat([])
+
+
+def test_what_ended_can_be_done_again(queue: RunQueue) -> None:
+    queue.add(RUNS[:1])
+    held = claim(queue)
+    change(queue, held, trial=3)
+    assert queue.requeue([held.run]) == 0, "it has not ended"
+    change(queue, held, state=DONE)
+    assert queue.requeue([held.run]) == 1
+    again = claim(queue)
+    assert again.run == held.run
+    assert (again.attempt, again.trial) == (2, None)
+
+
+def others(queue: RunQueue, count: int) -> Iterator[RunQueue]:
+    url = queue.database.engine.url.render_as_string(hide_password=False)
+    for _ in range(count):
+        yield open_queue(open_database(url), queue.study_id)
+
+
+def test_no_run_is_claimed_twice_by_workers_at_once(queue: RunQueue) -> None:
+    queue.add([Run("measure", row) for row in range(60)])
+
+    def work(own: RunQueue) -> list[Run]:
+        claimed = []
+        while (found := own.claim(str(id(own)))) is not None:
+            claimed.append(found.run)
+            change(own, found, state=DONE)
+        own.database.close()
+        return claimed
+
+    workers = list(others(queue, 8))
+    with ThreadPoolExecutor(8) as pool:
+        counts = Counter(run for runs in pool.map(work, workers) for run in runs)
+    assert len(counts) == 60
+    assert set(counts.values()) == {1}
+
+
+def test_planning_by_several_at_once_plans_once(queue: RunQueue) -> None:
+    runs = [Run("measure", row) for row in range(40)]
+    workers = list(others(queue, 4))
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(lambda own: own.add(runs), workers))
+    assert queue.progress() == {"measure": PhaseProgress(waiting=40)}
+    assert sum(added) == 40
+    for own in workers:
+        own.database.close()
+
+
+def test_the_next_run_is_found_without_looking_at_all(database: Database) -> None:
+    open_queue(database, 1)
+    with database.engine.connect() as connection:
+        given = _NEXT.params(study=1, rows=1)
+        words = str(given.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}").all()
+    touched = [row.detail for row in plan if "training_factor_runs" in row.detail]
+    assert len(touched) == 4, "a phase each"
+    assert all("training_factor_runs_next (study_id=? AND state=? AND" in one for one in touched)
+
+
+def test_a_ledger_of_before_gets_its_index(any_study: Study) -> None:
+    database, table = any_study.database, "training_factor_runs"
+    any_study.queue.add(RUNS)
+    (index,) = inspect(database.engine).get_indexes(table)
+    on = f" ON {table}" if database.engine.dialect.name == "mysql" else ""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP INDEX {index['name']}{on}")
+    assert open_queue(database, any_study.study_id).progress() == any_study.queue.progress()
+    assert inspect(database.engine).get_indexes(table) == [index]

@@ -1,0 +1,31 @@
+"""The program as people run it: a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+"""Folder of the repository."""
+
+ENTRY = ROOT / "run_study.py"
+
+SMOKE_STUDY = ("--preset", "smoke", "--epochs", "1", "--space", "small", "--data", "wine")
+"""Arguments of a study of 49 very short runs."""
+
+
+def start_program(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the program in a folder, with its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, str(ENTRY), *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder to its end."""
+    process = start_program(folder, *arguments)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)

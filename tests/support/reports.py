@@ -1,0 +1,178 @@
+"""Reports of simulated studies, with every part that a report can have."""
+
+import base64
+import io
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.support.simulations import Simulation, simulate_trials
+from training_factors.search_spaces.description import SpaceDescription
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import Space, named_space
+from training_factors.storage.datasheet import Augmented, DataSheet
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import PhaseProgress
+from training_factors.storage.stamp import DataStamp, Stamp
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import rounded
+from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.diagnostics import (
+    add_confusions,
+    breakdowns,
+    overall_breakdown,
+)
+from training_factors.study.analysis.importance import analyse
+from training_factors.study.analysis.recommendation import recommend
+from training_factors.study.reporting.confirmation_table import ConfirmationResult
+from training_factors.study.reporting.importance_tables import Summary
+from training_factors.study.reporting.page import Commands
+from training_factors.study.reporting.recommendation_table import Recommendation as Advice
+from training_factors.study.reporting.report import Report
+from training_factors.study.reporting.status import StudyStatus, best_trial
+
+COMMANDS = Commands("run_study.py --data digits", "run_study.py confirm", "run_study.py --fix a=b")
+
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>{{7*7}}$x_1$[red]"
+
+CLASSES = ("zero", "one", HOSTILE)
+
+
+def _space() -> Space:
+    """Return a space of four factors, two of them with hyperparameters of every kind."""
+    fitted, _ = named_space("small").fitted(Problem(shape=(1, 8, 8), classes=3))
+    kept = ("normalization", "activation", "optimizer", "residual")
+    factors = tuple(f if f.name in kept else f.held() for f in fitted.factors)
+    return replace(fitted, factors=factors)
+
+
+def _accuracy(units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return accuracies: optimizer and learning rate count most, then residual connections."""
+    value = 0.2 + 0.4 * (units[:, 1] > 0.4) + 0.2 * (units[:, 1] > 0.4) * units[:, 2]
+    found: NDArray[np.float64] = value + 0.1 * (units[:, -2] > 0.5)
+    return found
+
+
+@cache
+def simulated_report(rows: int = 64) -> Report:
+    """Make the report of a measured, searched and confirmed study with its data sheet."""
+    space = _space().describe()
+    measured = simulate_trials(Simulation(space, _accuracy), rows, noise=0.05)
+    trials = tuple(_with_results(trial) for trial in measured) + _search_trials(measured)
+    answer = rounded(analyse(trials, space, seed=0, jobs=1))
+    best = best_trial(trials)
+    assert best is not None
+    confirmation = _confirmation(best)
+    settings = recommend(answer, space, best.parameters, confirmation)
+    return Report(
+        name="digits-mlp",
+        stamp=_stamp(space),
+        overview=StudyStatus(
+            "digits-mlp", "accuracy", "digits", "mlp:small",
+            {"measure": PhaseProgress(0, 0, rows)}, {"COMPLETE": len(trials)}, 1, best, 1.0, (),
+            space.baseline, (), {"out of memory": 2},
+        ),
+        trials=trials,
+        summary=Summary("digits-mlp", "digits", "accuracy", answer, best, confirmation, space),
+        advice=Advice("digits-mlp", "accuracy", _definition(), "trial #3: confirmed", settings),
+        nothing="",
+        confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
+        test={"accuracy": [0.9, 0.92, 0.91]},
+        confusion=add_confusions([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
+        breakdowns=breakdowns(trials, space),
+        overall=overall_breakdown(trials),
+        lenses=None,
+        sheet=_sheet(),
+    )  # fmt: skip
+
+
+def _with_results(trial: Trial) -> Trial:
+    value = trial.value or 0.0
+    diverged = trial.row % 16 == 3
+    return trial._replace(
+        curve={epoch: value * (epoch + 1) / 4 for epoch in range(2 if diverged else 4)},
+        metrics={"accuracy": value, "macro_f1": value - 0.01, "auc": None},
+        attributes={"chance": 0.3, "host": "here", "device": "cpu", "diverged": diverged},
+    )
+
+
+def _search_trials(measured: list[Trial]) -> tuple[Trial, ...]:
+    first = len(measured)
+    made = [
+        _with_results(trial)._replace(
+            number=first + i, phase="search", row=i, repeat=0,
+            state="PRUNED" if i % 2 else "COMPLETE",
+        )
+        for i, trial in enumerate(measured[:6])
+    ]  # fmt: skip
+    failed = measured[7]._replace(
+        number=first + 6, phase="search", row=6, state="FAIL", value=None, time_s=None, repeat=0
+    )
+    return (*made, failed)
+
+
+def _confirmation(best: Trial) -> Confirmation:
+    contrasts = (
+        Contrast("optimizer at its baseline", "optimizer", 5, 4.25, (2.5, 6.0), 0.0004, 1.0),
+        Contrast("placebo moved", "placebo", 5, 0.0, (-0.5, 0.5), 1.0, 0.5),
+    )
+    return Confirmation(dict(best.parameters), 5, 0.91, (0.9, 0.92), contrasts)
+
+
+def _definition() -> Definition:
+    return Definition(source="digits", model="mlp", epochs=4)
+
+
+def _stamp(space: SpaceDescription) -> Stamp:
+    return Stamp(
+        "accuracy",
+        DataStamp("digits", 1797, (1, 8, 8), 3, "ab" * 32, 0),
+        space._replace(fingerprint="ef" * 8),
+        model="mlp:small",
+        epochs=4,
+        definition=_definition(),
+        left_out=(("augment_mix", "images only"),),
+        class_names=CLASSES,
+        versions={"torch": "2"},
+    )
+
+
+def _sheet() -> DataSheet:
+    written = io.BytesIO()
+    Image.new("L", (53, 8)).save(written, "PNG")
+    picture = base64.b64encode(written.getvalue()).decode()
+    parts = {"pool": [3, 4, 5], "validation": [1, 1, 2], "test": [1, 1, 1]}
+    return DataSheet(
+        CLASSES, parts, picture, (Augmented("augment_mix", "mixup", {"alpha": 0.2}, picture),)
+    )
+
+
+def report_without_answer(report: Report) -> Report:
+    """Return the report of the same study before it has enough rows for an answer."""
+    return report._replace(
+        summary=None, advice=None, nothing="too few rows: 3", confirmed=None, test={},
+        confusion=None, breakdowns=(), overall=None, sheet=None,
+        trials=report.trials[:1],
+    )  # fmt: skip
+
+
+def hostile_report(report: Report) -> Report:
+    """Return the report of the same study with names that contain code."""
+    overview = report.overview._replace(name=HOSTILE, data=HOSTILE, failures={HOSTILE: 1})
+    assert report.summary is not None
+    answer = report.summary.answer
+    first = answer.factors[0]._replace(name=HOSTILE, best_option=HOSTILE)
+    worded = answer.verdict._replace(sentence=f"{HOSTILE} matters most", leaders=(HOSTILE,))
+    renamed = {answer.factors[0].name: HOSTILE}
+    effects = tuple(e._replace(factor=renamed.get(e.factor, e.factor)) for e in answer.effects)
+    answer = answer._replace(factors=(first, *answer.factors[1:]), verdict=worded, effects=effects)
+    factors = report.space.factors
+    named = factors[0]._replace(name=HOSTILE, topic=HOSTILE, documentation=HOSTILE)
+    space = report.space._replace(factors=(named, *factors))
+    return report._replace(
+        name=HOSTILE, overview=overview, stamp=report.stamp._replace(space=space),
+        summary=report.summary._replace(study=HOSTILE, data=HOSTILE, answer=answer),
+    )  # fmt: skip

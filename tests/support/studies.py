@@ -1,0 +1,62 @@
+"""Simulated studies of digits, with results that come from a formula and not from training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from training_factors.storage.database import open_database
+from training_factors.storage.definition import Definition
+from training_factors.storage.live_trial import start_trial
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import Study, create_study
+from training_factors.study.running.datasheet_builder import store_datasheet
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import prepare_study
+
+EPOCHS = 15
+CHANCE = 0.1
+
+
+def create_simulated_study(
+    url: str, rows: int, *, search: int = 0, name: str = "simulated", space: str = "documented"
+) -> Study:
+    """Create a study with this number of measured rows and searched runs; see `accuracy_of`."""
+    prepared = prepare_study(Definition(source="digits", space=space, epochs=EPOCHS))
+    study = create_study(open_database(url, create=True), name, prepared.stamp())
+    store_datasheet(study, prepared)
+    runs = [Run("measure", row) for row in range(rows)]
+    study.queue.add([*runs, *(Run("search", row) for row in range(search))])
+    random = np.random.default_rng(0)
+    for row in range(rows + search):
+        claim = study.queue.claim("simulation")
+        assert claim is not None
+        config = designed_configuration(prepared.space, 0, row)
+        value = float(np.clip(accuracy_of(config) + 0.03 * random.standard_normal(), CHANCE, 1))
+        attributes = {
+            **claim.run._asdict(), "seed": row, "host": "here", "device": "cpu", "chance": CHANCE,
+        }  # fmt: skip
+        trial = start_trial(study, claim, config, prepared.space.distributions(config), attributes)
+        curve = {epoch: value * (1 - 0.6 ** (epoch + 1)) for epoch in range(1, EPOCHS, 2)}
+        if claim.run.phase == "search" and row % 2:
+            trial.prune(value / 2, {"time_s": 0.2}, dict(list(curve.items())[:3]))
+        else:
+            trial.complete(value, {"time_s": 0.4, **_results(value, row)}, curve)
+    return study
+
+
+def accuracy_of(config: Mapping[str, Any]) -> float:
+    """Return the accuracy without noise: dropout, residual connections and Adam count."""
+    if config.get("initialization") == "zeros":
+        return CHANCE
+    value = 0.6 + 0.15 * (config.get("residual") == "residual")
+    value -= 0.5 * float(config.get("dropout.dropout.rate", 0.0))
+    return value + 0.1 * (config.get("optimizer") == "adam")
+
+
+def _results(value: float, row: int) -> dict[str, Any]:
+    metrics = {"accuracy": value, "macro_f1": value, "kappa": value, "auc": value, "log_loss": 0.3}
+    right = round(36 * value)
+    confusion = [[i, i, right] for i in range(10)]
+    confusion += [[i, (i + 1) % 10, 36 - right] for i in range(10)]
+    return {"metrics": metrics, "confusion": confusion, "diverged": row % 97 == 96}
