@@ -1,4 +1,8 @@
-"""The verbs of the terminal: one function each. Heavy imports are inside, so --help stays quick."""
+"""The command line: parse the words, run one verb, and end with its exit code.
+
+One module per group of verbs. Heavy imports stand inside the functions, so that a verb loads only
+what it needs and `--help` is quick.
+"""
 
 import atexit
 import os
@@ -13,18 +17,25 @@ from training_factors.study.commands import (  # noqa: F401 - each adds its verb
     report_verbs,
     result_verbs,
     run_verbs,
+    study_verbs,
 )
-from training_factors.study.commands.app import RefusedError, app, plain
-from training_factors.study.commands.command_lines import redacted
+from training_factors.study.commands.app import CommandError, app, plain_message
+from training_factors.study.commands.command_lines import program_name, redacted
+
+LONGEST_ERROR = 300
+"""Maximum length of an error message on the screen, in characters."""
+
+INFORMATION = ("--help", "--version", "--install-completion", "--show-completion")
+"""Options that stand in place of a verb; any other option belongs to the verb `run`."""
 
 
 def main() -> None:
-    """The terminal's entry: runs one verb, and ends with its exit code."""
+    """Run the command line of this process and exit with its code."""
     end(execute(sys.argv[1:]))
 
 
 def end(code: int) -> NoReturn:
-    """What Python itself does at an end, but for taking modules apart: with torch that is 1.4 s."""
+    """Exit as Python does, but without tearing down modules: with torch that takes 1.4 s."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -32,47 +43,41 @@ def end(code: int) -> NoReturn:
 
 
 def execute(arguments: list[str]) -> int:
-    """Parse the arguments of a command line and run its verb; the exit code."""
+    """Parse the arguments of a command line, run its verb and return the exit code."""
     debug = "--debug" in arguments
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"
     arguments = [word for word in arguments if word not in ("--debug", "--no-color")]
-    informing = ("--help", "--version", "--install-completion", "--show-completion")
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in informing):
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in INFORMATION):
         arguments.insert(0, "run")
     try:
-        return app(arguments, prog_name="run_study.py", standalone_mode=False) or 0
+        return app(arguments, prog_name=program_name(), standalone_mode=False) or 0
     except typer.TyperException as error:
-        code, message = error.exit_code, _worded(error, arguments)
+        code, message = error.exit_code, _error_message(error, arguments)
     except OSError as error:
-        code, message = 3, _unwritten(error)
+        code, message = 3, _file_error(error)
     except Exception as error:
-        # Not the user's doing. A traceback may show what is nobody's business, so it waits to be
-        # asked for.
-        code, message = 1, f"{type(error).__name__}: {error}; --debug shows where"
+        # A bug of ours. Its traceback may show private values, so it is shown only on request.
+        code, message = 1, f"{type(error).__name__}: {error}; --debug shows the traceback"
     if debug:
         print(redacted(traceback.format_exc()), file=sys.stderr)
-    print(f"run_study.py: error: {_one_line(redacted(message))}", file=sys.stderr)
+    line = " ".join(redacted(message).split())[:LONGEST_ERROR]
+    print(f"{program_name()}: error: {line}", file=sys.stderr)
     return code
 
 
-def _unwritten(error: OSError) -> str:
+def _file_error(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     return f"a file cannot be read or written{where}: {error.strerror or error}; nothing is lost"
 
 
-def _worded(error: typer.TyperException, arguments: list[str]) -> str:
-    """The parser's message with the value that it is about, and where to read on."""
-    if isinstance(error, RefusedError):
+def _error_message(error: typer.TyperException, arguments: list[str]) -> str:
+    """Return the message of a command line error, with the value that it is about."""
+    if isinstance(error, CommandError):
         return str(error)
-    parameter = getattr(error, "param", None)
     message = error.format_message().rstrip(".")
-    for option in getattr(parameter, "opts", ()):
+    for option in getattr(getattr(error, "param", None), "opts", ()):
         if option in arguments[:-1] and "Input should be" in message:
             value = arguments[arguments.index(option) + 1]
-            return f"{option} {value!r}: {plain(message.partition(': ')[2])}"
-    return f"{message}; verbs and options: run_study.py --help"
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())[:300]
+            return f"{option} {value!r}: {plain_message(message.partition(': ')[2])}"
+    return f"{message}; verbs and options: {program_name()} --help"

@@ -1,34 +1,47 @@
-"""What all verbs share: the program they belong to, how they refuse, and how they print."""
+"""What all verbs share: the program, the start-up of its process, its errors and its output."""
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training_factors.study.commands.command_lines import program_name
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Document = dict[str, Any]
+"""A JSON document."""
+
+GC_THRESHOLD = 200_000
+"""New objects between two garbage collections: imports create many objects that all stay."""
+
 app = typer.Typer(
-    name="run_study.py",
+    name="training-factors",
     help=(
-        "Which training factor matters most for accuracy, how sure that is, and what to set. "
-        "Without a verb: run."
+        "Find out which training factor matters most for accuracy, how sure that is, and what to "
+        "set. Without a verb: run."
     ),
-    epilog="Everywhere: --debug shows tracebacks, --no-color draws without colour.",
+    epilog="With every verb: --debug shows tracebacks, --no-color prints without colour.",
     no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"run_study.py {version('training-factors')}")
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"{program_name()} {version('training-factors')}")
         raise typer.Exit
 
 
 @app.callback(invoke_without_command=False)
-def _shared(
+def _global_options(
     show_version: Annotated[
         bool,
         typer.Option(
@@ -36,54 +49,69 @@ def _shared(
         ),
     ] = False,
 ) -> None:
-    """Shared by all verbs."""
+    """Declare the options that stand before a verb."""
 
 
-class RefusedError(typer.TyperException):
-    """What the user asked for cannot be; exit_code: 2 wrong input, 3 not there yet or lost."""
+class CommandError(typer.TyperException):
+    """An error that the user can do something about.
+
+    exit_code: 2 for wrong input; 3 for results that are not there yet or a database that is lost.
+    """
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
 
+@cache
+def start_up() -> None:
+    """Set up this process, once: fewer garbage collections, and no log lines of Optuna's."""
+    gc.set_threshold(GC_THRESHOLD)
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
 @contextmanager
-def refusing() -> Iterator[None]:
-    """Turn what a user got wrong into one line and exit code 2, what is not there into 3."""
+def verb_context() -> Iterator[None]:
+    """Start up the process for a verb, and turn errors that users can mend into `CommandError`."""
+    start_up()
     from pydantic import ValidationError
 
     from training_factors.storage.database import NoDatabaseError
+    from training_factors.storage.definition import Definition
     from training_factors.storage.retry import StorageUnavailableError
     from training_factors.storage.studies import NoStudyError
     from training_factors.study.analysis.answer import NoAnswer
+    from training_factors.study.running.settings import WorkerTiming
 
     try:
         yield
     except ValidationError as error:
-        if error.title not in ("Definition", "Timing"):
+        if error.title not in (Definition.__name__, WorkerTiming.__name__):
             raise
-        raise RefusedError(_first_of(error.errors()[0]), 2) from error
+        raise CommandError(_option_error(error.errors()[0]), 2) from error
     except (NoDatabaseError, NoStudyError, NoAnswer, StorageUnavailableError) as error:
-        raise RefusedError(str(error), 3) from error
+        raise CommandError(str(error), 3) from error
     except ValueError as error:
-        raise RefusedError(str(error), 2) from error
+        raise CommandError(str(error), 2) from error
 
 
-def _first_of(wrong: Mapping[str, Any]) -> str:
-    """One of pydantic's errors, with the option that it is about."""
-    if not wrong["loc"]:
-        return str(wrong["msg"]).removeprefix("Value error, ")
-    name = "--" + str(wrong["loc"][0]).removesuffix("_s").replace("_", "-")
-    return f"{name} {wrong['input']!r}: {plain(wrong['msg'])}"
+def _option_error(error: Mapping[str, Any]) -> str:
+    """Return the message of one of pydantic's errors, with the option that it is about."""
+    if not error["loc"]:
+        return str(error["msg"]).removeprefix("Value error, ")
+    option = "--" + str(error["loc"][0]).removesuffix("_s").replace("_", "-")
+    return f"{option} {error['input']!r}: {plain_message(error['msg'])}"
 
 
-def plain(message: str) -> str:
-    """pydantic's words in ours."""
+def plain_message(message: str) -> str:
+    """Return pydantic's message as our own messages are worded."""
     return message.replace("Input should be", "must be").partition(", unable")[0]
 
 
-def show(content: Any) -> None:
-    """A document as JSON, anything else as rich draws it, on standard output."""
+def show(content: "Document | RenderableType") -> None:
+    """Print a document as JSON, and anything else as rich draws it, on standard output."""
     if isinstance(content, dict):
         print(json.dumps(content, indent=2))
         return

@@ -1,4 +1,4 @@
-"""Command lines to paste: how this program was called, and what to call next."""
+"""Command lines to paste, and passwords kept out of everything that is printed."""
 
 import os
 import shlex
@@ -6,59 +6,71 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
+if TYPE_CHECKING:
+    from training_factors.storage.studies import Study
+
 HIDDEN = "***"
+"""Printed in place of a password."""
 
 VARIABLES = ("STUDY_STORAGE", "OPTUNA_STORAGE")
-"""Where a database's URL may stand besides the command line."""
+"""Environment variables that may hold a database URL."""
+
+SCRIPTS = ("training-factors", "run-study")
+"""Console scripts of the installed package."""
 
 
-def redacted(text: str) -> str:
-    """The text without the password of any database that this process was told of."""
-    for password in _passwords():
-        plain = unquote(password)
-        for form in (password, plain, quote(plain), quote(plain, safe=""), quote_plus(plain)):
-            text = text.replace(form, HIDDEN)
-    return text
+def program_name() -> str:
+    """Return how this program is called, for messages: `run_study.py`, `training-factors`, …"""
+    name = Path(sys.argv[0]).name
+    if name == "__main__.py":
+        return "python -m training_factors"
+    return name if name in SCRIPTS else "run_study.py"
 
 
-def _passwords() -> Iterator[str]:
-    for url in (*sys.argv, *(os.environ.get(name, "") for name in VARIABLES)):
-        # Not by SQLAlchemy's reader, which gives up on what is not quite a URL.
-        _, scheme, rest = url.removeprefix("--storage=").partition("://")
-        user, at, _ = rest.rpartition("@")
-        _, colon, password = user.partition(":")
-        if scheme and at and colon and password:
-            yield password
+def program_words() -> list[str]:
+    """Return the first words of a command line that calls this program again."""
+    program = Path(sys.argv[0])
+    if program.suffix != ".py":
+        return [program.name]
+    found = shutil.which("python")
+    is_same = found is not None and Path(found).samefile(sys.executable)
+    python = "python" if is_same else sys.executable
+    if program.name == "__main__.py":
+        return [python, "-m", "training_factors"]
+    return [python, sys.argv[0]]
 
 
-def next_command(study: Any, storage: str | None, more_rows: int | None) -> str:
-    """The next command: more rows where they would settle something, else the confirmation."""
+def command_line(verb: str, study: "Study", storage: str | None, *options: str) -> str:
+    """Return the command line that calls a verb for a study.
+
+    storage: the URL as the user gave it; it is repeated unless it comes from the environment or
+    holds a password.
+    """
+    words = [verb] if verb != "run" else []
+    if study.stamp.code and verb != "recommend":
+        options = (*options, "--allow-code")
+    is_shown = storage and HIDDEN not in study.database.url and not _from_environment(storage)
+    place = ["--storage", study.database.url] if is_shown else []
+    return shlex.join([*program_words(), *words, "--study", study.name, *options, *place])
+
+
+def next_command(study: "Study", storage: str | None, more_rows: int | None) -> str:
+    """Return the next command: a larger preset if more rows would help, else `confirm`."""
     from training_factors.study.running.settings import PRESETS
 
     measured = study.queue.progress().get("measure")
     rows = measured.total if measured else 0
-    sizes = [name for name, preset in PRESETS.items() if preset.measure > rows]
-    if more_rows and sizes:
-        return command_line("run", study, storage, "--preset", sizes[0])
+    larger = [name for name, preset in PRESETS.items() if preset.measure > rows]
+    if more_rows and larger:
+        return command_line("run", study, storage, "--preset", larger[0])
     return command_line("confirm", study, storage)
 
 
-def command_line(verb: str, study: Any, storage: str | None, *options: str) -> str:
-    """A command line to paste."""
-    words = [verb] if verb != "run" else []
-    # A URL with a password stands in the environment, or is asked for there.
-    is_open = storage and HIDDEN not in study.database.url and not _from_environment(storage)
-    if study.stamp.code and verb != "recommend":
-        options = (*options, "--allow-code")
-    place = ["--storage", study.database.url] if is_open else []
-    return shlex.join([*program_words(), *words, "--study", study.name, *options, *place])
-
-
 def this_command() -> str:
-    """The command line that this process was called with; without a URL that holds a password."""
+    """Return the command line that started this process, without a URL that holds a password."""
     words: list[str] = []
     for word in sys.argv[1:]:
         if redacted(word) != word:
@@ -70,14 +82,23 @@ def this_command() -> str:
     return line if len(words) == len(sys.argv[1:]) else f"{line}  (with STUDY_STORAGE set)"
 
 
-def program_words() -> list[str]:
-    """How this program was called."""
-    program = sys.argv[0]
-    if not program.endswith(".py"):
-        return [Path(program).name]
-    found = shutil.which("python")
-    same = found is not None and Path(found).samefile(sys.executable)
-    return ["python" if same else sys.executable, program]
+def redacted(text: str) -> str:
+    """Return the text without the password of any database URL that this process was given."""
+    for password in _passwords():
+        plain = unquote(password)
+        for form in (password, plain, quote(plain), quote(plain, safe=""), quote_plus(plain)):
+            text = text.replace(form, HIDDEN)
+    return text
+
+
+def _passwords() -> Iterator[str]:
+    for url in (*sys.argv, *(os.environ.get(name, "") for name in VARIABLES)):
+        # SQLAlchemy's parser would reject a malformed URL, whose password must be hidden as well.
+        _, scheme, rest = url.removeprefix("--storage=").partition("://")
+        user, at, _ = rest.rpartition("@")
+        _, colon, password = user.partition(":")
+        if scheme and at and colon and password:
+            yield password
 
 
 def _from_environment(storage: str) -> bool:

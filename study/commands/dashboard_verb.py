@@ -1,18 +1,25 @@
-"""Verbs that show a study while it goes on and afterwards: dashboard."""
+"""The verb that serves optuna-dashboard with our chart, verdict and notes."""
 
 import signal
 import sys
 import warnings
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training_factors.study.commands import command_lines, study_loading
-from training_factors.study.commands.app import RefusedError, app, refusing
+from training_factors.study.commands.app import CommandError, app, verb_context
 from training_factors.study.commands.options import StorageUrl, StudyName
+
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
+    from training_factors.storage.database import Database
+    from training_factors.storage.studies import Study
+    from training_factors.study.analysis.answer import Answer
 
 
 @app.command()
@@ -20,24 +27,25 @@ def dashboard(
     study: StudyName = None,
     storage: StorageUrl = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0: any that is free.", show_default=True)
+        int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.", show_default=True)
     ] = 8080,
     write: Annotated[
-        bool, typer.Option("--write", help="Let the page change and delete studies.")
+        bool, typer.Option("--write", help="Allow the page to change and delete studies.")
     ] = False,
-    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Optuna's dashboard over all studies of a database, with our chart, verdict and notes."""
-    # Optuna's importance warns of every parameter that few runs had, at every look.
+    """Serve optuna-dashboard for all studies of a database, with our chart and verdict."""
+    # Optuna's importance warns about every parameter that few runs had, each time it is computed.
     warnings.filterwarnings("ignore", category=UserWarning)
-    with _until_interrupted(), refusing():
+    with _until_interrupted(), verb_context():
         from training_factors.storage.database import open_database
         from training_factors.study.reporting.dashboard import warm
 
-        database = open_database(study_loading.url(storage), reading=not write)
-        shown = _shown(database, study)
-        with _listen(database, port, write) as server:
-            _publish_all([shown] if study is not None else _studies(database), storage)
+        database = open_database(study_loading.database_url(storage), reading=not write)
+        shown = _study_to_show(database, study)
+        with _open_server(database, port, write) as server:
+            listed = [shown] if shown is not None and study is not None else _studies(database)
+            _publish_cached_answers(listed, storage)
             page = f"http://127.0.0.1:{server.server_port}/dashboard"
             if shown is not None:
                 page += f"/studies/{shown.study_id}"
@@ -51,7 +59,7 @@ def dashboard(
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are how this ends, not how it fails."""
+    """Leave the block normally on Ctrl-C or SIGTERM: that is how a server ends."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -61,42 +69,42 @@ def _until_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _shown(database: Any, name: str | None) -> Any:
-    """The study whose page is shown: the one that is named, or the only one; None for the list."""
+def _study_to_show(database: "Database", name: str | None) -> "Study | None":
+    """Return the study that is named, or the only one; None to show the list of studies."""
     from training_factors.storage.studies import load_study
 
-    own = _own(database)
-    return load_study(database, name) if name is not None or len(own) == 1 else None
+    is_single = len(_study_names(database)) == 1
+    return load_study(database, name) if name is not None or is_single else None
 
 
-def _own(database: Any) -> list[str]:
-    """The names of studies but for those that confirm another one."""
+def _study_names(database: "Database") -> list[str]:
+    """Return the names of all studies but those that confirm another one."""
     from training_factors.storage.studies import CONFIRMATION, study_names
 
     return [name for name in study_names(database) if not name.endswith(CONFIRMATION)]
 
 
-def _studies(database: Any) -> list[Any]:
+def _studies(database: "Database") -> "list[Study]":
     from training_factors.storage.studies import load_study
 
-    return [load_study(database, name) for name in _own(database)]
+    return [load_study(database, name) for name in _study_names(database)]
 
 
-def _listen(database: Any, port: int, write: bool) -> Any:
+def _open_server(database: "Database", port: int, write: bool) -> "WSGIServer":
     from training_factors.study.reporting.dashboard import open_server
 
     try:
         return open_server(database, port, writing=write)
     except OSError as error:
-        raise RefusedError(
+        raise CommandError(
             f"port {port} cannot be used ({error.strerror}); name another with --port, "
             "or 0 for any that is free",
             2,
         ) from error
 
 
-def _publish_all(studies: list[Any], storage: str | None) -> None:
-    """Keep chart and verdict with every study that is analysed; name those that are not."""
+def _publish_cached_answers(studies: "Sequence[Study]", storage: str | None) -> None:
+    """Publish the cached answer of each study; print which studies have none yet."""
     missing = [study for study in studies if not publish_cached_answer(study)]
     if missing:
         names = ", ".join(study.name for study in missing[:5])
@@ -105,32 +113,33 @@ def _publish_all(studies: list[Any], storage: str | None) -> None:
         print(f"no importance is known yet of {names}{more}: {line}", file=sys.stderr)
 
 
-def publish_cached_answer(study: Any) -> bool:
-    """Keep chart and verdict with a study whose analysis is kept; False where there is none."""
+def publish_cached_answer(study: "Study") -> bool:
+    """Publish the cached answer of a study to the dashboard; return whether there was one."""
     from training_factors.storage.retry import StorageUnavailableError
     from training_factors.study.reporting.analyses import stored_answer
 
     try:
         answer = stored_answer(study)
     except StorageUnavailableError:
-        return False  # where it would be kept cannot even be made
+        return False  # a read-only database in which the table of answers cannot be created
     if answer is not None:
         publish_answer(study, answer)
     return answer is not None
 
 
-def publish_answer(study: Any, answer: Any) -> None:
-    """Keep chart and verdict with a study, for the dashboard; say so where that cannot be done.
+def publish_answer(study: "Study", answer: "Answer") -> None:
+    """Store chart and note of an answer with the study, where the dashboard finds them.
 
-    What was asked for is answered without it, so that it is no failure.
+    A failure is printed, not raised: the user asked for the answer, not for the dashboard.
     """
     from training_factors.storage.retry import StorageUnavailableError
-    from training_factors.study.reporting import dashboard_notes
-    from training_factors.study.reporting.dashboard_notes import study_note
+    from training_factors.study.reporting.dashboard_notes import (
+        dashboard_figure,
+        save_to_dashboard,
+        study_note,
+    )
 
     try:
-        dashboard_notes.save_to_dashboard(
-            study, dashboard_notes.dashboard_figure(answer), study_note(answer, study.name)
-        )
+        save_to_dashboard(study, dashboard_figure(answer), study_note(answer, study.name))
     except (StorageUnavailableError, ValueError) as error:
         print(f"the dashboard's chart and note stay as they are: {error}", file=sys.stderr)

@@ -1,7 +1,6 @@
-"""How a verb puts worker processes to a study, and tells what became of them.
+"""Run the queue of a study on worker processes, and tell the user how that ended.
 
-Imports are inside functions, as in every module of this folder: a verb waits only for what it
-needs.
+Imports stand inside the functions: a verb loads only what it needs.
 """
 
 import os
@@ -10,75 +9,117 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, NamedTuple
 
 from training_factors.study.commands import command_lines, study_loading
 
-PRINTED = ("slurm", "compose", "kubernetes")
-"""Clusters that start workers from a file of their own, which is printed."""
+if TYPE_CHECKING:
+    from training_factors.search_spaces.description import DescribedFactor
+    from training_factors.storage.studies import Study
+    from training_factors.study.analysis.answer import Answer
+    from training_factors.study.running.preparation import PreparedStudy
+    from training_factors.study.running.settings import WorkerTiming
 
-LEADING = 5
-"""Factors that are confirmed where none is named: those with the largest shares."""
+PRINTED_CLUSTERS = ("slurm", "compose", "kubernetes")
+"""Clusters that start workers from a file of their own, which `worker --cluster` prints."""
+
+LEADING_FACTORS = 5
+"""How many factors are confirmed where none is named: those with the largest shares."""
+
+INTERRUPTED = (130, 143)
+"""Exit codes of workers that were asked to stop: by Ctrl-C, and by any other signal."""
 
 
-class Effort(NamedTuple):
-    """What is put to a study. workers: None for one per GPU (times per_gpu) or core.
+class WorkerSettings(NamedTuple):
+    """Which workers run a study, and where.
 
-    timing: see `training_factors.study.running.settings`. cluster: where workers are placed; None for here.
-    allow_code: whether functions that the study names may be imported. asked: see `Crew`.
+    cluster: address of the cluster that runs them; None for this machine. allow_code: whether the
+    functions that the study names may be imported. stop_requests: how many requests to stop the
+    study had before these workers started; None: count them now.
     """
 
     url: str
     workers: int
     device: str
-    timing: Any
+    timing: "WorkerTiming"
     cluster: str | None
     allow_code: bool
-    asked: int | None = None
+    stop_requests: int | None = None
 
 
-def read_effort(arguments: dict[str, Any], *, may_print: bool = False) -> Effort:
-    """The effort that a verb's options describe. Raises ValueError for what cannot be.
-
-    may_print: whether the verb prints what places workers elsewhere.
-    """
+def read_timing(
+    *,
+    heartbeat: float | None,
+    grace: float | None,
+    checkpoint: float | None,
+    retry_timeout: float | None,
+) -> "WorkerTiming":
+    """Return the timing of workers; None leaves the default. Raises pydantic.ValidationError."""
     from training_factors.study.running.settings import WorkerTiming
 
-    study_loading.check_device(arguments["device"])
     named = {
-        f"{name}_s": arguments[name] for name in ("heartbeat", "grace", "checkpoint", "patience")
+        "heartbeat_s": heartbeat,
+        "grace_s": grace,
+        "checkpoint_s": checkpoint,
+        "retry_timeout_s": retry_timeout,
     }
-    timing = WorkerTiming(**{name: value for name, value in named.items() if value is not None})
-    workers = arguments["workers"] or default_workers(arguments["device"], arguments["per_gpu"])
-    url = study_loading.url(arguments["storage"])
-    cluster = arguments["cluster"]
-    if cluster is not None and not (may_print and cluster in PRINTED):
+    return WorkerTiming(**{name: value for name, value in named.items() if value is not None})
+
+
+def read_settings(
+    *,
+    storage: str | None,
+    workers: int | None,
+    per_gpu: int,
+    device: str,
+    cluster: str | None,
+    allow_code: bool,
+    timing: "WorkerTiming",
+    stop_requests: int | None = None,
+    may_print: bool = False,
+) -> WorkerSettings:
+    """Check the worker options of a verb and return them as one record.
+
+    may_print: whether the verb prints the files of `PRINTED_CLUSTERS`.
+
+    Raises ValueError for a device or a cluster that cannot be used.
+    """
+    study_loading.check_device(device)
+    url = study_loading.database_url(storage)
+    if cluster is not None and not (may_print and cluster in PRINTED_CLUSTERS):
         from training_factors.study.running.cluster import check_cluster
 
         check_cluster(cluster, url)
     elif cluster is not None and url.startswith("sqlite"):
         print("other machines cannot reach an SQLite file: they need a server", file=sys.stderr)
-    device, allow_code = arguments["device"], arguments["allow_code"]
-    return Effort(url, workers, device, timing, cluster, allow_code, arguments.get("asked"))
+    count = workers or default_workers(device, per_gpu)
+    return WorkerSettings(url, count, device, timing, cluster, allow_code, stop_requests)
 
 
-def run_waiting(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = False) -> int:
-    """Run what waits on worker processes, showing how far it is; the exit code.
+def run_queue(
+    study: "Study",
+    prepared: "PreparedStudy | None",
+    settings: WorkerSettings,
+    *,
+    is_stage: bool = False,
+) -> int:
+    """Run all waiting runs of a study, showing its progress; return the exit code.
 
-    is_stage: more may be planned after it, so that it is too early to say that all is done.
+    prepared: None to prepare the stored study. is_stage: more runs may be added afterwards, so
+    that "all runs are done" is not said yet.
     """
     from training_factors.storage.database import open_database
     from training_factors.storage.stop_requests import count_stop_requests
     from training_factors.storage.studies import load_study
     from training_factors.study.reporting.status import compute_status
 
-    # Watching takes no write lock.
+    # The progress display takes no write lock.
     study.database.close()
-    watched = load_study(open_database(effort.url, reading=True), study.name)
-    # Before torch is loaded, which takes seconds: who is asked to stop meanwhile does.
-    asked = count_stop_requests(watched) if effort.asked is None else effort.asked
+    watched = load_study(open_database(settings.url, reading=True), study.name)
+    # Counted before torch is loaded, which takes seconds: a request in the meantime counts.
+    stop_requests = settings.stop_requests
+    if stop_requests is None:
+        stop_requests = count_stop_requests(watched)
     before = compute_status(watched)
     if before.done == before.total:
         if not is_stage:
@@ -86,77 +127,38 @@ def run_waiting(study: Any, prepared: Any, effort: Effort, *, is_stage: bool = F
         return 0
     from training_factors.study.reporting.progress import show_progress
 
-    if effort.cluster is not None:
+    if settings.cluster is not None:
         from training_factors.study.running.cluster import place
 
-        with show_progress(watched, effort.workers, _where(effort)) as tick:
-            return place(
-                watched, effort.cluster, effort.url, effort.workers, worker_options(effort), tick
-            )
+        words = worker_options(settings)
+        with show_progress(watched, settings.workers, settings.cluster) as tick:
+            return place(watched, settings.cluster, settings.url, settings.workers, words, tick)
     from training_factors.study.running.datasheet_builder import store_datasheet
     from training_factors.study.running.preparation import prepare_stored_study
     from training_factors.study.running.supervisor import WorkerPool, run_workers
 
-    prepared = prepared or prepare_stored_study(study, allow_code=effort.allow_code)
+    prepared = prepared or prepare_stored_study(study, allow_code=settings.allow_code)
     store_datasheet(watched, prepared)
-    logs = study_loading.folder(study) / "logs"
-    crew = WorkerPool(effort.workers, effort.device, effort.url, logs, effort.timing, asked)
-    with show_progress(watched, effort.workers, _where(effort)) as tick:
-        return run_workers(watched, prepared, crew, tick)
-
-
-def print_failures(study: Any, storage: str | None) -> None:
-    """Say how many runs failed, why, and how they are done again."""
-    from training_factors.study.reporting.status import compute_status
-
-    for reason, count in compute_status(study).failures.items():
-        print(f"{count} runs failed: {reason}", file=sys.stderr)
-    if compute_status(study).failures:
-        again = command_lines.command_line("run", study, storage, "--retry-failed")
-        print(f"do them again: {again}", file=sys.stderr)
-
-
-def worker_options(effort: Effort) -> list[str]:
-    """The options of `worker` that make the same effort elsewhere, with one process."""
-    from training_factors.study.running.settings import WorkerTiming
-
-    usual = WorkerTiming()
-    words = ["--workers", "1", "--device", effort.device]
-    for field in WorkerTiming.model_fields:
-        value = getattr(effort.timing, field)
-        if value != getattr(usual, field):
-            words += ["--" + field.removesuffix("_s"), f"{value:g}"]
-    return [*words, "--allow-code"] if effort.allow_code else words
-
-
-def alternatives(study: Any, named: str | None) -> dict[str, str]:
-    """The factors that are named, or the leading ones, each with its best further option."""
-    from training_factors.study.reporting.analyses import answer_of
-
-    answer = answer_of(study, study_loading.cores())
-    names = [factor.name for factor in answer.factors]
-    wanted = names[:LEADING] if named is None else [name.strip() for name in named.split(",")]
-    for name in wanted:
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it varies {', '.join(names)}"
-            raise ValueError(f"factor {name!r} is not varied by {study.name}; {hint}")
-    return {name: _further(answer, study.stamp.space, name) for name in wanted}
-
-
-def _further(answer: Any, space: Any, name: str) -> str:
-    """The option with the highest mean among those that are not the baseline, if there are any."""
-    first, *others = (str(option.name) for option in space.factor(name).options)
-    means = {
-        e.option: e.mean for e in answer.effects if e.factor == name and e.hyperparameter is None
-    }
-    return max(others, key=lambda option: float(means[option]), default=first)
+    pool = WorkerPool(
+        settings.workers,
+        settings.device,
+        settings.url,
+        study.folder / "logs",
+        settings.timing,
+        stop_requests,
+    )
+    with show_progress(watched, settings.workers, _device_words(settings.device)) as tick:
+        return run_workers(watched, prepared, pool, tick)
 
 
 def run_confirmation(
-    study: Any, changes: dict[str, str], difference: float, effort: Effort
-) -> tuple[int, Any]:
-    """Plan and run a confirmation, stage by stage; the exit code, and its study."""
+    study: "Study", changes: dict[str, str], difference: float, settings: WorkerSettings
+) -> tuple[int, "Study"]:
+    """Plan and run a confirmation, stage by stage; return the exit code and its study.
+
+    changes: factor -> the option to try where the best configuration has the baseline.
+    difference: the smallest difference worth seeing, in the unit of the objective.
+    """
     from training_factors.study.running.confirmation import (
         ConfirmationRequest,
         open_confirmation,
@@ -164,66 +166,109 @@ def run_confirmation(
     )
     from training_factors.study.running.preparation import prepare_stored_study
 
-    prepared = prepare_stored_study(study, allow_code=effort.allow_code)
+    prepared = prepare_stored_study(study, allow_code=settings.allow_code)
     confirmation = open_confirmation(study)
+    request = ConfirmationRequest(changes, difference)
     while True:
-        code = run_waiting(confirmation, prepared, effort, is_stage=True)
-        if code:
+        code = run_queue(confirmation, prepared, settings, is_stage=True)
+        if code or not plan_next(study, confirmation, prepared.space, request):
             return code, confirmation
-        if not plan_next(
-            study, confirmation, prepared.space, ConfirmationRequest(changes, difference)
-        ):
-            return 0, confirmation
 
 
-def explain(study: Any, code: int) -> None:
-    """Say why a study ended before its end, and how it goes on."""
-    from training_factors.storage.retry import StorageUnavailableError
-    from training_factors.study.commands.command_lines import redacted
+def factors_to_confirm(study: "Study", named: str | None) -> dict[str, str]:
+    """Return the factors to confirm, each with its best option other than the baseline.
+
+    named: names with commas; None for the factors with the largest shares. Raises ValueError for
+    a factor that the study does not vary.
+    """
+    from training_factors.study.reporting.analyses import answer_of
+
+    answer = answer_of(study, study_loading.cores())
+    varied = [factor.name for factor in answer.factors]
+    if named is None:
+        wanted = varied[:LEADING_FACTORS]
+    else:
+        wanted = [name.strip() for name in named.split(",")]
+    for name in wanted:
+        if name not in varied:
+            near = get_close_matches(name, varied, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it varies {', '.join(varied)}"
+            raise ValueError(f"factor {name!r} is not varied by {study.name}; {hint}")
+    return {name: _best_alternative(answer, study.stamp.space.factor(name)) for name in wanted}
+
+
+def _best_alternative(answer: "Answer", factor: "DescribedFactor") -> str:
+    """Return the option with the highest mean besides the baseline; the baseline if alone."""
+    means = {
+        effect.option: effect.mean
+        for effect in answer.effects
+        if effect.factor == factor.name and effect.hyperparameter is None
+    }
+    others = [option.name for option in factor.options[1:]]
+    return max(others, key=lambda option: means[option], default=factor.baseline.name)
+
+
+def print_failures(study: "Study", storage: str | None) -> None:
+    """Print how many runs failed and why, and the command that retries them."""
     from training_factors.study.reporting.status import compute_status
 
-    if code not in (130, 143):
-        lines = [line for log in _logs(study) for line in log.read_text().splitlines()[-1:]]
-        print(f"{redacted(lines[-1]) if lines else 'workers ended'}", file=sys.stderr)
-        print(f"logs:    {study_loading.folder(study)}/logs", file=sys.stderr)
+    failures = compute_status(study).failures
+    for reason, count in failures.items():
+        print(f"{count} runs failed: {reason}", file=sys.stderr)
+    if failures:
+        line = command_lines.command_line("run", study, storage, "--retry-failed")
+        print(f"retry them: {line}", file=sys.stderr)
+
+
+def print_interruption(study: "Study", code: int) -> None:
+    """Print why a study ended before its end, and the command that resumes it."""
+    from training_factors.storage.retry import StorageUnavailableError
+    from training_factors.study.reporting.status import compute_status
+
+    if code not in INTERRUPTED:
+        lines = [line for log in _worker_logs(study) for line in log.read_text().splitlines()[-1:]]
+        reason = command_lines.redacted(lines[-1]) if lines else "workers ended"
+        print(reason, file=sys.stderr)
+        print(f"logs:    {study.folder}/logs", file=sys.stderr)
     try:
-        now = compute_status(study)
+        status = compute_status(study)
     except StorageUnavailableError as error:
         print(error, file=sys.stderr)
     else:
-        left = now.total - now.done
-        print(f"stopped: {now.done} of {now.total} runs are done, {left} wait", file=sys.stderr)
+        left = status.total - status.done
+        print(f"stopped: {status.done} of {status.total} runs are done, {left} wait",
+              file=sys.stderr)  # fmt: skip
     print(f"resume:  {command_lines.this_command()}", file=sys.stderr)
 
 
-def _logs(study: Any) -> list[Path]:
-    """What the processes wrote that this one started, the latest last."""
-    logs = (study_loading.folder(study) / "logs").glob(f"{os.getpid()}-worker-*.log")
+def _worker_logs(study: "Study") -> list[Path]:
+    """Return the logs of the workers that this process started, the latest last."""
+    logs = (study.folder / "logs").glob(f"{os.getpid()}-worker-*.log")
     return sorted(logs, key=lambda log: log.stat().st_mtime)
 
 
-def _where(effort: Effort) -> str:
-    """Where an effort's workers are, in words; only they know which GPU `auto` is."""
-    if effort.cluster is not None:
-        return effort.cluster
-    return "cpu" if effort.device == "auto" and not _gpus() else effort.device
+def worker_options(settings: WorkerSettings) -> list[str]:
+    """Return the options of `worker` that run one worker with these settings elsewhere."""
+    from training_factors.study.running.settings import WorkerTiming
+
+    usual = WorkerTiming()
+    words = ["--workers", "1", "--device", settings.device]
+    for field in WorkerTiming.model_fields:
+        value = getattr(settings.timing, field)
+        if value != getattr(usual, field):
+            words += [f"--{field.removesuffix('_s').replace('_', '-')}", f"{value:g}"]
+    return [*words, "--allow-code"] if settings.allow_code else words
 
 
-def default_workers(device: str, per_gpu: int) -> int:
-    """Workers for every GPU where there are any and they are wanted, else one per core."""
-    gpus = _gpus()
-    return gpus * per_gpu if gpus and device != "cpu" else study_loading.cores()
+def render_deployment(
+    kind: str, study: str, settings: WorkerSettings, options: Sequence[str]
+) -> str:
+    """Return the file with which a cluster of this kind starts the workers.
 
-
-def _gpus() -> int:
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
-
-
-def render_deployment(kind: str, study: str, effort: Any, options: Sequence[str]) -> str:
-    """The file of this kind that starts `worker` so many times.
-
-    It names no database: a URL may hold a password, so it comes from the environment.
+    The file names no database: a URL may hold a password, so it comes from the environment.
     """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("training_factors.study.commands", "deployments"),
         autoescape=False,
@@ -232,5 +277,20 @@ def render_deployment(kind: str, study: str, effort: Any, options: Sequence[str]
     )
     words = ["worker", study, *options]
     return environment.get_template(f"{kind}.jinja").render(
-        arguments=shlex.join(words), words=words, workers=effort.workers
+        arguments=shlex.join(words), words=words, workers=settings.workers
     )
+
+
+def default_workers(device: str, per_gpu: int) -> int:
+    """Return `per_gpu` workers for each GPU, if GPUs are there and wanted, else one per core."""
+    gpus = _count_gpus()
+    return gpus * per_gpu if gpus and device != "cpu" else study_loading.cores()
+
+
+def _device_words(device: str) -> str:
+    """Return the device as shown before torch is loaded: only workers know which GPU is `auto`."""
+    return "cpu" if device == "auto" and not _count_gpus() else device
+
+
+def _count_gpus() -> int:
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))

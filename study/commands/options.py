@@ -1,4 +1,4 @@
-"""The options that verbs share: their names, types and help."""
+"""The options that several verbs share: names, types and help texts."""
 
 from typing import Annotated
 
@@ -12,19 +12,20 @@ Data = Annotated[
     typer.Option(
         "--data",
         help="digits, wine, breast_cancer, diabetes, one of torchvision's sets, an image folder, "
-        "a .csv, an .npz or package.module:function.",
+        "a .csv or .npz file, or package.module:function.",
         rich_help_panel=_DATA,
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(help="A class-balanced subset of so many samples.", rich_help_panel=_DATA),
+    typer.Option(help="Use a class-balanced subset of this many samples.", rich_help_panel=_DATA),
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(help="Side of the images in pixels.", rich_help_panel=_DATA)
+    int | None,
+    typer.Option(help="Resize images to squares with this side, in pixels.", rich_help_panel=_DATA),
 ]
 Target = Annotated[
-    str | None, typer.Option(help="Column of a .csv to predict.", rich_help_panel=_DATA)
+    str | None, typer.Option(help="Column of a .csv file to predict.", rich_help_panel=_DATA)
 ]
 Model = Annotated[
     str | None,
@@ -40,29 +41,33 @@ SpaceName = Annotated[
 Fix = Annotated[
     list[str] | None,
     typer.Option(
-        help="Hold a factor or a hyperparameter: optimizer=adamw, optimizer.adamw.lr=1e-3.",
+        help="Fix a factor or a hyperparameter: optimizer=adamw, optimizer.adamw.lr=1e-3.",
         rich_help_panel=_SPACE,
     ),
 ]
 Drop = Annotated[
     list[str] | None,
-    typer.Option(help="Hold a factor at its baseline: augment_mix.", rich_help_panel=_SPACE),
+    typer.Option(
+        help="Do not vary a factor, keep its baseline: augment_mix.", rich_help_panel=_SPACE
+    ),
 ]
 Range = Annotated[
     list[str] | None,
     typer.Option(
-        "--range", help="Another range: optimizer.sgd.lr=1e-3:1:log.", rich_help_panel=_SPACE
+        "--range",
+        help="Set the range of a hyperparameter: optimizer.sgd.lr=1e-3:1:log.",
+        rich_help_panel=_SPACE,
     ),
 ]
 Choices = Annotated[
     list[str] | None,
     typer.Option(
-        help="Some options only, the first being the baseline: activation=relu,gelu.",
+        help="Vary only these options, the first is the baseline: activation=relu,gelu.",
         rich_help_panel=_SPACE,
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(help="Epochs of every run (default 15).", rich_help_panel=_STUDY)
+    int | None, typer.Option(help="Epochs of each run (default 15).", rich_help_panel=_STUDY)
 ]
 Seed = Annotated[
     int | None, typer.Option(help="Seed of the study (default 0).", rich_help_panel=_STUDY)
@@ -90,18 +95,24 @@ StorageUrl = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes (default: one per GPU or core).", rich_help_panel=_RUNNING),
+    typer.Option(
+        min=1,
+        help="Worker processes (default: one per GPU, or per core).",
+        rich_help_panel=_RUNNING,
+    ),
 ]
 PerGpu = Annotated[
     int,
-    typer.Option("--per-gpu", min=1, help="Processes on each GPU.", rich_help_panel=_RUNNING),
+    typer.Option(
+        "--per-gpu", min=1, help="Worker processes on each GPU.", rich_help_panel=_RUNNING
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUNNING)]
 Cluster = Annotated[
     str | None,
     typer.Option(
-        help="Place the workers elsewhere: dask://HOST:PORT or ray://HOST:PORT; or print what "
-        "places them: slurm, compose or kubernetes.",
+        help="Run the workers on a cluster: dask://HOST:PORT or ray://HOST:PORT; with worker also "
+        "slurm, compose or kubernetes, which print a file that starts them.",
         rich_help_panel=_RUNNING,
     ),
 ]
@@ -109,21 +120,21 @@ AllowCode = Annotated[
     bool,
     typer.Option(
         "--allow-code",
-        help="Import the functions that a stored study names as its data or model.",
+        help="Allow importing the functions that the stored study names as data or model.",
         rich_help_panel=_RUNNING,
     ),
 ]
 Heartbeat = Annotated[
     float | None,
     typer.Option(
-        help="Seconds between two signs of life of a worker (default 5).",
+        help="Seconds between two heartbeats of a worker (default 5).",
         rich_help_panel=_FAULTS,
     ),
 ]
 Grace = Annotated[
     float | None,
     typer.Option(
-        help="Seconds of silence after which a worker's run is given to another (default 30).",
+        help="Seconds without a heartbeat after which a worker's run is requeued (default 30).",
         rich_help_panel=_FAULTS,
     ),
 ]
@@ -136,8 +147,10 @@ Checkpoint = Annotated[
 RetryTimeout = Annotated[
     float | None,
     typer.Option(
-        help="Seconds to wait for a database that does not answer (default 600).",
+        "--retry-timeout",
+        "--patience",
+        help="Seconds to retry while the database does not answer (default 600).",
         rich_help_panel=_FAULTS,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

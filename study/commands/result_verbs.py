@@ -1,42 +1,14 @@
-"""Verbs that look at what was trained; none of them loads torch."""
+"""Verbs about the results of a study: importance, effects, recommend, compare, factors."""
 
 from typing import Annotated
 
 import typer
 
 from training_factors.study.commands import command_lines, study_loading
-from training_factors.study.commands.app import app, refusing, show
+from training_factors.study.commands.app import app, show, verb_context
 from training_factors.study.commands.dashboard_verb import publish_answer
 from training_factors.study.commands.options import Json, SpaceName, StorageUrl, StudyName
 from training_factors.study.commands.report_verbs import write_report_page
-
-
-@app.command()
-def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """How far a study is, and its best run."""
-    with refusing():
-        from training_factors.study.reporting import status
-
-        found = status.compute_status(study_loading.load(study, storage))
-    show(status.status_document(found) if as_json else status.draw_status(found))
-
-
-@app.command("list")
-def list_(storage: StorageUrl = None, as_json: Json = False) -> None:
-    """All studies in a database."""
-    with refusing():
-        from training_factors.storage.database import open_database
-        from training_factors.storage.studies import load_study, study_names
-        from training_factors.study.reporting import status
-
-        database = open_database(study_loading.url(storage), reading=True)
-        found = [
-            status.compute_status(load_study(database, name)) for name in study_names(database)
-        ]
-    if as_json:
-        show({"schema": 1, "studies": [status.status_document(item) for item in found]})
-    else:
-        show(status.draw_study_list(found))
 
 
 @app.command()
@@ -44,45 +16,47 @@ def importance(
     study: StudyName = None,
     storage: StorageUrl = None,
     lenses: Annotated[
-        bool, typer.Option("--lenses", help="Also other lenses: budgets, divergence, cost, …")
+        bool,
+        typer.Option(
+            "--lenses",
+            help="Also show importance for other outcomes: early epochs, divergence, time, …",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Which factor matters most, how sure that is, and the best configuration."""
-    with refusing():
+    """Show which factor matters most, how sure that is, and the best configuration."""
+    with verb_context():
         opened = study_loading.load(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
-        from training_factors.study.reporting import importance_tables, report
+        from training_factors.study.reporting import importance_tables
+        from training_factors.study.reporting.report import read_report
 
-        said = report.read_report(opened, jobs=study_loading.cores())
-        page, _ = write_report_page(opened, said, storage)
-        found = said.summary
-        if found is None:
-            raise NoAnswer(f"{said.nothing}; the runs so far: {page}")
-    chart, *_ = importance_tables.write_summary(found, study_loading.folder(opened))
-    publish_answer(opened, found.answer)
-    following = command_lines.next_command(opened, storage, found.answer.verdict.more_rows)
+        report = read_report(opened, jobs=study_loading.cores())
+        page = write_report_page(opened, report, storage).path
+        summary = report.summary
+        if summary is None:
+            raise NoAnswer(f"{report.nothing}; the runs so far: {page}")
+    chart, *_ = importance_tables.write_summary(summary, opened.folder)
+    publish_answer(opened, summary.answer)
+    following = command_lines.next_command(opened, storage, summary.answer.verdict.more_rows)
+    document = importance_tables.summary_document(summary)
     if not lenses:
-        show(
-            importance_tables.summary_document(found)
-            if as_json
-            else importance_tables.draw_summary(found, chart, page, following)
-        )
+        drawn = importance_tables.draw_summary(summary, chart, page, following)
+        show(document if as_json else drawn)
         return
-    seen = importance_tables.lenses_of(opened, jobs=study_loading.cores())
+    found = importance_tables.lenses_of(opened, jobs=study_loading.cores())
     if as_json:
-        document = importance_tables.summary_document(found)
-        show({**document, **importance_tables.lenses_document(seen)})
+        show({**document, **importance_tables.lenses_document(found)})
     else:
-        show(importance_tables.draw_summary(found, chart, page, following))
+        show(importance_tables.draw_summary(summary, chart, page, following))
         show("")
-        show(importance_tables.draw_lenses(seen, found.answer))
+        show(importance_tables.draw_lenses(found, summary.answer))
 
 
 @app.command()
 def effects(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """What every option and every hyperparameter does, in points over the baseline."""
-    with refusing():
+    """Show the effect of every option and hyperparameter, in accuracy points over the baseline."""
+    with verb_context():
         opened = study_loading.load(study, storage)
         from training_factors.study.reporting.analyses import answer_of
         from training_factors.study.reporting.effects_table import draw_effects, effects_document
@@ -96,8 +70,8 @@ def effects(study: StudyName = None, storage: StorageUrl = None, as_json: Json =
 
 @app.command()
 def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """What to set, factor by factor, with its evidence; as a command and as TOML."""
-    with refusing():
+    """Show what to set for each factor, with its evidence; also as a command and as TOML."""
+    with verb_context():
         opened = study_loading.load(study, storage)
         from training_factors.study.reporting import recommendation_table
 
@@ -105,7 +79,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     if as_json:
         show(recommendation_table.recommendation_document(found))
         return
-    path = recommendation_table.write_recommendation(found, study_loading.folder(opened))
+    path = recommendation_table.write_recommendation(found, opened.folder)
     words = command_lines.program_words()
     show(recommendation_table.draw_recommendation(found, path, words))
 
@@ -116,8 +90,8 @@ def compare(
     storage: StorageUrl = None,
     as_json: Json = False,
 ) -> None:
-    """The same factors in different studies: where importance differs for certain."""
-    with refusing():
+    """Compare the importance of factors between studies, and show significant differences."""
+    with verb_context():
         if len(set(studies)) < 2:
             raise ValueError(f"compare needs two studies, got {', '.join(studies)}")
         from training_factors.study.reporting.comparison_table import (
@@ -134,11 +108,11 @@ def compare(
 @app.command()
 def factors(
     space: SpaceName = None,
-    markdown: Annotated[bool, typer.Option(help="As the table of the README.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print the table of the README.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Every factor: what it does, its options and ranges, and where it does not apply."""
-    with refusing():
+    """Show every factor: what it does, its options and ranges, and where it applies."""
+    with verb_context():
         from training_factors.search_spaces.overrides import open_space
         from training_factors.study.reporting import factor_list
 
@@ -149,18 +123,3 @@ def factors(
         print(factor_list.factors_markdown(described))
     else:
         show(factor_list.draw_factors(described))
-
-
-@app.command()
-def doctor(storage: StorageUrl = None, as_json: Json = False) -> None:
-    """Check database, disk, device, clock, versions and files; say what to do."""
-    with refusing():
-        from training_factors.storage.database import open_database
-        from training_factors.study.reporting import doctor_table as drawing
-        from training_factors.study.running.doctor import BAD, diagnose
-
-        database = open_database(study_loading.url(storage), reading=True)
-        checks = diagnose(database)
-    show(drawing.checks_document(checks) if as_json else drawing.draw_checks(checks))
-    if any(check.state == BAD for check in checks):
-        raise typer.Exit(1)

@@ -1,11 +1,14 @@
-"""Verbs that train networks: run, plan, worker, confirm, stop."""
+"""Verbs that train networks: run, plan, worker, confirm.
 
-from typing import Annotated, Any
+Typer reads the options from the signatures, so these list every option.
+"""
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training_factors.study.commands import command_lines, execution, study_loading
-from training_factors.study.commands.app import app, refusing, show
+from training_factors.study.commands.app import app, show, verb_context
 from training_factors.study.commands.options import (
     AllowCode,
     Checkpoint,
@@ -36,6 +39,9 @@ from training_factors.study.commands.options import (
 from training_factors.study.commands.report_verbs import write_report_page
 from training_factors.study.commands.result_verbs import importance
 
+if TYPE_CHECKING:
+    from training_factors.storage.studies import Study
+
 
 @app.command()
 def run(
@@ -55,7 +61,7 @@ def run(
     study: StudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do the runs again that failed.")
+        bool, typer.Option("--retry-failed", help="Retry the runs that failed.")
     ] = False,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
@@ -65,19 +71,45 @@ def run(
     heartbeat: Heartbeat = None,
     grace: Grace = None,
     checkpoint: Checkpoint = None,
-    patience: RetryTimeout = None,
+    retry_timeout: RetryTimeout = None,
     as_json: Json = False,
 ) -> None:
-    """Run a study to its end and answer; the same command goes on with what is left."""
-    given = study_loading.given(locals())
-    with refusing():
-        effort = execution.read_effort(locals())
-        opened, prepared = study_loading.open_or_create(given, study, storage, preset, allow_code)
+    """Run a study and print its answer; the same command resumes an interrupted study."""
+    settings = study_loading.named_settings(
+        source=data,
+        limit=limit,
+        image_size=image_size,
+        target=target,
+        model=model,
+        space=space,
+        fix=fix,
+        drop=drop,
+        range=range_,
+        choices=choices,
+        epochs=epochs,
+        seed=seed,
+    )
+    with verb_context():
+        timing = execution.read_timing(
+            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        )
+        pool = execution.read_settings(
+            storage=storage,
+            workers=workers,
+            per_gpu=per_gpu,
+            device=device,
+            cluster=cluster,
+            allow_code=allow_code,
+            timing=timing,
+        )
+        opened, prepared = study_loading.open_or_create(
+            settings, name=study, storage=storage, preset=preset, allow_code=allow_code
+        )
         if retry_failed:
             study_loading.retry_failed(opened)
-        named = effort._replace(allow_code=True)  # what is stored and not named was refused
-        code = execution.run_waiting(opened, prepared, named)
-    _leave(opened, code)
+        # Code that the stored study names and the command line does not was refused above.
+        code = execution.run_queue(opened, prepared, pool._replace(allow_code=True))
+    _exit_early(opened, code)
     execution.print_failures(opened, storage)
     importance(study=opened.name, storage=storage, as_json=as_json)
 
@@ -102,9 +134,22 @@ def plan(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Time two probe runs and say how long a study would take; nothing is stored."""
-    given = study_loading.given(locals())
-    with refusing():
+    """Time two probe runs and estimate how long a study would take; nothing is stored."""
+    settings = study_loading.named_settings(
+        source=data,
+        limit=limit,
+        image_size=image_size,
+        target=target,
+        model=model,
+        space=space,
+        fix=fix,
+        drop=drop,
+        range=range_,
+        choices=choices,
+        epochs=epochs,
+        seed=seed,
+    )
+    with verb_context():
         from training_factors.storage.definition import Definition
         from training_factors.study.reporting.status import draw_plan
         from training_factors.study.running.planning import make_plan
@@ -112,11 +157,10 @@ def plan(
         from training_factors.study.running.settings import open_preset
 
         size = open_preset(preset or "quick")
-        prepared = prepare_study(Definition(**given))
-        made = make_plan(
-            prepared, size, workers or execution.default_workers(device, per_gpu), device
-        )
-    document = {"schema": 1, **made._asdict(), "seconds": made.seconds}
+        prepared = prepare_study(Definition.model_validate(settings))
+        count = workers or execution.default_workers(device, per_gpu)
+        estimate = make_plan(prepared, size, count, device)
+    document = {"schema": 1, **estimate._asdict(), "seconds": estimate.seconds}
     show(document if as_json else draw_plan(document))
 
 
@@ -134,24 +178,32 @@ def worker(
     heartbeat: Heartbeat = None,
     grace: Grace = None,
     checkpoint: Checkpoint = None,
-    patience: RetryTimeout = None,
+    retry_timeout: RetryTimeout = None,
     asked: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Work on a study that was created elsewhere, until none of its runs is left."""
-    with refusing():
-        effort = execution.read_effort(locals(), may_print=True)
+    """Run workers for a study that was created elsewhere, until no run is left."""
+    with verb_context():
+        timing = execution.read_timing(
+            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        )
+        pool = execution.read_settings(
+            storage=storage,
+            workers=workers,
+            per_gpu=per_gpu,
+            device=device,
+            cluster=cluster,
+            allow_code=allow_code,
+            timing=timing,
+            stop_requests=asked,
+            may_print=True,
+        )
         opened = study_loading.load(study, storage)
-        if cluster in execution.PRINTED:
-            from training_factors.study.commands.execution import render_deployment
-
-            print(
-                render_deployment(
-                    str(cluster), opened.name, effort, execution.worker_options(effort)
-                )
-            )
+        if cluster in execution.PRINTED_CLUSTERS:
+            options = execution.worker_options(pool)
+            print(execution.render_deployment(cluster, opened.name, pool, options))
             return
-        code = execution.run_waiting(opened, None, effort)
-    _leave(opened, code)
+        code = execution.run_queue(opened, None, pool)
+    _exit_early(opened, code)
 
 
 @app.command()
@@ -159,10 +211,17 @@ def confirm(
     study: StudyName = None,
     storage: StorageUrl = None,
     factors: Annotated[
-        str | None, typer.Option(help="Factors to change, with commas (default: the leading 5).")
+        str | None,
+        typer.Option(
+            help="Factors to change, separated by commas (default: the 5 with the largest shares)."
+        ),
     ] = None,
     difference: Annotated[
-        float, typer.Option(min=0.01, help="Points worth seeing: seeds grow until they would be.")
+        float,
+        typer.Option(
+            min=0.01,
+            help="Smallest difference to detect, in accuracy points; it sets the number of seeds.",
+        ),
     ] = 1.0,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
@@ -172,16 +231,27 @@ def confirm(
     heartbeat: Heartbeat = None,
     grace: Grace = None,
     checkpoint: Checkpoint = None,
-    patience: RetryTimeout = None,
+    retry_timeout: RetryTimeout = None,
     as_json: Json = False,
 ) -> None:
-    """Train the best configuration against itself with one factor changed, on the test part."""
-    with refusing():
-        effort = execution.read_effort(locals())
+    """Compare the best configuration with variants that change one factor, on the test part."""
+    with verb_context():
+        timing = execution.read_timing(
+            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        )
+        pool = execution.read_settings(
+            storage=storage,
+            workers=workers,
+            per_gpu=per_gpu,
+            device=device,
+            cluster=cluster,
+            allow_code=allow_code,
+            timing=timing,
+        )
         opened = study_loading.load(study, storage, reading=False)
-        changes = execution.alternatives(opened, factors)
-        code, confirmation = execution.run_confirmation(opened, changes, difference / 100, effort)
-    _leave(confirmation, code)
+        changes = execution.factors_to_confirm(opened, factors)
+        code, confirmation = execution.run_confirmation(opened, changes, difference / 100, pool)
+    _exit_early(confirmation, code)
     from training_factors.study.reporting.confirmation_table import (
         confirmation_document,
         draw_confirmation,
@@ -190,29 +260,14 @@ def confirm(
     from training_factors.study.reporting.report import read_report
 
     found = read_confirmation(confirmation)
-    page, _ = write_report_page(opened, read_report(opened, jobs=study_loading.cores()), storage)
+    report = read_report(opened, jobs=study_loading.cores())
+    page = write_report_page(opened, report, storage).path
     following = command_lines.command_line("recommend", opened, storage)
     show(confirmation_document(found) if as_json else draw_confirmation(found, page, following))
 
 
-@app.command()
-def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
-    """Ask the workers of a study, on all machines, to finish their epoch and hand back."""
-    with refusing():
-        from training_factors.storage.stop_requests import request_stop
-        from training_factors.storage.studies import confirmation_name, find_study
-
-        opened = study_loading.load(study, storage, reading=False)
-        confirmation = find_study(opened.database, confirmation_name(opened.name))
-        asked = [one for one in (opened, confirmation) if one is not None]
-        for one in asked:
-            request_stop(one)
-        working_now = sum(len(one.queue.active_claims()) for one in asked)
-    print(f"{working_now} workers of {opened.name} were asked to stop; status shows who still runs")
-
-
-def _leave(study: Any, code: int) -> None:
-    """Say what ended a verb before its end, and end with its exit code."""
+def _exit_early(study: "Study", code: int) -> None:
+    """Exit with the code of a study that ended before its end, and say why; else return."""
     if code:
-        execution.explain(study, code)
+        execution.print_interruption(study, code)
         raise typer.Exit(code)

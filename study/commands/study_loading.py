@@ -1,34 +1,52 @@
-"""How a verb comes by its study.
+"""Open, create or load the study that a verb is about.
 
-Imports are inside functions, as in every module of this folder: a verb waits only for what it
-needs.
+Imports stand inside the functions: a verb loads only what it needs.
 """
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from training_factors.storage.stamp import Stamp
+    from training_factors.storage.studies import Study
+    from training_factors.study.running.preparation import PreparedStudy
+
+Settings = Mapping[str, object]
+"""Settings of a study that the user named, under the field names of `Definition`."""
 
 
-def given(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that define a study and were named, under the names of `Definition`."""
-    from training_factors.storage.definition import Definition
+class OpenedStudy(NamedTuple):
+    """A study with its runs in the queue.
 
-    renamed = {"source": "data", "range": "range_"}
-    named = {field: arguments[renamed.get(field, field)] for field in Definition.model_fields}
-    return {field: value for field, value in named.items() if value not in (None, [])}
+    prepared: its data, space and model; None where they were not needed to recognize the study.
+    """
+
+    study: "Study"
+    prepared: "PreparedStudy | None"
+
+
+def named_settings(**settings: object) -> Settings:
+    """Return the settings that were named on the command line, without those left out."""
+    return {field: value for field, value in settings.items() if value not in (None, [])}
 
 
 def open_or_create(
-    given: dict[str, Any],
+    settings: Settings,
+    *,
     name: str | None,
     storage: str | None,
     preset: str | None,
     allow_code: bool,
-) -> tuple[Any, Any]:
-    """The study of this name with its runs planned; wrong input leaves nothing behind.
+) -> OpenedStudy:
+    """Open the study that is named, or create it, and add the runs of the preset to its queue.
 
-    With it what was prepared, None where that was not needed to know that the study is the same.
+    name: None for the default name of a study with these settings. Settings that are not named
+    are those of the stored study.
+
+    Raises ValueError for wrong input; then nothing was written.
     """
     from training_factors.storage.database import NoDatabaseError, open_database
     from training_factors.storage.definition import Definition, default_name
@@ -41,39 +59,41 @@ def open_or_create(
     from training_factors.study.running.settings import open_preset
 
     size = open_preset("quick" if preset is None else preset)
-    name = default_name(Definition(**given)) if name is None else name
+    name = default_name(Definition.model_validate(settings)) if name is None else name
     check_name(name)
     if name.endswith(CONFIRMATION):
-        raise ValueError(f"study name {name!r} ends in {CONFIRMATION!r}; that is what confirm adds")
+        raise ValueError(
+            f"study name {name!r} ends in {CONFIRMATION!r}, which confirm adds; choose another"
+        )
     try:
-        found = find_study(open_database(url(storage)), name)
+        study = find_study(open_database(database_url(storage)), name)
     except NoDatabaseError:
-        found = None
-    stored = found.stamp.definition if found else Definition()
-    definition = Definition(**{**stored.model_dump(), **given})
-    if found is not None and not allow_code:
+        study = None
+    stored = study.stamp.definition if study else Definition()
+    definition = Definition.model_validate({**stored.model_dump(), **settings})
+    if study is not None and not allow_code:
         from training_factors.study.running.preparation import refuse_code
 
-        refuse_code(stored, set(map(str, given.values())))
+        refuse_code(stored, set(map(str, settings.values())))
     prepared = None
-    if found is None or definition != stored:
+    if study is None or definition != stored:
         from training_factors.study.running.preparation import prepare_study, refuse_differences
 
         if Path(definition.source).is_dir():
             print(f"reading {definition.source}", file=sys.stderr)
         prepared = prepare_study(definition)
         stamp = prepared.stamp()
-        if found is None:
-            found = create_study(open_database(url(storage), create=True), name, stamp)
-            _tell_left_out(stamp)
-        # Somebody else may have created it meanwhile.
-        refuse_differences(found, stamp)
-    if preset is not None or not found.queue.progress():
-        found.queue.add(size.runs())
-    return found, prepared
+        if study is None:
+            study = create_study(open_database(database_url(storage), create=True), name, stamp)
+            _print_left_out(stamp)
+        # Another process may have created it in the meantime.
+        refuse_differences(study, stamp)
+    if preset is not None or not study.queue.progress():
+        study.queue.add(size.runs())
+    return OpenedStudy(study, prepared)
 
 
-def _tell_left_out(stamp: Any) -> None:
+def _print_left_out(stamp: "Stamp") -> None:
     if stamp.skipped:
         count, names = stamp.data.skipped, ", ".join(stamp.skipped[:3])
         more = f" and {count - 3} more" if count > 3 else ""
@@ -83,44 +103,39 @@ def _tell_left_out(stamp: Any) -> None:
         print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)
 
 
-def check_device(name: str) -> None:
-    """Refuse a device that is not there before anything is stored; `auto` and `cpu` always are."""
-    if name not in ("auto", "cpu"):
-        from training_factors.study.training.device import open_device
-
-        open_device(name)
-
-
-def load(name: str | None, storage: str | None, *, reading: bool = True) -> Any:
-    """The study of this name, or the only one; see `training_factors.storage.studies.load_study`."""
+def load(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":
+    """Load the study of this name, or the only one; see `storage.studies.load_study`."""
     from training_factors.storage.database import open_database
     from training_factors.storage.studies import load_study
 
-    return load_study(open_database(url(storage), reading=reading), name)
+    return load_study(open_database(database_url(storage), reading=reading), name)
 
 
-def url(storage: str | None) -> str:
-    """The database to use where none is named."""
+def retry_failed(study: "Study") -> None:
+    """Put the runs that failed back into the queue."""
+    from training_factors.storage.run_queue import Run
+    from training_factors.storage.trials import latest_trials
+
+    trials = latest_trials(study)
+    count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
+    print(f"{count} failed runs are retried", file=sys.stderr)
+
+
+def database_url(storage: str | None) -> str:
+    """Return the URL of the database: as named, else the default."""
     from training_factors.storage.urls import DEFAULT_URL
 
     return DEFAULT_URL if storage is None else storage
 
 
-def folder(study: Any) -> Path:
-    """Where the files of a study are kept."""
-    return Path(study.folder)
+def check_device(name: str) -> None:
+    """Raise ValueError for a device that is not on this machine, before anything is stored."""
+    if name not in ("auto", "cpu"):  # these always are
+        from training_factors.study.training.device import open_device
+
+        open_device(name)
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def retry_failed(study: Any) -> None:
-    """Put the runs that failed back into the list."""
-    from training_factors.storage.run_queue import Run
-    from training_factors.storage.trials import latest_trials
-
-    trials = latest_trials(study)
-    again = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
-    print(f"{again} runs that failed are done again", file=sys.stderr)

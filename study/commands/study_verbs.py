@@ -1,0 +1,72 @@
+"""Verbs about studies and their workers: status, list, stop, doctor. None of them trains."""
+
+import typer
+
+from training_factors.study.commands import study_loading
+from training_factors.study.commands.app import app, show, verb_context
+from training_factors.study.commands.options import Json, StorageUrl, StudyName
+
+
+@app.command()
+def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
+    """Show the progress of a study: its runs, workers, failures and best run."""
+    with verb_context():
+        from training_factors.study.reporting.status import (
+            compute_status,
+            draw_status,
+            status_document,
+        )
+
+        found = compute_status(study_loading.load(study, storage))
+    show(status_document(found) if as_json else draw_status(found))
+
+
+@app.command("list")
+def list_(storage: StorageUrl = None, as_json: Json = False) -> None:
+    """List all studies of a database."""
+    with verb_context():
+        from training_factors.storage.database import open_database
+        from training_factors.storage.studies import load_study, study_names
+        from training_factors.study.reporting.status import (
+            compute_status,
+            draw_study_list,
+            status_document,
+        )
+
+        database = open_database(study_loading.database_url(storage), reading=True)
+        studies = [compute_status(load_study(database, name)) for name in study_names(database)]
+    if as_json:
+        show({"schema": 1, "studies": [status_document(one) for one in studies]})
+    else:
+        show(draw_study_list(studies))
+
+
+@app.command()
+def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
+    """Ask all workers of a study, on every machine, to stop after the current epoch."""
+    with verb_context():
+        from training_factors.storage.stop_requests import request_stop
+        from training_factors.storage.studies import confirmation_name, find_study
+
+        opened = study_loading.load(study, storage, reading=False)
+        confirmation = find_study(opened.database, confirmation_name(opened.name))
+        workers = 0
+        for one in (opened, confirmation):
+            if one is not None:
+                request_stop(one)
+                workers += len(one.queue.active_claims())
+    print(f"{workers} workers of {opened.name} were asked to stop; status shows which still run")
+
+
+@app.command()
+def doctor(storage: StorageUrl = None, as_json: Json = False) -> None:
+    """Check database, disk, device, clock, versions and files, with a remedy for each problem."""
+    with verb_context():
+        from training_factors.storage.database import open_database
+        from training_factors.study.reporting.doctor_table import checks_document, draw_checks
+        from training_factors.study.running.doctor import BAD, diagnose
+
+        checks = diagnose(open_database(study_loading.database_url(storage), reading=True))
+    show(checks_document(checks) if as_json else draw_checks(checks))
+    if any(check.state == BAD for check in checks):
+        raise typer.Exit(1)
