@@ -54,12 +54,12 @@ def inside(began: float, words: list[str]) -> None:
 
     places = [
         (study_loading, "open_or_create", "data, space, study"),
-        (execution, "work", "runs"),
-        (report, "compute", "analysis"),
-        (report_verbs, "write_page", "page and chart"),
-        (result_verbs, "write_page", "page and chart"),
-        (importance_tables, "write", "page and chart"),
-        (progress, "compute", "live table"),
+        (execution, "run_queue", "runs"),
+        (report, "read_report", "analysis"),
+        (report_verbs, "write_report_page", "page and chart"),
+        (result_verbs, "write_report_page", "page and chart"),
+        (importance_tables, "write_summary", "page and chart"),
+        (progress, "compute_status", "live table"),
         (progress, "draw_live", "live table"),
         (Live, "update", "live table"),
     ]

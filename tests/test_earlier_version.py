@@ -1,0 +1,89 @@
+"""A study that an earlier version made opens, resumes, is extended, confirmed and reported.
+
+`fixtures/study-3d818f0` holds the database of a finished smoke study and the JSON documents that
+commit 3d818f0 printed for it (`--preset smoke --epochs 2 --space small --limit 300 --study old`).
+"""
+
+import json
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.program import run_program
+from training_factors.storage.database import open_database
+from training_factors.storage.datasheet import read_sheet
+from training_factors.storage.studies import load_study
+from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.commands import execute
+
+FIXTURE = Path(__file__).parent / "fixtures/study-3d818f0"
+
+VERBS = ("importance", "status", "recommend")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the database of the earlier version; the current one."""
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    content = lzma.decompress((FIXTURE / "studies.db.xz").read_bytes())
+    Path("runs/studies.db").write_bytes(content)
+    return tmp_path
+
+
+def keys(document: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every key of a JSON document; items of a list share one path."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield f"{path}/{key}"
+            yield from keys(value, f"{path}/{key}")
+    elif isinstance(document, list):
+        for value in document:
+            yield from keys(value, f"{path}[]")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_documents_have_the_same_keys(
+    folder: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    expected = json.loads((FIXTURE / f"{verb}.json").read_text())
+    assert execute([verb, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(keys(document)) == set(keys(expected))
+    if verb == "status":
+        assert document == expected
+
+
+def test_the_data_sheet_is_found(folder: Path) -> None:
+    sheet = read_sheet(load_study(open_database("sqlite:///runs/studies.db"), "old"))
+    assert sheet is not None
+    assert sheet.classes == tuple("0123456789")
+    assert [one.factor for one in sheet.augmented]
+    assert any(one.hyperparameters for one in sheet.augmented)
+
+
+@pytest.mark.slow
+def test_it_resumes_and_is_extended_confirmed_and_reported(folder: Path) -> None:
+    before = read_runs(49)
+    ended = run_program(folder, "run", "--study", "old")
+    assert (ended.returncode, "all 49 runs of old are done" in ended.stderr) == (0, True)
+    ended = run_program(folder, "run", "--study", "old", "--preset", "quick")
+    assert ended.returncode == 0, ended.stderr
+    assert read_runs(177)[:49] == before
+    ended = run_program(folder, "confirm", "--study", "old", "--factors", "optimizer")
+    assert ended.returncode == 0, ended.stderr
+    assert "placebo moved" in ended.stdout
+    ended = run_program(folder, "report", "--study", "old")
+    assert ended.returncode == 0, ended.stderr
+    assert Path("runs/old/report.html").stat().st_size > 10**6
+
+
+def read_runs(count: int) -> list[Trial]:
+    opened = load_study(open_database("sqlite:///runs/studies.db", reading=True), "old")
+    trials = read_trials(opened)
+    opened.database.close()
+    assert len(trials) == count
+    return trials
