@@ -1,4 +1,4 @@
-"""Arrays that a user brings: an .npz with X and y, or a function that returns the two."""
+"""Read inputs `X` and targets `y` as arrays: from an .npz file or from a user's function."""
 
 import importlib
 from pathlib import Path
@@ -10,58 +10,73 @@ from numpy.typing import NDArray
 
 from training_factors.study.training.dataset import Decoded, unassigned
 
-IMAGES = "uint8 images as NHWC, NCHW or NHW with one or three channels"
+IMAGE_FORMAT = "uint8 images as NHWC, NCHW or NHW with one or three channels"
+"""The accepted type and shapes of images, in the words of error messages."""
 
 
 def read_npz(source: str) -> Decoded:
-    """The arrays X and y of an .npz file. Raises ValueError when they are not there."""
+    """Read the arrays X and y of an .npz file.
+
+    Raises ValueError when the file is damaged, lacks one of them or holds Python objects.
+    """
     try:
-        # numpy leaves a broken file open unless it is opened for it.
+        # Open the file here: numpy would leave it open if it is damaged.
         with Path(source).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in ("X", "y") if name not in arrays]
             if missing:
                 raise ValueError(
-                    f"file {source!r} holds no {missing[0]} ({', '.join(arrays) or 'nothing'}); "
-                    f"save it with numpy.savez(path, X=inputs, y=targets)"
+                    f"file {source!r} has no array {missing[0]!r} (it has "
+                    f"{', '.join(arrays) or 'none'}); save it with "
+                    "numpy.savez(path, X=inputs, y=targets)"
                 )
             inputs, targets = arrays["X"], arrays["y"]
     except (BadZipFile, EOFError, AttributeError, TypeError):
-        raise ValueError(f"file {source!r} is not a whole .npz; save it again") from None
+        raise ValueError(f"file {source!r} is a damaged .npz; save it again") from None
     except ValueError as error:
         if "pickle" not in str(error):
             raise
-        # numpy says the same of a file that is no archive at all.
-        what = "holds Python objects" if is_zipfile(source) else "is no .npz archive"
+        # numpy raises the same error for pickled objects and for files that are no archive.
+        fault = "holds Python objects" if is_zipfile(source) else "is not an .npz archive"
         raise ValueError(
-            f"file {source!r} {what}; save plain arrays with numpy.savez(path, X=inputs, y=targets)"
+            f"file {source!r} {fault}; "
+            "save plain arrays with numpy.savez(path, X=inputs, y=targets)"
         ) from None
     return from_arrays(inputs, targets, source)
 
 
 def call_function(source: str) -> Decoded:
-    """The (X, y) that `package.module:function` returns. Raises ValueError when there is none."""
+    """Import `package.module:function`, call it without arguments and take the (X, y) it returns.
+
+    Raises ValueError when it cannot be imported, fails or returns something else.
+    """
     module_name, _, function_name = source.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except Exception as error:
-        # A user's code may raise anything; --debug shows where.
+        # A user's module may raise anything; --debug shows the traceback.
         raise ValueError(
-            f"data {source!r} cannot be imported ({_line(error)}); use package.module:function"
+            f"data {source!r} cannot be imported ({_first_line(error)}); "
+            "use package.module:function"
         ) from error
     try:
         inputs, targets = function()
     except Exception as error:
-        # A user's code may raise anything; --debug shows where.
+        # A user's function may raise anything; --debug shows the traceback.
         raise ValueError(
-            f"data {source!r} did not return (X, y): {type(error).__name__}: {_line(error)}"
+            f"data {source!r} did not return (X, y): {type(error).__name__}: {_first_line(error)}"
         ) from error
     return from_arrays(np.asarray(inputs), np.asarray(targets), source)
 
 
 def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Decoded:
-    """Arrays as a data set: whole numbers and texts in y are classes, decimals are numbers.
+    """Check the arrays and convert them to the types of a data set.
 
-    inputs: uint8 images, or a table (samples, features). Raises ValueError for other shapes.
+    inputs: uint8 images, or a table (samples, features).
+    targets: (samples,) or (samples, 1). Integers, booleans and strings are classes; floats are
+        numbers to predict (regression).
+    source: named in error messages.
+
+    Raises ValueError for other shapes and types.
     """
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     if targets.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(targets):
@@ -69,18 +84,21 @@ def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Dec
             f"X {inputs.shape} and y {targets.shape} of {source!r} do not fit: "
             f"y must have one value for each sample of X"
         )
-    shaped = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)
+    converted = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)
     if targets.dtype.kind == "f":
-        return Decoded(shaped, targets.astype(np.float32), None, unassigned(len(targets)))
+        return Decoded(converted, targets.astype(np.float32), None, unassigned(len(targets)))
     if targets.dtype.kind not in "biuUS":
-        raise ValueError(f"y of {source!r} is {targets.dtype}; use whole numbers, texts or floats")
+        raise ValueError(f"y of {source!r} is {targets.dtype}; use integers, strings or floats")
     names, indices = np.unique(targets, return_inverse=True)
     classes = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
-    return Decoded(shaped, indices.astype(np.int64), classes, unassigned(len(targets)))
+    return Decoded(converted, indices.astype(np.int64), classes, unassigned(len(targets)))
 
 
 def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:
-    """Rows of features as float32. Raises ValueError for what is not a finite number."""
+    """Convert rows of numeric features to float32.
+
+    Raises ValueError for other types, no columns, or values that are not finite in float32.
+    """
     if inputs.dtype.kind not in "biuf" or inputs.shape[1] == 0:
         raise ValueError(f"X of {source!r} is {inputs.dtype} {inputs.shape}; use columns of floats")
     with np.errstate(over="ignore"):
@@ -95,17 +113,17 @@ def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:
 
 
 def as_images(inputs: NDArray[Any], source: str) -> NDArray[np.uint8]:
-    """Images as (samples, channels, height, width). Raises ValueError for other arrays."""
+    """Return images as (samples, channels, height, width). Raises ValueError for other arrays."""
     if inputs.dtype != np.uint8:
-        raise ValueError(f"X of {source!r} is {inputs.dtype} {inputs.shape}; use {IMAGES}")
+        raise ValueError(f"X of {source!r} is {inputs.dtype} {inputs.shape}; use {IMAGE_FORMAT}")
     if inputs.ndim == 3:
         return inputs[:, None]
     if inputs.ndim == 4 and inputs.shape[3] in (1, 3):
         return inputs.transpose(0, 3, 1, 2)
     if inputs.ndim == 4 and inputs.shape[1] in (1, 3):
         return inputs
-    raise ValueError(f"X of {source!r} has the shape {inputs.shape}; use {IMAGES}")
+    raise ValueError(f"X of {source!r} has the shape {inputs.shape}; use {IMAGE_FORMAT}")
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:120]

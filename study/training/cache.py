@@ -1,4 +1,8 @@
-"""Decoded data kept on disk, so that it is decoded once on a machine."""
+"""Keep decoded data on disk, so that a machine decodes a data set once.
+
+Arrays above a quarter of the machine's memory are never loaded whole: they are decoded into a file
+and memory-mapped from then on.
+"""
 
 import hashlib
 import json
@@ -8,75 +12,116 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
-from training_factors.study.training.large_arrays import load_array
 
-FORMAT = 1
-"""Goes up when decoding changes what it gives, so that no older entry is taken for it."""
+CACHE_FORMAT = 1
+"""Version of the decoders; increase it when one gives other values, to ignore older entries."""
 
 ARRAYS = ("inputs", "targets", "parts")
+"""The fields of a data set that an entry stores as .npy files."""
 
 logger = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Where decoded and downloaded data is kept: `$XDG_CACHE_HOME/training-factors`."""
+    """Return the folder of decoded and downloaded data: `$XDG_CACHE_HOME/training-factors`."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "training-factors"
 
 
-def cached(identity: tuple[object, ...], name: str, decode: Callable[[], Decoded]) -> Dataset:
-    """The data set of this identity from the cache; decoded and kept when it is not there.
+def load_or_decode(
+    identity: tuple[object, ...], name: str, decode: Callable[[], Decoded]
+) -> Dataset:
+    """Load the data set from the cache, or decode and cache it.
 
-    identity: plain values that change whenever the source does. An entry that is not whole is
-    decoded again; where the cache cannot be written, the study goes on without it.
+    identity: the cache key, plain values that change whenever the source does.
+    name: of the data set, as shown; not part of the key.
+    decode: called when the entry is missing or damaged.
+
+    Where the cache cannot be written, warn once and return the decoded data.
     """
-    text = json.dumps([FORMAT, *identity])
-    entry = cache_folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
-    kept = _read(entry, name)
-    if kept is not None:
-        return kept
+    key = json.dumps([CACHE_FORMAT, *identity])
+    entry = cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:32]
+    dataset = _read_entry(entry, name)
+    if dataset is not None:
+        return dataset
     decoded = to_dataset(decode(), name)
     try:
-        _write(entry, decoded)
+        _write_entry(entry, decoded)
     except OSError as error:
         _warn_once(entry.parent, error.strerror or str(error))
-    # Read back, since large data is then mapped from its own file.
-    return _read(entry, name) or decoded
+    # Read the entry back, so that large arrays are mapped from its files.
+    return _read_entry(entry, name) or decoded
 
 
-def _read(entry: Path, name: str) -> Dataset | None:
-    """The entry; None when there is none or it is not whole."""
+def allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an uninitialized uint8 array; a large one lies in an unnamed temporary file.
+
+    The file is in the cache folder, or in the system's temporary folder if that cannot be written.
+    """
+    if not is_large(prod(shape)):
+        return np.empty(shape, dtype=np.uint8)
+    folder = cache_folder()
     try:
-        facts = json.loads((entry / "dataset.json").read_text())
-        arrays = [load_array(entry / f"{array}.npy") for array in ARRAYS]
-        if [[a.dtype.str, list(a.shape)] for a in arrays] != facts["arrays"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+    except OSError:
+        with tempfile.TemporaryFile() as file:
+            return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+def is_large(size_bytes: int) -> bool:
+    """Return whether this is more than a quarter of the machine's memory."""
+    return 4 * size_bytes > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _read_entry(entry: Path, name: str) -> Dataset | None:
+    """Read a cache entry; None when it is missing or damaged."""
+    try:
+        metadata = json.loads((entry / "dataset.json").read_text())
+        arrays = [_load_array(entry / f"{array}.npy") for array in ARRAYS]
+        if [[a.dtype.str, list(a.shape)] for a in arrays] != metadata["arrays"]:
             return None
         inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
-        classes = facts["classes"] and tuple(facts["classes"])
-        skipped, fingerprint = tuple(facts["skipped"]), str(facts["fingerprint"])
+        classes = metadata["classes"] and tuple(metadata["classes"])
+        skipped, fingerprint = tuple(metadata["skipped"]), str(metadata["fingerprint"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     return Dataset(name, inputs, targets, classes, parts, skipped, fingerprint)
 
 
-def _write(entry: Path, dataset: Dataset) -> None:
-    """Put the whole entry in place at once, or raise OSError and leave nothing."""
+def _load_array(path: Path) -> NDArray[Any]:
+    """Load a .npy file of any element type; memory-map a large one.
+
+    The map is private (copy on write), since torch warns about memory that it may not write to;
+    the file never changes. Raises OSError, EOFError or ValueError when the file is damaged.
+    """
+    large = is_large(path.stat().st_size)
+    array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+    return array
+
+
+def _write_entry(entry: Path, dataset: Dataset) -> None:
+    """Write a cache entry atomically: raise OSError and leave nothing if that fails."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", dir=entry.parent))
     try:
         _write_files(staging, dataset)
-        if entry.exists() and _read(entry, dataset.name) is None:
+        if entry.exists() and _read_entry(entry, dataset.name) is None:
             shutil.rmtree(entry, ignore_errors=True)
         try:
             staging.rename(entry)
         except OSError:
-            # A folder in the way is the same entry, by another process that was first.
+            # If the folder exists by now, another process has written the same entry first.
             if not entry.exists():
                 raise
     finally:
@@ -85,7 +130,7 @@ def _write(entry: Path, dataset: Dataset) -> None:
 
 def _write_files(folder: Path, dataset: Dataset) -> None:
     arrays = [np.asarray(getattr(dataset, array)) for array in ARRAYS]
-    facts = {
+    metadata = {
         "arrays": [[array.dtype.str, array.shape] for array in arrays],
         "classes": dataset.classes,
         "skipped": dataset.skipped,
@@ -97,11 +142,11 @@ def _write_files(folder: Path, dataset: Dataset) -> None:
             file.flush()
             os.fsync(file.fileno())
     with (folder / "dataset.json").open("w") as text:
-        json.dump(facts, text)
+        json.dump(metadata, text)
         text.flush()
         os.fsync(text.fileno())
 
 
 @cache
 def _warn_once(folder: Path, reason: str) -> None:
-    logger.warning("decoded data is not kept: cannot write %s (%s)", folder, reason)
+    logger.warning("decoded data is not cached: cannot write %s (%s)", folder, reason)

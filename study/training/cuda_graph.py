@@ -1,7 +1,7 @@
-"""A training step as one CUDA graph: launched whole, not kernel by kernel.
+"""Run training steps as one CUDA graph, which launches all kernels of a step at once.
 
-Steps of small networks keep a GPU waiting for the next launch; all of ours have the same shapes, so
-one recording serves them all (PyTorch's notes on CUDA graphs). Loops ask for it with `capture`.
+Small networks keep a GPU waiting for the next kernel launch. All our steps have the same shapes, so
+one captured graph serves them all (PyTorch's notes on CUDA graphs). `train(capture=True)` uses it.
 """
 
 from collections.abc import Callable
@@ -14,58 +14,59 @@ from training_factors.study.training.training_state import Training
 Step = Callable[[Tensor, Tensor], Tensor]
 """(inputs, targets) -> the loss."""
 
-WARM_UP = 3
-"""Steps that are taken before one is recorded: what is made at the first must be there."""
+WARM_UP_STEPS = 3
+"""Number of steps before the capture; they create the optimizer's state and the buffers of
+libraries, which must not be created during it."""
 
 
 class GraphedStep:
-    """A step that always works on the same two tensors, into which every batch is copied.
+    """A training step that copies every batch into the same two tensors before it runs.
 
-    On a GPU it is recorded after a few steps, and played from then on. Where there is none it is
-    taken as it is: the numbers are the same.
+    On a GPU the step is captured after `WARM_UP_STEPS` and replayed from then on. On other devices
+    it runs as it is and gives the same numbers, which lets the copying be tested without a GPU.
     """
 
     def __init__(self, training: Training, step: Step) -> None:
         self._training, self._step = training, step
         self._inputs = self._targets = self._loss = torch.empty(0)
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._taken = 0
+        self._steps_run = 0
         for group in training.optimizer.param_groups:
             if "capturable" in group and training.inputs.is_cuda:
                 group["capturable"] = True
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Take the step; the loss, until the next step is taken."""
-        if self._taken == 0:
+        """Run the step on a batch; the returned loss is overwritten by the next step."""
+        if self._steps_run == 0:
             self._inputs, self._targets = torch.empty_like(inputs), torch.empty_like(targets)
         self._inputs.copy_(inputs)
         self._targets.copy_(targets)
-        self._taken += 1
+        self._steps_run += 1
         if not inputs.is_cuda:
             return self._step(self._inputs, self._targets)
-        if self._graph is None and self._taken > WARM_UP:
-            self._graph = self._record()
+        if self._graph is None and self._steps_run > WARM_UP_STEPS:
+            self._graph = self._capture()
         if self._graph is None:
-            return self._apart()
+            return self._run_on_side_stream()
         self._graph.replay()
         return self._loss
 
-    def _apart(self) -> Tensor:
-        """As it is, on a stream of its own, as recording asks for."""
-        here, other = torch.cuda.current_stream(), torch.cuda.Stream()
-        other.wait_stream(here)
-        with torch.cuda.stream(other):
+    def _run_on_side_stream(self) -> Tensor:
+        """Run the step uncaptured, on a stream of its own, as warm-up before a capture must."""
+        current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
             loss = self._step(self._inputs, self._targets)
-        here.wait_stream(other)
+        current.wait_stream(side)
         return loss
 
-    def _record(self) -> torch.cuda.CUDAGraph:
+    def _capture(self) -> torch.cuda.CUDAGraph:
         optimizer, graph = self._training.optimizer, torch.cuda.CUDAGraph()
         for group in optimizer.param_groups:
-            # A number would be the same at every step that is played.
+            # The graph would keep a plain number; a tensor can change between replays.
             group["lr"] = torch.as_tensor(group["lr"], device=self._inputs.device)
-        for draw in self._training.draws.values():
-            graph.register_generator_state(draw)
+        for generator in self._training.generators.values():
+            graph.register_generator_state(generator)
         with torch.cuda.graph(graph):
             self._loss = self._step(self._inputs, self._targets)
         return graph

@@ -1,4 +1,4 @@
-"""What data must be to be studied; refused before anything is trained or stored."""
+"""Refuse data that no fair study can be run on, before anything is trained or stored."""
 
 from typing import Any
 
@@ -7,27 +7,18 @@ from numpy.typing import NDArray
 
 from training_factors.study.training.dataset import Decoded, PartLabel
 
-SMALLEST = 10
-"""Samples of a class, at least: with fewer, a fifth of them is not enough to measure on."""
+MIN_SAMPLES_PER_CLASS = 10
+"""Minimum number of samples of a class: a fifth of fewer is too little to measure accuracy on."""
 
-SMALLEST_TABLE = 50
-"""Samples for regression, at least: its validation and test parts then hold ten each."""
-
-
-def refuse_limit(limit: int, targets: NDArray[Any], classes: tuple[str, ...] | None) -> None:
-    """Raise ValueError when a subset of so many samples cannot be drawn or is too small."""
-    if limit > len(targets):
-        raise ValueError(
-            f"limit {limit} is larger than the data ({len(targets)} samples); leave --limit out"
-        )
-    least = SMALLEST_TABLE if classes is None else SMALLEST * len(classes)
-    if limit < least:
-        why = "regression" if classes is None else f"{len(classes)} classes"
-        raise ValueError(f"limit {limit} is too small for {why}; it must be at least {least}")
+MIN_SAMPLES_REGRESSION = 50
+"""Minimum number of samples for regression: validation and test part then hold ten each."""
 
 
 def refuse_unlearnable(decoded: Decoded, source: str) -> None:
-    """Raise ValueError, naming what is wrong, when no fair study of this data is possible."""
+    """Raise ValueError when the targets are too few, invalid or all the same.
+
+    source: of the data, as the user gave it; named in the message.
+    """
     if decoded.classes is None:
         _refuse_numbers(decoded.targets, source)
     else:
@@ -35,9 +26,10 @@ def refuse_unlearnable(decoded: Decoded, source: str) -> None:
 
 
 def _refuse_numbers(targets: NDArray[Any], source: str) -> None:
-    if len(targets) < SMALLEST_TABLE:
+    if len(targets) < MIN_SAMPLES_REGRESSION:
         raise ValueError(
-            f"data {source!r} has {len(targets)} samples; regression needs {SMALLEST_TABLE} or more"
+            f"data {source!r} has {len(targets)} samples; "
+            f"regression needs {MIN_SAMPLES_REGRESSION} or more"
         )
     if not np.isfinite(targets).all():
         raise ValueError(f"a target of {source!r} is not finite; leave such samples out")
@@ -46,38 +38,38 @@ def _refuse_numbers(targets: NDArray[Any], source: str) -> None:
 
 
 def _refuse_classes(decoded: Decoded, classes: tuple[str, ...], source: str) -> None:
-    targets, parts, skipped = decoded.targets, decoded.parts, decoded.skipped
+    targets, skipped = decoded.targets, decoded.skipped
     if len(classes) < 2:
         raise ValueError(
             f"data {source!r} has only one class ({', '.join(classes)!r}); two or more are needed"
         )
     counts = np.bincount(targets, minlength=len(classes))
-    if counts.min() < SMALLEST:
-        unreadable = f" that can be read ({len(skipped)} files cannot)" if skipped else ""
+    if counts.min() < MIN_SAMPLES_PER_CLASS:
+        readable = f" that can be read ({len(skipped)} files cannot)" if skipped else ""
         raise ValueError(
             f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())}"
-            f"{unreadable}; every class needs {SMALLEST} or more: add some, or merge or remove "
-            "the class"
+            f"{readable}; every class needs {MIN_SAMPLES_PER_CLASS} or more: add some, or merge "
+            "or remove the class"
         )
-    for words, inside, least in _demands(parts):
-        counts = np.bincount(targets[inside], minlength=len(classes))
+    for part, members, least in _required_per_class(decoded.parts):
+        counts = np.bincount(targets[members], minlength=len(classes))
         if counts.min() < least:
             raise ValueError(
                 f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())} "
-                f"in its {words} part and needs {least} or more there; move some"
+                f"in its {part} part and needs {least} or more there; move some"
             )
 
 
-def _demands(parts: NDArray[np.uint8]) -> list[tuple[str, NDArray[np.bool_], int]]:
-    """(part in words, its samples, how many of each class it needs)."""
-    own = [
-        (place.name.lower(), parts == place, 1)
-        for place in (PartLabel.VALIDATION, PartLabel.TEST)
-        if (parts == place).any()
+def _required_per_class(parts: NDArray[np.uint8]) -> list[tuple[str, NDArray[np.bool_], int]]:
+    """Return (name of a part, mask of its samples, samples that each class needs in it)."""
+    given = [
+        (label.name.lower(), parts == label, 1)
+        for label in (PartLabel.VALIDATION, PartLabel.TEST)
+        if (parts == label).any()
     ]
     rest = (parts == PartLabel.POOL) | (parts == PartLabel.UNDECIDED)
-    # One stays for training, and one goes to each part that the source does not have.
-    return [("training", rest, 1 + 2 - len(own)), *own]
+    # One sample stays for training, and one goes to each part that the source does not have.
+    return [("training", rest, 1 + 2 - len(given)), *given]
 
 
 def _samples(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Data in memory: what every source gives, and what a study is run on."""
+"""A data set in memory: as a source decodes it, and as a study uses it."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from training_factors.search_spaces.problem import Problem
 
 
 class PartLabel(IntEnum):
-    """Where a source itself put a sample."""
+    """The part that a source itself assigns a sample to; UNDECIDED where it assigns none."""
 
     POOL = 0
     VALIDATION = 1
@@ -23,7 +23,7 @@ class PartLabel(IntEnum):
 
 
 class Decoded(NamedTuple):
-    """What a source gives; shapes and types as in `Dataset`, as arrays."""
+    """The arrays that a source gives; the fields are those of `Dataset`."""
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
@@ -38,11 +38,12 @@ class Dataset(NamedTuple):
     name: as shown: `digits`, or the name of the folder or file.
     inputs: uint8 images (samples, channels, height, width) or float32 tables (samples, features);
         memory-mapped when larger than a quarter of the machine's memory.
-    targets: int64 indices into `classes`, or float32 numbers as the source gives them (regression).
-    classes: their names; None for regression.
-    parts: a `Place` per sample, uint8.
-    skipped: the unreadable files that were left out.
-    fingerprint: a digest of inputs, targets, classes and parts, the same on every machine.
+    targets: (samples,): int64 indices into `classes`, or for regression float32 numbers in the
+        unit of the source.
+    classes: class names; None for regression.
+    parts: (samples,): a `PartLabel` per sample, uint8.
+    skipped: paths of unreadable files, which were left out.
+    fingerprint: SHA-256 of inputs, targets, classes and parts, the same on every machine.
     """
 
     name: str
@@ -55,18 +56,18 @@ class Dataset(NamedTuple):
 
     @property
     def problem(self) -> Problem:
-        """What is to be learned."""
+        """Return the shape of one input and the number of classes."""
         classes = None if self.classes is None else len(self.classes)
         return Problem(tuple(self.inputs.shape[1:]), classes)
 
 
 def unassigned(samples: int) -> NDArray[np.uint8]:
-    """The parts of a source that divides nothing."""
+    """Return the part labels of a source that is not divided: all UNDECIDED."""
     return np.full(samples, PartLabel.UNDECIDED, dtype=np.uint8)
 
 
 def to_dataset(decoded: Decoded, name: str) -> Dataset:
-    """The same data as tensors, with its fingerprint."""
+    """Convert the arrays to tensors, without a copy where possible, and fingerprint them."""
     arrays = [
         np.ascontiguousarray(decoded.inputs),
         np.ascontiguousarray(
@@ -75,14 +76,14 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         np.ascontiguousarray(decoded.parts),
     ]
     inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
-    mark = _fingerprint(arrays, decoded.classes)
-    return Dataset(name, inputs, targets, decoded.classes, parts, decoded.skipped, mark)
+    fingerprint = _fingerprint(arrays, decoded.classes)
+    return Dataset(name, inputs, targets, decoded.classes, parts, decoded.skipped, fingerprint)
 
 
 def _fingerprint(arrays: list[NDArray[Any]], classes: tuple[str, ...] | None) -> str:
     digest = hashlib.sha256(json.dumps(classes).encode())
     for array in arrays:
-        # Little-endian bytes, so that the order of a machine's bytes is not part of the content.
+        # Hash little-endian bytes, so that machines of either byte order agree.
         ordered = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{ordered.dtype.str}{ordered.shape}".encode())
         digest.update(ordered.data)

@@ -1,7 +1,7 @@
-"""The three-way division: training pool, validation, test; once per study, by its seed.
+"""Divide the data into training pool, validation and test part: once per study, by its seed.
 
-Only `held_out` gives the test part, and only the confirmation may call it: what has been looked at
-while choosing cannot say how good the choice is (`tests/study/training/test_division.py`).
+Only `load_test_part` gives the test part, and only the confirmation may call it: data that has
+influenced a choice cannot tell how good the choice is (`tests/study/training/test_division.py`).
 """
 
 from typing import NamedTuple
@@ -16,13 +16,14 @@ from training_factors.study.training.dataset import Dataset, PartLabel
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2
-"""The validation part and the test part, each, of what the source leaves undivided."""
+"""Fraction of the undivided samples that becomes the validation part, and again the test part."""
 
 
 class DataPart(NamedTuple):
-    """Samples on a device.
+    """The samples of one part, on a device.
 
-    inputs: as in `Dataset`. targets: int64 classes, or float32 numbers, standardized (`Scale`).
+    inputs: as in `Dataset`.
+    targets: int64 classes, or for regression float32 numbers, standardized by `TargetScale`.
     """
 
     inputs: Tensor
@@ -30,10 +31,10 @@ class DataPart(NamedTuple):
 
 
 class TargetScale(NamedTuple):
-    """Mean and standard deviation of the training pool's numbers, in their own unit.
+    """Mean and standard deviation of the training pool's regression targets, in their own unit.
 
-    Networks learn numbers of size one; a target is (number - mean) / deviation. R² is the same
-    either way; errors such as RMSE times `deviation` are in the numbers' own unit.
+    Networks are trained on (target - mean) / deviation, which has mean 0 and variance 1. R² is the
+    same on either scale; RMSE and MAE times `deviation` are in the unit of the source.
     """
 
     mean: float
@@ -41,9 +42,9 @@ class TargetScale(NamedTuple):
 
 
 class Division(NamedTuple):
-    """What training and measuring may see. The test part is not in it, only its size.
+    """The parts that training and validation may see; of the test part only its size.
 
-    target_scale: None for classes.
+    target_scale: None for classification.
     """
 
     problem: Problem
@@ -54,7 +55,7 @@ class Division(NamedTuple):
 
 
 class PartIndices(NamedTuple):
-    """Samples of each part, int64, ascending; every sample is in exactly one."""
+    """Indices of each part's samples: int64, ascending; every sample is in exactly one part."""
 
     pool: Tensor
     validation: Tensor
@@ -62,60 +63,69 @@ class PartIndices(NamedTuple):
 
 
 def divide(dataset: Dataset, seed: int) -> PartIndices:
-    """Which sample belongs to which part.
+    """Assign every sample to a part.
 
-    The source's own validation and test parts are kept. A part that it does not have is cut from
-    its other samples: a fifth of them, of every class (of every decile of numbers) alike, one at
-    least. So a source that divides nothing gives 60 % pool, 20 % validation, 20 % test.
+    The source's own validation and test parts are kept. A part that it does not have is drawn from
+    the remaining samples: `PART_FRACTION` of every class (for regression, of every decile of the
+    targets) and at least one sample of each. So an undivided source gives 60 % training pool,
+    20 % validation and 20 % test.
     """
     parts = dataset.parts.numpy().copy()
     rest = np.flatnonzero((parts == PartLabel.POOL) | (parts == PartLabel.UNDECIDED))
     missing = [
-        place for place in (PartLabel.VALIDATION, PartLabel.TEST) if not (parts == place).any()
+        label for label in (PartLabel.VALIDATION, PartLabel.TEST) if not (parts == label).any()
     ]
-    parts[rest] = _cut(strata(dataset.targets[rest]).numpy(), missing, seed)
-    return PartIndices(*(torch.from_numpy(np.flatnonzero(parts == p)) for p in list(PartLabel)[:3]))
+    parts[rest] = _assign(strata(dataset.targets[rest]).numpy(), missing, seed)
+    pool, validation, test = (
+        torch.from_numpy(np.flatnonzero(parts == label))
+        for label in (PartLabel.POOL, PartLabel.VALIDATION, PartLabel.TEST)
+    )
+    return PartIndices(pool, validation, test)
 
 
 def training_division(dataset: Dataset, seed: int, device: torch.device) -> Division:
-    """Training pool and validation part on a device; the test part is never read."""
+    """Return the training pool and the validation part, on a device; the test part is not read."""
     indices = divide(dataset, seed)
-    scale = _scale(dataset, indices)
+    scale = _target_scale(dataset, indices)
     return Division(
         dataset.problem,
-        _part(dataset, indices.pool, scale, device),
-        _part(dataset, indices.validation, scale, device),
+        _load_part(dataset, indices.pool, scale, device),
+        _load_part(dataset, indices.validation, scale, device),
         len(indices.test),
         scale,
     )
 
 
 def load_test_part(dataset: Dataset, seed: int, device: torch.device) -> DataPart:
-    """The test part on a device, on the training pool's scale: for the confirmation alone."""
+    """Return the test part, on a device and on the training pool's scale.
+
+    Reserved for the confirmation; a test fails if anything else calls it.
+    """
     indices = divide(dataset, seed)
-    return _part(dataset, indices.test, _scale(dataset, indices), device)
+    return _load_part(dataset, indices.test, _target_scale(dataset, indices), device)
 
 
-def _cut(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> NDArray[np.uint8]:
+def _assign(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> NDArray[np.uint8]:
+    """Draw the missing parts from every group; what is left is the training pool."""
     parts = np.full(len(groups), PartLabel.POOL, dtype=np.uint8)
     order = torch.randperm(len(groups), generator=generator(seed, "division")).numpy()
     shuffled = order[np.argsort(groups[order], kind="stable")]
     for members in np.split(shuffled, np.cumsum(np.bincount(groups))[:-1]):
         size = max(1, round(PART_FRACTION * len(members)))
-        for i, place in enumerate(missing):
-            parts[members[i * size : (i + 1) * size]] = place
+        for i, label in enumerate(missing):
+            parts[members[i * size : (i + 1) * size]] = label
     return parts
 
 
-def _scale(dataset: Dataset, indices: PartIndices) -> TargetScale | None:
+def _target_scale(dataset: Dataset, indices: PartIndices) -> TargetScale | None:
     if dataset.classes is not None:
         return None
-    numbers = dataset.targets[indices.pool].double()
-    # A pool of equal numbers has no unit; 1 leaves its targets at 0.
-    return TargetScale(float(numbers.mean()), float(numbers.std(correction=0)) or 1.0)
+    targets = dataset.targets[indices.pool].double()
+    # Equal targets have a deviation of 0; dividing by 1 instead leaves them at 0.
+    return TargetScale(float(targets.mean()), float(targets.std(correction=0)) or 1.0)
 
 
-def _part(
+def _load_part(
     dataset: Dataset, indices: Tensor, scale: TargetScale | None, device: torch.device
 ) -> DataPart:
     targets = dataset.targets[indices]

@@ -1,4 +1,4 @@
-"""A folder of images: class sub-folders, with or without train, val and test above them."""
+"""Read a folder of images: class sub-folders, optionally inside train, val and test folders."""
 
 import hashlib
 import os
@@ -9,16 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.data_checks import refuse_limit
 from training_factors.study.training.dataset import Decoded, PartLabel
 from training_factors.study.training.images import decode_images
-from training_factors.study.training.subset import balanced_subset
+from training_factors.study.training.subset import balanced_subset, refuse_limit
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
+"""File name endings, in lower case, of images; other files are ignored."""
 
-PLACES = {
+PART_FOLDERS = {
     "train": PartLabel.POOL,
     "training": PartLabel.POOL,
     "val": PartLabel.VALIDATION,
@@ -27,13 +27,28 @@ PLACES = {
     "test": PartLabel.TEST,
     "testing": PartLabel.TEST,
 }
+"""Names, in lower case, of folders that hold one part of a divided data set."""
+
+
+class ImageFile(NamedTuple):
+    """An image file that is not opened yet; files sort by name.
+
+    name: path relative to the source folder. modified_ns: time of the last change.
+    """
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+    part: PartLabel
+    class_name: str
 
 
 class Listing(NamedTuple):
-    """The image files of a folder in the order of their names, none of them opened yet.
+    """The image files of a folder, sorted by name, none of them opened yet.
 
-    files: paths relative to `root`. targets: int64 classes. parts: a `Place` each.
-    digest: of every file's name, size in bytes and time of change in ns.
+    files: paths relative to `root`. targets: int64 indices into `classes`.
+    parts: a `PartLabel` per file, uint8.
+    digest: SHA-256 of every file's name, size and time of change; the cache key.
     """
 
     root: Path
@@ -44,50 +59,44 @@ class Listing(NamedTuple):
     digest: str
 
 
-class ImageFile(NamedTuple):
-    """A file as the folder lists it; they sort by name."""
-
-    name: str
-    size_bytes: int
-    changed_ns: int
-    place: PartLabel
-    class_name: str
-
-
 def list_images(source: str) -> Listing:
-    """The images of a folder, with their classes and parts.
+    """List the images of a folder with their classes and parts.
 
-    Names that begin with a dot are passed over, and files that are no images by their suffix.
-    Raises ValueError for a folder without images, without classes or with an empty class.
+    Hidden files, hidden folders and files with other suffixes are ignored.
+
+    Raises ValueError for a folder without images, without class folders or with an empty one.
     """
-    folders = [
-        (f"{top}{name}", list(_images(source, top, name, place)))
-        for place, top in _tops(source)
-        for name in _class_names(source, top)
+    class_folders = [
+        (f"{prefix}{name}", list(_image_files(source, prefix, name, part)))
+        for part, prefix in _part_folders(source)
+        for name in _class_names(source, prefix)
     ]
-    files = sorted(file for _, inside in folders for file in inside)
+    files = sorted(file for _, files in class_folders for file in files)
     if not files:
         raise ValueError(f"folder {source!r} has no images ({' '.join(SUFFIXES)})")
-    empty = [folder for folder, inside in folders if not inside]
+    empty = [folder for folder, files in class_folders if not files]
     if empty:
         raise ValueError(
             f"class folder {empty[0]!r} of {source!r} has no images; fill or remove it"
         )
     classes = tuple(sorted({file.class_name for file in files}))
     index = {name: i for i, name in enumerate(classes)}
-    facts = "\n".join(f"{file.name}\0{file.size_bytes}\0{file.changed_ns}" for file in files)
+    content = "\n".join(f"{file.name}\0{file.size_bytes}\0{file.modified_ns}" for file in files)
     return Listing(
         Path(source),
         tuple(file.name for file in files),
         np.array([index[file.class_name] for file in files], dtype=np.int64),
-        np.array([file.place for file in files], dtype=np.uint8),
+        np.array([file.part for file in files], dtype=np.uint8),
         classes,
-        hashlib.sha256(os.fsencode(facts)).hexdigest(),
+        hashlib.sha256(os.fsencode(content)).hexdigest(),
     )
 
 
-def limited(listing: Listing, limit: int | None) -> Listing:
-    """A class-balanced part of the files. Raises ValueError when there are not so many."""
+def limit_listing(listing: Listing, limit: int | None) -> Listing:
+    """Keep a class-balanced subset of the files; None keeps all.
+
+    Raises ValueError when the limit exceeds the number of files or is too small for a study.
+    """
     if limit is None:
         return listing
     refuse_limit(limit, listing.targets, listing.classes)
@@ -100,15 +109,17 @@ def limited(listing: Listing, limit: int | None) -> Listing:
 
 
 def decode_folder(listing: Listing, side: int | None) -> Decoded:
-    """Decode every file; those that cannot be read are left out and named.
+    """Decode every file; leave out those that cannot be read and name them in `skipped`.
 
     side: of the images, in pixels; see `images.decode_images`.
+
+    Raises ValueError when no file can be read.
     """
     images, readable = decode_images([listing.root / name for name in listing.files], side)
     if not any(readable):
         raise ValueError(
             f"none of the {len(readable)} images in {str(listing.root)!r} can be read; "
-            f"are they whole?"
+            f"check that the files are complete"
         )
     skipped = [n for n, good in zip(listing.files, readable, strict=True) if not good]
     return Decoded(
@@ -120,37 +131,44 @@ def decode_folder(listing: Listing, side: int | None) -> Decoded:
     )
 
 
-def _tops(source: str) -> list[tuple[PartLabel, str]]:
-    """The folders that hold class folders, relative to the source: itself, or train, val, test."""
+def _part_folders(source: str) -> list[tuple[PartLabel, str]]:
+    """Return (part, path prefix) of the folders that hold class folders.
+
+    These are the train, val and test folders if one for training has sub-folders; else the source
+    itself, with an empty prefix.
+    """
     names = _subfolders(source)
-    parts = [name for name in names if name.lower() in PLACES]
-    if not any(PLACES[n.lower()] is PartLabel.POOL and _subfolders(f"{source}/{n}") for n in parts):
+    part_names = [name for name in names if name.lower() in PART_FOLDERS]
+    if not any(
+        PART_FOLDERS[name.lower()] is PartLabel.POOL and _subfolders(f"{source}/{name}")
+        for name in part_names
+    ):
         return [(PartLabel.UNDECIDED, "")]
-    others = sorted(set(names) - set(parts))
+    others = sorted(set(names) - set(part_names))
     if others:
         raise ValueError(
-            f"folder {source!r} has {others[0]!r} beside its {'/'.join(parts)}; move it elsewhere"
+            f"folder {source!r} has {others[0]!r} next to {'/'.join(part_names)}; move it elsewhere"
         )
-    return [(PLACES[name.lower()], f"{name}/") for name in parts]
+    return [(PART_FOLDERS[name.lower()], f"{name}/") for name in part_names]
 
 
-def _class_names(source: str, top: str) -> list[str]:
-    names = _subfolders(f"{source}/{top}")
+def _class_names(source: str, prefix: str) -> list[str]:
+    names = _subfolders(f"{source}/{prefix}")
     if not names:
         raise ValueError(
-            f"folder {f'{source}/{top}'.rstrip('/')!r} has no class sub-folders; "
+            f"folder {f'{source}/{prefix}'.rstrip('/')!r} has no class sub-folders; "
             f"put the images of each class into a folder of its own"
         )
     return names
 
 
-def _images(source: str, top: str, name: str, place: PartLabel) -> Iterator[ImageFile]:
-    for path, size_bytes, changed_ns in _walk(source, f"{top}{name}"):
-        yield ImageFile(path, size_bytes, changed_ns, place, name)
+def _image_files(source: str, prefix: str, name: str, part: PartLabel) -> Iterator[ImageFile]:
+    for path, size_bytes, modified_ns in _walk(source, f"{prefix}{name}"):
+        yield ImageFile(path, size_bytes, modified_ns, part, name)
 
 
 def _walk(source: str, folder: str) -> Iterator[tuple[str, int, int]]:
-    """(relative path, bytes, time of change in ns) of all images in a folder and below."""
+    """Yield (relative path, size in bytes, time of change in ns) of all images below a folder."""
     with os.scandir(f"{source}/{folder}") as entries:
         for entry in entries:
             path = f"{folder}/{entry.name}"

@@ -1,9 +1,9 @@
-"""A recipe becomes a trained network: one explicit loop that knows no factor and no database."""
+"""Train a network by a recipe: one explicit loop that knows no factor names and no database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -32,30 +32,38 @@ from training_factors.study.training.training_state import (
 )
 
 EpochCallback = Callable[[int, float | None, Callable[[], SavedState]], bool]
-"""(epoch from 0, validation objective or None where it was not measured, takes the state after the
-epoch) -> whether to stop here."""
+"""(epoch from 0, objective on the validation part or None if it was not measured, a function that
+returns the state after the epoch) -> whether to stop here."""
 
-EVALUATION_BATCH = {"cpu": 512}
-LARGE_EVALUATION_BATCH = 2048
-"""Samples in an evaluation batch: large, since nothing is kept for a backward pass. On a CPU less
-is more: 6,000 images of 32 × 32 took `cnn:small` 1.5 s in batches of 512, which left memory as it
-was, and 3.4 s in batches of 2,048, which took 0.6 GB (one core, two pairs of runs)."""
+CPU_EVALUATION_BATCH = 512
+GPU_EVALUATION_BATCH = 2048
+"""Number of samples in an evaluation batch: large, since nothing is kept for a backward pass. On a
+CPU smaller batches are faster and need less memory: for 6,000 images of 32 × 32, `cnn:small` took
+1.5 s in batches of 512 without any growth in memory, and 3.4 s in batches of 2,048, which needed
+0.6 GB (one core, two pairs of runs)."""
 
-
-AT_ONCE = {"cpu": 2**20}
-LARGE_AT_ONCE = 2**26
-"""Bytes of inputs that are augmented in one pass: several batches, as passes over few small images
-are mostly calls. Augmented digits took `mlp:small` 1.2 to 1.3 times as long batch by batch (one
-core); at 28 × 28 and 32 × 32 pixels neither more nor less than 1 MB made a difference."""
+CPU_AUGMENTATION_BYTES = 2**20
+GPU_AUGMENTATION_BYTES = 2**26
+"""Size in bytes of the inputs that are augmented in one pass, which may be several batches: on few
+small images a pass spends its time on calls. On augmented digits `mlp:small` took 1.2 to 1.3 times
+as long batch by batch (one core); for images of 28 × 28 and 32 × 32 pixels, larger or smaller sizes
+than 1 MiB made no difference."""
 
 
 class Outcome(NamedTuple):
-    """What came of a run.
+    """The result of a run.
 
-    value: the objective after the last epoch; chance when diverged.
-    stopped: the report asked to stop before the last epoch; there are no metrics then.
-    test: metrics on the test part; None where it was not given.
-    confusion, test_confusion: on the two parts; empty for regression and where a run diverged.
+    value: the objective on the validation part after the last epoch that was trained; chance if
+        the run diverged.
+    metrics: all metrics on the validation part, and the objective on the training part; empty if
+        the run was stopped, only the objective at chance if it diverged.
+    diverged: the loss or an output became infinite or NaN.
+    stopped: the callback stopped the run before its last epoch.
+    epochs: number of epochs that were trained, those before `start` included.
+    test: all metrics on the test part, or only the objective at chance if the run diverged; None
+        if no test part was given or the run was stopped.
+    confusion, test_confusion: the confusion matrix on the validation and the test part; empty for
+        regression and for runs that were stopped or diverged.
     """
 
     value: float
@@ -80,81 +88,116 @@ def train(
     every: int = 1,
     capture: bool = False,
 ) -> Outcome:
-    """Train a network as the recipe says and measure it on the validation part.
+    """Train a network by the recipe and measure it on the validation part.
 
-    test: another part to measure it on, once, at the end.
-    start: the state after an epoch of the same run, but not its last, to go on from.
-    every: so many epochs the objective is measured, and after the last.
-    capture: take steps as one CUDA graph, where the device is a GPU; see `StaticStep`.
+    recipe: the callables by which every factor acts; see `Recipe`.
+    data: training pool and validation part; they are on the device to train on.
+    model: builds the network; see `open_model`.
+    epochs: passes over the training part, at least 1. The learning rate schedule spans them all.
+    seed: of the run; every generator of random numbers is derived from it.
+    report: called after every epoch that did not diverge. The run stops if it returns True, but
+        only after an epoch whose objective was measured and never after the last. An exception of
+        the callback ends the run and is passed on.
+    test: a part that is measured once, after the last epoch, and has no influence on training.
+    start: state to resume from, of an earlier call with the same arguments; not of the last epoch.
+    every: number of epochs between two measurements of the objective; the last epoch is always
+        measured.
+    capture: run steps as one CUDA graph on a GPU; see `GraphedStep`.
 
-    The same arguments give the same outcome, on a CPU with one thread to the last digit. A loss
-    that is not finite ends the run as diverged: a result, not a failure.
+    A loss or output that is not finite ends the run: it counts as a result, at chance, and not as a
+    failure. Errors of the model or the device, such as torch.OutOfMemoryError, are passed on.
+
+    The same arguments give the same outcome, on a CPU with one thread to the last digit, resumed or
+    not. Torch's global generator is neither read nor changed; only a user's own model may draw from
+    it, and is not seeded then.
     """
     problem = data.problem
     part = _training_part(recipe, data, seed)
     training = start_training(recipe, part, problem, model, epochs, seed)
-    first = 0 if start is None else restore_state(training, start)
-    plain = partial(train_step, training)
-    step = GraphedStep(training, plain) if capture else plain
-    for epoch in range(first, epochs):
+    first_epoch = 0 if start is None else restore_state(training, start)
+    eager_step = partial(train_step, training)
+    step = GraphedStep(training, eager_step) if capture else eager_step
+    for epoch in range(first_epoch, epochs):
         loss = train_epoch(training, step)
         is_last = epoch + 1 == epochs
         is_measured = is_last or (epoch + 1) % every == 0
         outputs = predict(training, data.validation.inputs) if is_measured else loss
-        # The first wait for the device in this epoch.
+        # This is the first time in the epoch that the program waits for the device.
         if not bool(loss.isfinite() & outputs.isfinite().all()):
-            return _diverged(data, epoch + 1, test)
+            return _diverged_outcome(data, epoch + 1, test)
         value = float(objective(outputs, data.validation.targets, problem)) if is_measured else None
-        is_enough = report(epoch, value, partial(save_state, training, epoch))
-        if is_enough and value is not None and not is_last:
+        should_stop = report(epoch, value, partial(save_state, training, epoch))
+        if should_stop and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
     assert value is not None  # the last epoch is measured
-    metrics = _measured(data, outputs, data.validation.targets)
-    seen = objective(predict(training, part.inputs), part.targets, problem)
-    metrics[f"train_{objective_name(problem)}"] = float(seen)
-    taken_for = confusion(outputs, data.validation.targets, problem)
-    outcome = Outcome(value, metrics, False, False, epochs, confusion=taken_for)
-    return outcome if test is None else _tested(outcome, training, data, test)
+    metrics = _measure_in_source_unit(data, outputs, data.validation.targets)
+    training_value = objective(predict(training, part.inputs), part.targets, problem)
+    metrics[f"train_{objective_name(problem)}"] = float(training_value)
+    cells = confusion(outputs, data.validation.targets, problem)
+    outcome = Outcome(value, metrics, False, False, epochs, confusion=cells)
+    return outcome if test is None else _add_test_part(outcome, training, data, test)
 
 
 def train_epoch(training: Training, step: Step) -> Tensor:
-    """One pass over the training part; the sum of the losses, still on the device."""
+    """Run one pass over the training part; return the sum of the losses, still on the device."""
     training.network.train()
     total = torch.zeros((), device=training.inputs.device)
     for inputs, targets in batches(training):
         total += step(inputs, targets)
-        training.rates.step()
+        training.scheduler.step()
         training.average.update()
     return total
 
 
 def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training part in a new order, batch by batch as steps take it; see `augmented`.
+    """Yield the training part in a new order, augmented, as (inputs, targets) of one batch.
 
-    Whole batches only, so that every step has the same shape; what is left over differs by epoch.
-    Several are made at once, and samples are mixed with partners from any of them.
+    All batches are full, so that every step has the same shapes; the samples that are left over
+    differ from epoch to epoch. Several batches are augmented at once, and samples are mixed with
+    partners from any of them.
     """
     recipe, size, device = training.recipe, training.batch_size, training.inputs.device
-    samples = torch.randperm(len(training.inputs), generator=training.draws["order"], device=device)
-    used = samples[: len(samples) // size * size]
-    for several in used.split(size * _batches_at_once(training)):
+    order_generator = training.generators["order"]
+    order = torch.randperm(len(training.inputs), generator=order_generator, device=device)
+    used = order[: len(order) // size * size]
+    for samples in used.split(size * _batches_at_once(training)):
         inputs, targets = augmented(
             recipe,
-            to_float(training.inputs[several]),
-            training.targets[several],
+            to_float(training.inputs[samples]),
+            training.targets[samples],
             training.normalize,
-            training.draws["augmentation"],
+            training.generators["augmentation"],
         )
-        yield from zip(_laid_out(inputs).split(size), targets.split(size), strict=True)
+        yield from zip(_channels_last(inputs).split(size), targets.split(size), strict=True)
 
 
 def _batches_at_once(training: Training) -> int:
-    batch = training.batch_size * training.inputs[0].numel() * torch.float32.itemsize
-    return max(1, AT_ONCE.get(training.inputs.device.type, LARGE_AT_ONCE) // batch)
+    """Return the number of batches that are augmented in one pass, at least 1."""
+    is_cpu = training.inputs.device.type == "cpu"
+    limit_bytes = CPU_AUGMENTATION_BYTES if is_cpu else GPU_AUGMENTATION_BYTES
+    batch_bytes = training.batch_size * training.inputs[0].numel() * torch.float32.itemsize
+    return max(1, limit_bytes // batch_bytes)
+
+
+def augmented(
+    recipe: Recipe, inputs: Tensor, targets: Tensor, normalize: Transform, rng: Generator
+) -> tuple[Tensor, Tensor]:
+    """Augment each input on its own, normalize all, and mix them: the input of training steps.
+
+    inputs, targets: floats, as `Recipe` describes them for augmentation and for mixing.
+    """
+    for augment in (
+        recipe.augment_crop_flip,
+        recipe.augment_geometry,
+        recipe.augment_color,
+        recipe.augment_corruption,
+    ):
+        inputs = augment(inputs, rng)
+    return recipe.mix(normalize(inputs), targets, rng)
 
 
 def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
-    """One step on a batch; the loss."""
+    """Run one optimizer step on a batch; return the loss, detached and on the device."""
     recipe = training.recipe
     training.zero_gradients()
     with _precision(inputs.device):
@@ -166,78 +209,67 @@ def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
     return loss.detach()
 
 
-def augmented(
-    recipe: Recipe, inputs: Tensor, targets: Tensor, normalize: Transform, draws: Generator
-) -> tuple[Tensor, Tensor]:
-    """What steps train on: each input changed for itself, all normalized, and then mixed.
-
-    inputs, targets: as `Recipe` has them for augmentation and for mixing.
-    """
-    for augment in (
-        recipe.augment_crop_flip,
-        recipe.augment_geometry,
-        recipe.augment_color,
-        recipe.augment_corruption,
-    ):
-        inputs = augment(inputs, draws)
-    return recipe.mix(normalize(inputs), targets, draws)
-
-
 @torch.inference_mode()
 def predict(training: Training, inputs: Tensor) -> Tensor:
-    """The evaluated network's outputs for inputs as stored: float32, (samples, outputs)."""
+    """Return the outputs of the (averaged) network, float32, (samples, outputs).
+
+    inputs: as stored, neither augmented nor normalized.
+    """
     network = training.average.network().eval()
-    size = EVALUATION_BATCH.get(inputs.device.type, LARGE_EVALUATION_BATCH)
+    size = CPU_EVALUATION_BATCH if inputs.device.type == "cpu" else GPU_EVALUATION_BATCH
     with _precision(inputs.device):
         return torch.cat(
             [
-                network(_laid_out(training.normalize(to_float(batch)))).float()
+                network(_channels_last(training.normalize(to_float(batch)))).float()
                 for batch in inputs.split(size)
             ]
         )
 
 
 def _training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
+    """Return the samples of the pool that the recipe trains on."""
     targets = data.pool.targets
-    chosen = recipe.split(targets, generator(seed, "split", targets.device))
-    return DataPart(data.pool.inputs[chosen], targets[chosen])
+    samples = recipe.split(targets, generator(seed, "split", targets.device))
+    return DataPart(data.pool.inputs[samples], targets[samples])
 
 
-def _measured(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
-    return measure(_in_own_unit(data, outputs), _in_own_unit(data, targets), data.problem)
-
-
-def _tested(outcome: Outcome, training: Training, data: Division, test: DataPart) -> Outcome:
-    outputs = predict(training, test.inputs)
-    return outcome._replace(
-        test=_measured(data, outputs, test.targets),
-        test_confusion=confusion(outputs, test.targets, data.problem),
-    )
-
-
-def _in_own_unit(data: Division, numbers: Tensor) -> Tensor:
-    """Numbers of a regression in the unit of the source; for classes as they are."""
-    if data.target_scale is None:
-        return numbers
-    return numbers * data.target_scale.deviation + data.target_scale.mean
-
-
-def _laid_out(inputs: Tensor) -> Tensor:
+def _channels_last(inputs: Tensor) -> Tensor:
+    """Lay images out as convolutions are fastest; leave tables as they are."""
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
-def _precision(device: torch.device) -> AbstractContextManager[Any]:
-    # bfloat16 is slower than float32 on CPUs without matrix units, so it is for GPUs only.
+def _precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context of a forward pass: bfloat16 autocast on CUDA, else float32."""
+    # bfloat16 is slower than float32 on CPUs without matrix units.
     if device.type != "cuda":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _diverged(data: Division, epochs: int, test: DataPart | None) -> Outcome:
-    name, level = objective_name(data.problem), chance(data.validation.targets, data.problem)
+def _measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
+    """Measure all metrics; those of regression in the unit of the source."""
+    scale = data.target_scale
+    if scale is not None:
+        outputs, targets = (
+            numbers * scale.deviation + scale.mean for numbers in (outputs, targets)
+        )
+    return measure(outputs, targets, data.problem)
+
+
+def _add_test_part(outcome: Outcome, training: Training, data: Division, test: DataPart) -> Outcome:
+    outputs = predict(training, test.inputs)
+    return outcome._replace(
+        test=_measure_in_source_unit(data, outputs, test.targets),
+        test_confusion=confusion(outputs, test.targets, data.problem),
+    )
+
+
+def _diverged_outcome(data: Division, epochs: int, test: DataPart | None) -> Outcome:
+    name = objective_name(data.problem)
+    value = chance(data.validation.targets, data.problem)
     return Outcome(
-        level,
-        {name: level},
+        value,
+        {name: value},
         diverged=True,
         stopped=False,
         epochs=epochs,

@@ -1,43 +1,38 @@
-"""What a trained network is worth, on the part of the data that it has not seen."""
+"""Measure a trained network on samples that it was not trained on."""
 
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn import metrics
 from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem
 
-Metrics = dict[str, float | None]
+Metrics = dict[str, float]
+"""Value of each metric by its name, such as `macro_f1`."""
 
 ConfusionCells = tuple[tuple[int, int, int], ...]
-"""(true class, predicted class, how many samples), the most samples first."""
+"""Confusion matrix as (true class, predicted class, number of samples), largest numbers first."""
 
-MOST_CELLS = 400
-"""Cells of a confusion that are kept: all of them up to 20 classes."""
-
-
-def chance(targets: Tensor, problem: Problem) -> float:
-    """The objective of a network that has learned nothing.
-
-    Accuracy of always naming the commonest class; R² = 0 of always naming the mean.
-    """
-    if problem.classes is None:
-        return 0.0
-    return float(torch.bincount(targets.long()).max()) / len(targets)
+MAX_CONFUSION_CELLS = 400
+"""Maximum number of confusion cells that are kept: all of them for up to 20 classes."""
 
 
 def objective_name(problem: Problem) -> str:
-    """What is maximized: `accuracy`, or `r2` for regression."""
+    """Return the metric that is maximized: `accuracy`, or `r2` for regression."""
     return "r2" if problem.classes is None else "accuracy"
 
 
 def objective(outputs: Tensor, targets: Tensor, problem: Problem) -> Tensor:
-    """Accuracy; for regression R², and 0 where it is below: no better than naming the mean.
+    """Return the accuracy, or for regression R² with negative values raised to 0.
 
-    The floor keeps a few runaway runs, whose R² has no lower bound, from being all the variance.
-    outputs: (samples, classes) or (samples, 1). Returns a scalar on their device.
+    R² below 0 is worse than predicting the mean. It has no lower bound, so without the floor a few
+    such runs would make up nearly all variance of a study.
+
+    outputs: (samples, classes) or (samples, 1). Returns a scalar on their device, without waiting
+    for it.
     """
     if problem.classes is not None:
         return (outputs.argmax(1) == targets).double().mean()
@@ -46,49 +41,63 @@ def objective(outputs: Tensor, targets: Tensor, problem: Problem) -> Tensor:
     return (1 - unexplained / total).clamp(min=0)
 
 
-def measure(outputs: Tensor, targets: Tensor, problem: Problem) -> Metrics:
-    """All metrics of finite outputs, by scikit-learn's definitions.
+def chance(targets: Tensor, problem: Problem) -> float:
+    """Return the objective of a network that has learned nothing.
 
-    Classification: accuracy, macro F1, Cohen's kappa, AUC (one against rest, macro average), log
-    loss in nats. Regression: R², RMSE and MAE in units of the targets as given.
+    This is the accuracy of always predicting the most frequent class, and R² = 0 of always
+    predicting the mean.
     """
     if problem.classes is None:
-        return _regression(
+        return 0.0
+    return float(torch.bincount(targets.long()).max()) / len(targets)
+
+
+def measure(outputs: Tensor, targets: Tensor, problem: Problem) -> Metrics:
+    """Compute all metrics of finite outputs, by scikit-learn's definitions.
+
+    Classification: accuracy, macro F1, Cohen's kappa, AUC (one against rest, macro average), log
+    loss in nats. Regression: R², RMSE and MAE, in the unit of outputs and targets.
+
+    outputs: (samples, classes) logits, or (samples, 1). targets: (samples,).
+    """
+    if problem.classes is None:
+        return _regression_metrics(
             outputs.squeeze(1).double().cpu().numpy(), targets.double().cpu().numpy()
         )
-    return _classification(outputs.double().softmax(1).cpu().numpy(), targets.cpu().numpy())
+    probabilities = outputs.double().softmax(1).cpu().numpy()
+    return _classification_metrics(probabilities, targets.cpu().numpy())
 
 
 def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> ConfusionCells:
-    """How many samples of which class were taken for which; nothing for regression.
+    """Count the samples of each true class that were predicted as each class.
 
-    Cells without a sample are left out; of more than `MOST_CELLS` the largest stay. Of equal
-    counts the smaller indices come first.
+    Cells without samples are left out, and only the `MAX_CONFUSION_CELLS` largest are kept. Cells
+    of the same count are sorted by class indices. Empty for regression.
     """
     if problem.classes is None:
         return ()
     cells = (targets.long() * problem.classes + outputs.argmax(1)).cpu().numpy()
-    found, counts = np.unique(cells, return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[:MOST_CELLS]
-    true, predicted = np.divmod(found[largest], problem.classes)
+    nonempty, counts = np.unique(cells, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:MAX_CONFUSION_CELLS]
+    true, predicted = np.divmod(nonempty[largest], problem.classes)
     return tuple(zip(true.tolist(), predicted.tolist(), counts[largest].tolist(), strict=True))
 
 
-def _classification(probabilities: Any, targets: Any) -> Metrics:
-    named = probabilities.argmax(1)
+def _classification_metrics(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> Metrics:
+    predicted = probabilities.argmax(1)
     labels = np.arange(probabilities.shape[1])
     scores = probabilities[:, 1] if len(labels) == 2 else probabilities
     values = {
-        "accuracy": metrics.accuracy_score(targets, named),
-        "macro_f1": metrics.f1_score(targets, named, average="macro", zero_division=0),
-        "kappa": metrics.cohen_kappa_score(targets, named, labels=labels),
+        "accuracy": metrics.accuracy_score(targets, predicted),
+        "macro_f1": metrics.f1_score(targets, predicted, average="macro", zero_division=0),
+        "kappa": metrics.cohen_kappa_score(targets, predicted, labels=labels),
         "auc": metrics.roc_auc_score(targets, scores, multi_class="ovr", labels=labels),
         "log_loss": metrics.log_loss(targets, probabilities, labels=labels),
     }
     return {name: float(value) for name, value in values.items()}
 
 
-def _regression(predicted: Any, targets: Any) -> Metrics:
+def _regression_metrics(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> Metrics:
     values = {
         "r2": metrics.r2_score(targets, predicted),
         "rmse": metrics.root_mean_squared_error(targets, predicted),

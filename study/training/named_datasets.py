@@ -1,4 +1,8 @@
-"""The data sets inside scikit-learn: there without a network."""
+"""Decode the data sets that have a name: those inside scikit-learn, and torchvision's downloads.
+
+Both packages are imported when a set is decoded: scikit-learn takes over a second and torchvision
+over two, and data that is in the cache does without them.
+"""
 
 import inspect
 from importlib import import_module
@@ -6,35 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training_factors.study.training.arrays import as_images
 from training_factors.study.training.cache import cache_folder
 from training_factors.study.training.dataset import Decoded, PartLabel, unassigned
 
-
-def decode_builtin(name: str) -> Decoded:
-    """`digits` (images 1 × 8 × 8), `wine`, `breast_cancer` (tables) or `diabetes` (regression)."""
-    # Loaded here: it takes over a second, and data in the cache does without it.
-    raw: Any = getattr(import_module("sklearn.datasets"), f"load_{name}")()
-    if name == "diabetes":
-        return Decoded(
-            raw.data.astype(np.float32),
-            raw.target.astype(np.float32),
-            None,
-            unassigned(len(raw.target)),
-        )
-    classes = tuple(str(label) for label in raw.target_names)
-    inputs = _stretched(raw.images) if name == "digits" else raw.data.astype(np.float32)
-    return Decoded(inputs, raw.target.astype(np.int64), classes, unassigned(len(raw.target)))
-
-
-def _stretched(images: Any) -> Any:
-    """Grey values 0-16, (images, 8, 8), as bytes 0-255, (images, 1, 8, 8)."""
-    return np.rint(images * (255 / 16)).astype(np.uint8)[:, None]
-
-
 SCIKIT_LEARN = ("digits", "wine", "breast_cancer", "diabetes")
-"""Inside scikit-learn: no network is needed."""
+"""Names of the data sets that scikit-learn contains; they need no network connection."""
 
 TORCHVISION = {
     "mnist": "MNIST",
@@ -45,61 +28,90 @@ TORCHVISION = {
     "svhn": "SVHN",
     "stl10": "STL10",
 }
-"""Downloaded once, by torchvision's class of this name."""
+"""Name of each data set that is downloaded once -> its class in torchvision.datasets."""
 
 
 def dataset_names() -> tuple[str, ...]:
-    """All of them, the default first."""
+    """Return the names of all data sets, the default first."""
     return (*SCIKIT_LEARN, *TORCHVISION)
 
 
-def decode_torchvision(name: str) -> Decoded:
-    """All images of the set; its own test part is marked.
+def decode_builtin(name: str) -> Decoded:
+    """Decode one of scikit-learn's sets.
 
-    Raises ValueError, naming the files to fetch by hand, when it cannot be downloaded.
+    `digits` holds images 1 × 8 × 8, `wine` and `breast_cancer` tables of classes, and `diabetes` a
+    table for regression.
     """
-    # Loaded here: it takes over two seconds, and data in the cache does without it.
-    kind = getattr(import_module("torchvision.datasets"), TORCHVISION[name])
+    raw: Any = getattr(import_module("sklearn.datasets"), f"load_{name}")()
+    undivided = unassigned(len(raw.target))
+    if name == "diabetes":
+        inputs, targets = raw.data.astype(np.float32), raw.target.astype(np.float32)
+        return Decoded(inputs, targets, None, undivided)
+    classes = tuple(str(label) for label in raw.target_names)
+    inputs = _grey_bytes(raw.images) if name == "digits" else raw.data.astype(np.float32)
+    return Decoded(inputs, raw.target.astype(np.int64), classes, undivided)
+
+
+def decode_torchvision(name: str) -> Decoded:
+    """Decode all images of one of torchvision's sets, downloaded if needed.
+
+    The set's own test part is labelled; its training part becomes the pool.
+
+    Raises ValueError, naming the files to fetch by hand, when the set cannot be downloaded.
+    """
+    dataset_class = getattr(import_module("torchvision.datasets"), TORCHVISION[name])
     root = cache_folder() / "torchvision"
     try:
-        opened = [_open(kind, root, test) for test in (False, True)]
+        train, test = (_open_part(dataset_class, root, is_test) for is_test in (False, True))
     except (OSError, RuntimeError) as error:
-        folder, files = wanted_files(kind, root)
+        folder, files = required_files(dataset_class, root)
         raise ValueError(
-            f"data {name!r} is not here and cannot be downloaded; "
+            f"data {name!r} is not on this machine and cannot be downloaded; "
             f"put {', '.join(files)} into {folder}"
         ) from error
-    targets = [np.asarray(_labels(part), dtype=np.int64) for part in opened]
-    places = zip(targets, (PartLabel.POOL, PartLabel.TEST), strict=True)
+    train_targets, test_targets = _targets(train), _targets(test)
     return Decoded(
-        np.concatenate([as_images(np.asarray(part.data), name) for part in opened]),
-        np.concatenate(targets),
-        _classes(opened[0], targets[0]),
-        np.concatenate([np.full(len(t), place, dtype=np.uint8) for t, place in places]),
+        np.concatenate([as_images(np.asarray(part.data), name) for part in (train, test)]),
+        np.concatenate([train_targets, test_targets]),
+        _class_names(train, train_targets),
+        np.repeat(
+            np.array([PartLabel.POOL, PartLabel.TEST], dtype=np.uint8),
+            [len(train_targets), len(test_targets)],
+        ),
     )
 
 
-def wanted_files(kind: Any, root: Path) -> tuple[Path, tuple[str, ...]]:
-    """The folder and the files in it that torchvision's class looks for before it downloads."""
-    if hasattr(kind, "resources"):
-        folder = root / kind.__name__ / "raw"
-        return folder, tuple(file for file, _ in kind.resources)
-    if hasattr(kind, "split_list"):
-        return root, tuple(kind.split_list[split][1] for split in ("train", "test"))
-    return root, (kind.filename,)
+def required_files(dataset_class: Any, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder, and the files in it, that torchvision looks for before it downloads.
+
+    dataset_class: one of torchvision's, which have no type annotations.
+    """
+    if hasattr(dataset_class, "resources"):
+        folder = root / dataset_class.__name__ / "raw"
+        return folder, tuple(file for file, _ in dataset_class.resources)
+    if hasattr(dataset_class, "split_list"):
+        return root, tuple(dataset_class.split_list[split][1] for split in ("train", "test"))
+    return root, (dataset_class.filename,)
 
 
-def _open(kind: Any, root: Path, test: bool) -> Any:
+def _grey_bytes(images: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Scale grey values 0-16, (images, 8, 8), to bytes 0-255, (images, 1, 8, 8)."""
+    return np.rint(images * (255 / 16)).astype(np.uint8)[:, None]
+
+
+def _open_part(dataset_class: Any, root: Path, is_test: bool) -> Any:
     root.mkdir(parents=True, exist_ok=True)
-    if "split" in inspect.signature(kind).parameters:
-        return kind(root, split="test" if test else "train", download=True)
-    return kind(root, train=not test, download=True)
+    if "split" in inspect.signature(dataset_class).parameters:
+        return dataset_class(root, split="test" if is_test else "train", download=True)
+    return dataset_class(root, train=not is_test, download=True)
 
 
-def _labels(part: Any) -> Any:
-    return part.targets if hasattr(part, "targets") else part.labels
+def _targets(part: Any) -> NDArray[np.int64]:
+    targets = part.targets if hasattr(part, "targets") else part.labels
+    return np.asarray(targets, dtype=np.int64)
 
 
-def _classes(part: Any, targets: Any) -> tuple[str, ...]:
+def _class_names(part: Any, targets: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return torchvision's class names, or the class numbers where it has none."""
     numbers = [str(number) for number in range(int(targets.max()) + 1)]
     return tuple(str(name) for name in getattr(part, "classes", numbers))

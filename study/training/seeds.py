@@ -1,4 +1,4 @@
-"""Seeds and generators: every random number of a study comes from its seed, by name."""
+"""Derive seeds and random generators: every random number of a study comes from its seed."""
 
 import hashlib
 
@@ -6,14 +6,18 @@ import torch
 
 
 def derive_seed(*parts: int | str) -> int:
-    """A seed of 32 bits that depends on all parts and on nothing else.
+    """Return a seed in [0, 2³²) that depends on these parts alone.
 
-    32 bits: numpy takes no more, and JSON readers keep them exact.
+    numpy accepts no larger seeds, and every JSON reader keeps 32 bits exact.
     """
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:4])
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for one purpose of one run, so that no purpose disturbs another."""
+    """Return a generator seeded by the run's seed and the purpose.
+
+    Each purpose (`weights`, `order`, `augmentation`, …) draws from a generator of its own, so that
+    a factor that draws more numbers for one purpose does not change the numbers of another.
+    """
     return torch.Generator(device).manual_seed(derive_seed(seed, purpose))

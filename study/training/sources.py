@@ -1,4 +1,4 @@
-"""From the words of a user to a data set: where each kind of source is told from the others."""
+"""Load the data set that a user asks for, whatever kind of source it is."""
 
 import difflib
 from importlib.metadata import version
@@ -8,11 +8,11 @@ import torch
 
 from training_factors.search_spaces.problem import strata
 from training_factors.study.training.arrays import call_function, read_npz
-from training_factors.study.training.cache import cached
+from training_factors.study.training.cache import load_or_decode
 from training_factors.study.training.csv_table import read_csv
-from training_factors.study.training.data_checks import refuse_limit, refuse_unlearnable
+from training_factors.study.training.data_checks import refuse_unlearnable
 from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
-from training_factors.study.training.image_folder import decode_folder, limited, list_images
+from training_factors.study.training.image_folder import decode_folder, limit_listing, list_images
 from training_factors.study.training.images import resize
 from training_factors.study.training.named_datasets import (
     SCIKIT_LEARN,
@@ -21,7 +21,7 @@ from training_factors.study.training.named_datasets import (
     decode_builtin,
     decode_torchvision,
 )
-from training_factors.study.training.subset import balanced_subset
+from training_factors.study.training.subset import balanced_subset, refuse_limit
 
 
 def load_dataset(
@@ -31,84 +31,89 @@ def load_dataset(
     image_size: int | None = None,
     target: str | None = None,
 ) -> Dataset:
-    """The data of this source, decoded once on a machine and from the cache after that.
+    """Load a data set: decode it the first time, take it from the machine's cache afterwards.
 
     source: a name of `dataset_names()`; the path of an image folder, a .csv or an .npz; or
-        `package.module:function`, a function that returns (X, y), which is not cached.
-    limit: a class-balanced subset of so many samples, the same on every machine: evenly spaced in
-        the source's order, spread over its own parts in proportion, chosen before files are opened.
+        `package.module:function`, a function that returns (X, y) and is called every time.
+    limit: number of samples of a class-balanced subset, the same on every machine; see
+        `balanced_subset`. Of an image folder only the chosen files are opened.
     image_size: side of square images, in pixels.
     target: the column of a .csv to predict.
 
-    Raises ValueError, one line that names the value and the remedy, for whatever is wrong with it.
+    Raises ValueError, one line that names the value and the remedy, when the source is unknown,
+    cannot be read or is unfit for a study.
     """
     path = Path(source)
     if target is not None and path.suffix.lower() != ".csv":
         raise ValueError(f"target {target!r} is for a .csv; leave --target out with {source!r}")
     try:
         if source in SCIKIT_LEARN:
-            return _builtin(source, limit, image_size)
+            return _load_builtin(source, limit, image_size)
         if source in TORCHVISION:
-            return _torchvision(source, limit, image_size)
+            return _load_torchvision(source, limit, image_size)
         if path.is_dir():
-            return _folder(source, limit, image_size)
+            return _load_folder(source, limit, image_size)
         if path.is_file():
-            return _file(source, limit, image_size, target)
+            return _load_file(source, limit, image_size, target)
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
     if ":" in source:
-        return to_dataset(_ready(call_function(source), source, limit, image_size), source)
-    raise ValueError(_unknown(source))
+        decoded = _apply_options(call_function(source), source, limit, image_size)
+        return to_dataset(decoded, source)
+    raise ValueError(_unknown_source(source))
 
 
-def _builtin(name: str, limit: int | None, image_size: int | None) -> Dataset:
-    return cached(
+def _load_builtin(name: str, limit: int | None, image_size: int | None) -> Dataset:
+    return load_or_decode(
         ("scikit-learn", version("scikit-learn"), name, limit, image_size),
         name,
-        lambda: _ready(decode_builtin(name), name, limit, image_size),
+        lambda: _apply_options(decode_builtin(name), name, limit, image_size),
     )
 
 
-def _torchvision(name: str, limit: int | None, image_size: int | None) -> Dataset:
-    return cached(
+def _load_torchvision(name: str, limit: int | None, image_size: int | None) -> Dataset:
+    return load_or_decode(
         ("torchvision", name, limit, image_size),
         name,
-        lambda: _ready(decode_torchvision(name), name, limit, image_size),
+        lambda: _apply_options(decode_torchvision(name), name, limit, image_size),
     )
 
 
-def _folder(source: str, limit: int | None, image_size: int | None) -> Dataset:
+def _load_folder(source: str, limit: int | None, image_size: int | None) -> Dataset:
     listing = list_images(source)
 
     def decode() -> Decoded:
-        decoded = decode_folder(limited(listing, limit), image_size)
+        decoded = decode_folder(limit_listing(listing, limit), image_size)
         refuse_unlearnable(decoded, source)
         return decoded
 
     name = Path(source).resolve().name or source
-    return cached(("folder", listing.digest, limit, image_size), name, decode)
+    return load_or_decode(("folder", listing.digest, limit, image_size), name, decode)
 
 
-def _file(source: str, limit: int | None, image_size: int | None, target: str | None) -> Dataset:
+def _load_file(
+    source: str, limit: int | None, image_size: int | None, target: str | None
+) -> Dataset:
     path = Path(source)
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".npz"):
-        raise ValueError(f"file {source!r} is no .csv and no .npz; convert it, or name a folder")
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".npz"):
+        raise ValueError(
+            f"file {source!r} is neither .csv nor .npz; convert it, or name a folder of images"
+        )
+
+    def decode() -> Decoded:
+        decoded = read_csv(source, target) if suffix == ".csv" else read_npz(source)
+        return _apply_options(decoded, source, limit, image_size)
+
     status = path.stat()
-    return cached(
-        (kind, str(path.resolve()), status.st_size, status.st_mtime_ns, target, limit, image_size),
-        path.name,
-        lambda: _ready(
-            read_csv(source, target) if kind == ".csv" else read_npz(source),
-            source,
-            limit,
-            image_size,
-        ),
-    )
+    version_of_file = (str(path.resolve()), status.st_size, status.st_mtime_ns)
+    return load_or_decode((suffix, *version_of_file, target, limit, image_size), path.name, decode)
 
 
-def _ready(decoded: Decoded, source: str, limit: int | None, image_size: int | None) -> Decoded:
-    """The data cut to the limit, in the size asked for, and found fit for a study."""
+def _apply_options(
+    decoded: Decoded, source: str, limit: int | None, image_size: int | None
+) -> Decoded:
+    """Apply `--limit` and `--image-size`; refuse data that is unfit for a study."""
     if image_size is not None and decoded.inputs.ndim == 2:
         raise ValueError(f"data {source!r} is a table; leave --image-size out")
     if limit is not None:
@@ -126,9 +131,10 @@ def _ready(decoded: Decoded, source: str, limit: int | None, image_size: int | N
     return decoded
 
 
-def _unknown(source: str) -> str:
+def _unknown_source(source: str) -> str:
+    """Return the error message for a source that is nothing we know."""
     if "/" in source or "\\" in source or Path(source).suffix:
         return f"data {source!r} does not exist; check the path"
     near = difflib.get_close_matches(source, dataset_names(), 1)
     hint = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(dataset_names())}"
-    return f"data {source!r} is no known name and no folder; {hint}"
+    return f"data {source!r} is neither a known name nor a path; {hint}"

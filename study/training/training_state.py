@@ -1,6 +1,6 @@
-"""A network in training: made from a recipe, its state taken and put back."""
+"""Set up the training of a network from a recipe; save and restore its state."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,17 +13,19 @@ from training_factors.study.training.division import DataPart
 from training_factors.study.training.network import Builder
 from training_factors.study.training.seeds import generator
 
-SavedState = dict[str, Any]
-"""A network in training, as tensors and plain values: what going on from here needs."""
-
 
 class Training(NamedTuple):
-    """A network in training, and all that a step needs.
+    """A network in training, and everything that a step needs.
 
-    targets: as floats, (samples, classes) one-hot or (samples, 1).
-    weights: the parameters that are penalized, all but biases and scales.
-    draws: the generators that training draws from, by purpose.
-    rates: sets the learning rate of the next step.
+    inputs: the training part as stored, on the device; see `Dataset`.
+    targets: floats: one-hot classes (samples, classes), or numbers (samples, 1).
+    normalize: the recipe's normalization, fitted to the training part.
+    average: the network that is evaluated, such as a moving average of the trained one.
+    parameters: tensors that the optimizer updates; see `flatten_parameters`.
+    weights: parameters that are penalized: all but biases and scales of norms.
+    scheduler: sets the learning rate of the next step.
+    batch_size: samples in a step, at most those of the training part.
+    generators: one for each purpose: `order`, `augmentation`, `dropout`.
     """
 
     recipe: Recipe
@@ -35,12 +37,12 @@ class Training(NamedTuple):
     parameters: list[Tensor]
     weights: list[Tensor]
     optimizer: torch.optim.Optimizer
-    rates: LambdaLR
+    scheduler: LambdaLR
     batch_size: int
-    draws: dict[str, Generator]
+    generators: dict[str, Generator]
 
     def zero_gradients(self) -> None:
-        """Before a step: those of joined parameters become 0, since they are views of one."""
+        """Zero the gradients, in place on the CPU, where they are views of one flat buffer."""
         for parameter in self.parameters:
             if parameter.grad is not None and parameter.device.type == "cpu":
                 parameter.grad.zero_()
@@ -48,13 +50,38 @@ class Training(NamedTuple):
                 parameter.grad = None
 
 
+class SavedState(TypedDict):
+    """The state of training after an epoch, as tensors and plain values that torch.save takes.
+
+    The keys are those of checkpoints on disk. `Any` is what torch's state dictionaries hold.
+
+    epoch: the epoch that has ended, from 0.
+    rates: of the learning rate scheduler. draws: of the random generators.
+    """
+
+    epoch: int
+    network: dict[str, Any]
+    average: dict[str, Any]
+    optimizer: dict[str, Any]
+    rates: dict[str, Any]
+    draws: dict[str, Tensor]
+
+
 def start_training(
     recipe: Recipe, part: DataPart, problem: Problem, model: Builder, epochs: int, seed: int
 ) -> Training:
-    """The network before its first step; every purpose has a generator of its own."""
+    """Build the network and all that its training needs, before the first step.
+
+    part: the training part; its device becomes that of the network.
+    epochs: of the whole run; the learning rate schedule spans them.
+    seed: of the run; weights, order, augmentation and dropout each get a generator derived from it.
+    """
     device = part.inputs.device
-    draws = {name: generator(seed, name, device) for name in ("order", "augmentation", "dropout")}
-    network = model(recipe, problem, generator(seed, "weights"), draws["dropout"]).to(
+    generators = {
+        purpose: generator(seed, purpose, device)
+        for purpose in ("order", "augmentation", "dropout")
+    }
+    network = model(recipe, problem, generator(seed, "weights"), generators["dropout"]).to(
         device, memory_format=torch.channels_last
     )  # type: ignore[call-overload]
     weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
@@ -78,21 +105,25 @@ def start_training(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
         ),
         batch_size,
-        draws,
+        generators,
     )
 
 
 def flatten_parameters(network: nn.Module) -> list[Tensor]:
-    """What the optimizer steps on: on a CPU all parameters as one, of which they become views.
+    """Return the tensors for the optimizer to update: on the CPU one flat buffer.
 
-    Optimizers work value by value, so the steps are the same, in one pass instead of one for each
-    layer's weights. On a GPU each of them has its own: passes over lists of tensors are there, and
-    gradients that add up in place would cost a launch each.
+    There the network's parameters and gradients become views of the buffer and its gradient. The
+    optimizers work element by element, so the steps are the same, in one pass instead of one for
+    each layer. Parameters that are frozen are left out.
+
+    On a GPU, or if a parameter is not float32 or not dense in memory, the parameters themselves are
+    returned: optimizers process lists of tensors in one pass there, and gradients that accumulate
+    in place would cost a kernel launch each.
     """
-    parameters = [one for one in network.parameters() if one.requires_grad]
-    if not all(_can_join(parameter) for parameter in parameters):
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not all(_can_be_flattened(parameter) for parameter in parameters):
         return list(parameters)
-    flat = nn.Parameter(torch.cat([_in_memory_order(one.detach()) for one in parameters]))
+    flat = nn.Parameter(torch.cat([_in_memory_order(p.detach()) for p in parameters]))
     flat.grad = torch.zeros_like(flat)
     sizes = [parameter.numel() for parameter in parameters]
     pieces = zip(flat.detach().split(sizes), flat.grad.split(sizes), strict=True)
@@ -103,7 +134,7 @@ def flatten_parameters(network: nn.Module) -> list[Tensor]:
     return [flat]
 
 
-def _can_join(parameter: Tensor) -> bool:
+def _can_be_flattened(parameter: Tensor) -> bool:
     is_dense = parameter.is_contiguous() or parameter.is_contiguous(
         memory_format=torch.channels_last
     )
@@ -111,32 +142,36 @@ def _can_join(parameter: Tensor) -> bool:
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:
+    """View a dense tensor as a vector of its values in the order of memory."""
     return tensor.as_strided((tensor.numel(),), (1,))
 
 
 def save_state(training: Training, epoch: int) -> SavedState:
-    """All that changes in training, after this epoch."""
+    """Return everything that changes during training, as it is after this epoch.
+
+    The tensors are those in use, not copies: write them before the next step.
+    """
     return {
         "epoch": epoch,
         "network": training.network.state_dict(),
         "average": training.average.network().state_dict(),
         "optimizer": training.optimizer.state_dict(),
-        "rates": training.rates.state_dict(),
-        "draws": {name: draw.get_state() for name, draw in training.draws.items()},
+        "rates": training.scheduler.state_dict(),
+        "draws": {name: each.get_state() for name, each in training.generators.items()},
     }
 
 
-def restore_state(training: Training, start: SavedState) -> int:
-    """Put a fresh network into this state; the epoch that comes next."""
-    training.network.load_state_dict(start["network"])
-    training.average.network().load_state_dict(start["average"])
-    training.optimizer.load_state_dict(start["optimizer"])
-    training.rates.load_state_dict(start["rates"])
-    for name, draw in training.draws.items():
-        draw.set_state(start["draws"][name])
-    return int(start["epoch"]) + 1
+def restore_state(training: Training, state: SavedState) -> int:
+    """Put newly started training into a saved state; return the epoch that comes next."""
+    training.network.load_state_dict(state["network"])
+    training.average.network().load_state_dict(state["average"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.scheduler.load_state_dict(state["rates"])
+    for name, each in training.generators.items():
+        each.set_state(state["draws"][name])
+    return state["epoch"] + 1
 
 
 def to_float(inputs: Tensor) -> Tensor:
-    """Stored inputs as floats: bytes of images in [0, 1], tables as they are."""
+    """Convert stored inputs to floats: bytes of images to [0, 1], tables as they are."""
     return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs

@@ -1,4 +1,4 @@
-"""Decoded once; whole, or decoded again."""
+"""A data set is decoded once, and again if its cache entry is damaged."""
 
 import logging
 import subprocess
@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_factors.study.training import cache, large_arrays
-from training_factors.study.training.cache import cache_folder, cached
+from training_factors.study.training import cache
+from training_factors.study.training.cache import allocate, cache_folder, load_or_decode
 from training_factors.study.training.dataset import Dataset, Decoded, unassigned
 
 ROOT = Path(__file__).parents[3]
@@ -20,15 +20,15 @@ class Source:
     """Counts how often it is decoded."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.decodings = 0
 
     def decode(self) -> Decoded:
-        self.times += 1
+        self.decodings += 1
         inputs = np.arange(40, dtype=np.uint8).reshape(20, 1, 1, 2)
         return Decoded(inputs, np.arange(20) % 2, ("a", "b"), unassigned(20), ("lost.png",))
 
     def load(self) -> Dataset:
-        return cached(("made",), "made", self.decode)
+        return load_or_decode(("made",), "made", self.decode)
 
 
 @pytest.fixture
@@ -37,26 +37,29 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     return Source()
 
 
-def same(one: Dataset, other: Dataset) -> bool:
-    tensors = [(one.inputs, other.inputs), (one.targets, other.targets), (one.parts, other.parts)]
+def same(first: Dataset, second: Dataset) -> bool:
+    tensors = [(getattr(first, f), getattr(second, f)) for f in cache.ARRAYS]
     return all(a.equal(b) for a, b in tensors) and all(
-        getattr(one, f) == getattr(other, f) for f in ("name", "classes", "skipped", "fingerprint")
+        getattr(first, f) == getattr(second, f)
+        for f in ("name", "classes", "skipped", "fingerprint")
     )
 
 
 def entry() -> Path:
-    (found,) = cache_folder().iterdir()
-    return found
+    (only,) = cache_folder().iterdir()
+    return only
 
 
-def test_it_is_decoded_once(source: Source) -> None:
+def test_data_is_decoded_once(source: Source) -> None:
     assert same(source.load(), source.load())
-    assert source.times == 1
+    assert source.decodings == 1
 
 
-def test_large_data_is_mapped(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_data_is_memory_mapped_and_never_written_to(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = source.load()
-    monkeypatch.setattr(large_arrays, "is_large", lambda size_bytes: True)
+    monkeypatch.setattr(cache, "is_large", lambda size_bytes: True)
     mapped = source.load()
     before = (entry() / "inputs.npy").read_bytes()
     assert same(mapped, plain)
@@ -64,61 +67,62 @@ def test_large_data_is_mapped(source: Source, monkeypatch: pytest.MonkeyPatch) -
     assert (entry() / "inputs.npy").read_bytes() == before
 
 
-def test_room_for_large_data_is_on_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_large_arrays_are_allocated_in_an_unnamed_file(
+    source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large_arrays, "is_large", lambda size_bytes: True)
-    room = large_arrays.allocate((3, 2), tmp_path)
-    room[:] = 5
-    assert isinstance(room, np.memmap) and room.sum() == 30
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(cache, "is_large", lambda size_bytes: True)
+    array = allocate((3, 2))
+    array[:] = 5
+    assert isinstance(array, np.memmap) and array.sum() == 30
+    assert list(cache_folder().iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["inputs.npy", "targets.npy", "parts.npy", "dataset.json"])
 @pytest.mark.parametrize("keep", [0, 60, -1])
-def test_a_damaged_entry_is_made_again(source: Source, name: str, keep: int) -> None:
+def test_a_damaged_entry_is_decoded_again(source: Source, name: str, keep: int) -> None:
     first = source.load()
     file = entry() / name
     file.write_bytes(file.read_bytes()[:keep])
     assert same(source.load(), first)
     assert same(source.load(), first)
-    assert source.times == 2
+    assert source.decodings == 2
 
 
 @pytest.mark.parametrize("name", ["inputs.npy", "dataset.json"])
-def test_a_missing_file_is_made_again(source: Source, name: str) -> None:
+def test_an_entry_without_a_file_is_decoded_again(source: Source, name: str) -> None:
     first = source.load()
     (entry() / name).unlink()
     assert same(source.load(), first)
-    assert source.times == 2
+    assert source.decodings == 2
 
 
-def test_a_swapped_array_is_made_again(source: Source) -> None:
+def test_an_entry_with_another_array_is_decoded_again(source: Source) -> None:
     first = source.load()
     np.save(entry() / "inputs.npy", np.zeros((20, 1, 1, 3), dtype=np.uint8))
     assert same(source.load(), first)
 
 
-def test_many_at_once_leave_one_whole_entry(source: Source) -> None:
+def test_concurrent_loads_leave_one_complete_entry(source: Source) -> None:
     with ThreadPoolExecutor(8) as threads:
         loaded = list(threads.map(lambda _: source.load(), range(24)))
     assert all(same(dataset, loaded[0]) for dataset in loaded)
     assert entry().is_dir()
 
 
-def test_without_a_cache_it_goes_on(
+def test_an_unwritable_cache_is_warned_about_once(
     source: Source, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         assert same(source.load(), source.load())
-    assert source.times == 2
+    assert source.decodings == 2
     assert len([r for r in caplog.records if r.name == cache.__name__]) == 1
 
 
-def test_a_hit_needs_neither_scikit_learn_nor_torchvision(source: Source) -> None:
+def test_cached_data_imports_neither_scikit_learn_nor_torchvision(source: Source) -> None:
     code = (
-        "import sys; from training_factors.study.training.sources import load_dataset; load_dataset('digits'); "
+        "import sys; from training_factors.study.training.sources import load_dataset; "
+        "load_dataset('digits'); "
         "print([m for m in ('sklearn', 'torchvision') if m in sys.modules])"
     )
     answers = [

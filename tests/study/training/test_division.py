@@ -1,4 +1,4 @@
-"""The division is fair, and nobody but the confirmation sees the test part."""
+"""The division is fair, and only the confirmation sees the test part."""
 
 import ast
 from pathlib import Path
@@ -22,7 +22,7 @@ from training_factors.study.training.division import divide, load_test_part, tra
 from training_factors.study.training.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
-MAY_HOLD_OUT = ROOT / "study" / "running" / "confirmation.py"
+MAY_LOAD_TEST_PART = ROOT / "study" / "running" / "confirmation.py"
 CPU = torch.device("cpu")
 
 
@@ -44,13 +44,13 @@ def with_own_test() -> Dataset:
     return classified([30, 30, 30], parts)
 
 
-def mentions(source: str) -> bool:
-    """Whether code imports, reads or names `held_out`; its definition does not count."""
+def mentions_test_part(source: str) -> bool:
+    """Return whether code imports, reads or names `load_test_part`, other than to define it."""
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Name(id="held_out") | ast.Attribute(attr="held_out"):
+            case ast.Name(id="load_test_part") | ast.Attribute(attr="load_test_part"):
                 return True
-            case ast.alias(name="held_out") | ast.Constant(value="held_out"):
+            case ast.alias(name="load_test_part") | ast.Constant(value="load_test_part"):
                 return True
     return False
 
@@ -61,14 +61,14 @@ datasets = st.one_of(counts.map(classified), st.integers(50, 300).map(numbered))
 
 @given(datasets, st.integers(0, 2**32 - 1))
 @settings(deadline=None)
-def test_parts_are_disjoint_and_cover_all(dataset: Dataset, seed: int) -> None:
+def test_every_sample_is_in_exactly_one_part(dataset: Dataset, seed: int) -> None:
     together = torch.cat(divide(dataset, seed))
     assert together.sort().values.equal(torch.arange(len(dataset.targets)))
 
 
 @given(datasets, st.integers(0, 2**32 - 1))
 @settings(deadline=None)
-def test_every_group_has_its_share_of_every_part(dataset: Dataset, seed: int) -> None:
+def test_every_group_is_divided_60_20_20(dataset: Dataset, seed: int) -> None:
     groups = strata(dataset.targets)
     sizes = groups.bincount()
     for part, share in zip(divide(dataset, seed), (0.6, 0.2, 0.2), strict=True):
@@ -79,7 +79,7 @@ def test_every_group_has_its_share_of_every_part(dataset: Dataset, seed: int) ->
 
 @given(datasets, st.integers(0, 2**32 - 1))
 @settings(deadline=None)
-def test_the_seed_decides(dataset: Dataset, seed: int) -> None:
+def test_the_division_depends_on_the_seed_alone(dataset: Dataset, seed: int) -> None:
     parts = divide(dataset, seed)
     assert all(a.equal(b) for a, b in zip(parts, divide(dataset, seed), strict=True))
     others = [divide(dataset, (seed + i) % 2**32) for i in range(1, 4)]
@@ -90,7 +90,7 @@ def test_the_seed_decides(dataset: Dataset, seed: int) -> None:
     st.lists(st.sampled_from(list(PartLabel)), min_size=60, max_size=60), st.integers(0, 2**32 - 1)
 )
 @settings(deadline=None)
-def test_a_source_keeps_the_parts_it_has(places: list[PartLabel], seed: int) -> None:
+def test_a_source_s_own_parts_are_kept(places: list[PartLabel], seed: int) -> None:
     dataset = classified([30, 30], places)
     parts = divide(dataset, seed)
     for place, part in ((PartLabel.VALIDATION, parts.validation), (PartLabel.TEST, parts.test)):
@@ -98,42 +98,42 @@ def test_a_source_keeps_the_parts_it_has(places: list[PartLabel], seed: int) -> 
         assert part.equal(own) if len(own) else len(part) > 0
 
 
-def test_a_missing_part_is_a_fifth_of_the_rest() -> None:
+def test_a_missing_part_is_a_fifth_of_the_undivided_samples() -> None:
     dataset = with_own_test()
     parts = divide(dataset, 0)
     assert len(parts.test) == 23
     assert abs(len(parts.validation) - 67 / 5) <= 1
 
 
-def test_nothing_but_the_confirmation_touches_the_test_part() -> None:
+def test_only_the_confirmation_loads_the_test_part() -> None:
     files = [*ROOT.glob("*.py")]
     for folder in ("search_spaces", "storage", "study", "benchmarks", "tests/support"):
         files += (ROOT / folder).rglob("*.py")
     assert len(files) > 20
-    assert [f for f in files if f != MAY_HOLD_OUT and mentions(f.read_text())] == []
+    callers = [file for file in files if mentions_test_part(file.read_text())]
+    assert callers == [MAY_LOAD_TEST_PART]
 
 
-def test_a_touch_of_the_test_part_would_be_seen() -> None:
-    assert mentions("from training_factors.study.training.division import held_out as other")
-    assert mentions(
-        "from training_factors.study.training import division\ndivision.held_out(data, 0, device)"
-    )
-    assert mentions("getattr(division, 'held_out')")
+def test_loading_the_test_part_elsewhere_is_detected() -> None:
+    package = "training_factors.study.training"
+    assert mentions_test_part(f"from {package}.division import load_test_part as other")
+    assert mentions_test_part(f"from {package} import division\ndivision.load_test_part(data, 0)")
+    assert mentions_test_part("getattr(division, 'load_test_part')")
 
 
-def everything(division: object) -> list[bytes | str]:
-    """All that a division holds, down to the bytes of its tensors."""
+def contents(division: object) -> list[bytes | str]:
+    """Return everything that a division holds, down to the bytes of its tensors."""
     if isinstance(division, Tensor):
         return [division.numpy().tobytes(), str(division.dtype), str(division.shape)]
     if isinstance(division, tuple):
-        return [item for field in division for item in everything(field)]
+        return [item for field in division for item in contents(field)]
     return [repr(division)]
 
 
 @pytest.mark.parametrize("dataset", [classified([40, 20, 30]), with_own_test(), numbered(100)])
 def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
     indices = divide(dataset, 7)
-    # The draw itself looks at classes; from here on it is the source's own.
+    # The division depends on classes, so keep it: make its parts the source's own.
     parts = dataset.parts.clone()
     for part, place in zip(indices, PartLabel, strict=False):
         parts[part] = place
@@ -141,19 +141,17 @@ def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
     inputs[indices.test] = float("nan")
     targets[indices.test] = -(10**6)
     garbage = dataset._replace(inputs=inputs, targets=targets, parts=parts)
-    clean = everything(training_division(dataset, 7, CPU))
-    assert everything(training_division(garbage, 7, CPU)) == clean
-    assert everything(load_test_part(garbage, 7, CPU)) != everything(
-        load_test_part(dataset, 7, CPU)
-    )
+    clean = contents(training_division(dataset, 7, CPU))
+    assert contents(training_division(garbage, 7, CPU)) == clean
+    assert contents(load_test_part(garbage, 7, CPU)) != contents(load_test_part(dataset, 7, CPU))
 
 
-def test_a_test_part_of_its_own_has_no_say_at_all() -> None:
+def test_a_source_s_own_test_part_has_no_influence_at_all() -> None:
     dataset = with_own_test()
     targets = dataset.targets.clone()
     targets[dataset.parts == PartLabel.TEST] = -1
     division = training_division(dataset._replace(targets=targets), 3, CPU)
-    assert everything(division) == everything(training_division(dataset, 3, CPU))
+    assert contents(division) == contents(training_division(dataset, 3, CPU))
 
 
 def test_the_division_of_digits() -> None:
@@ -166,7 +164,7 @@ def test_the_division_of_digits() -> None:
     assert division.target_scale is None
 
 
-def test_numbers_are_put_on_the_pools_scale() -> None:
+def test_regression_targets_are_standardized_by_the_pool() -> None:
     dataset = load_dataset("diabetes")
     division, test = training_division(dataset, 0, CPU), load_test_part(dataset, 0, CPU)
     assert division.target_scale is not None

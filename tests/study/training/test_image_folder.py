@@ -1,4 +1,4 @@
-"""Folders of images, as people have them."""
+"""Image folders of all usual layouts are read, and wrong ones are refused."""
 
 import os
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_class_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "validation", "Valid"])
-def test_parts_above_the_classes(tmp_path: Path, validation: str) -> None:
+def test_train_val_test_folders_give_the_parts(tmp_path: Path, validation: str) -> None:
     dataset = load(folder(tmp_path, ("train", validation, "test")))
     assert dataset.parts.bincount(minlength=4).tolist() == [24, 24, 24, 0]
 
@@ -73,7 +73,7 @@ def test_grey_only_when_all_are_grey(tmp_path: Path) -> None:
         ((8, 8), 16, (3, 16, 16)),
     ],
 )
-def test_sizes(
+def test_images_get_one_size(
     tmp_path: Path, size: tuple[int, int], image_size: int | None, shape: tuple[int, ...]
 ) -> None:
     dataset = load(folder(tmp_path, size=size), image_size=image_size)
@@ -81,14 +81,14 @@ def test_sizes(
     assert dataset.inputs[5, :, 2, 2].tolist() == [5, 10, 20]
 
 
-def test_different_sizes_are_brought_to_one(tmp_path: Path) -> None:
+def test_different_sizes_are_scaled_to_one(tmp_path: Path) -> None:
     picture(folder(tmp_path) / "dog" / "large.jpg", (300, 200), value=200)
     dataset = load(tmp_path)
     assert dataset.problem.shape == (3, 64, 64)
     assert abs(int(dataset.inputs[-1, 0, 32, 32]) - 200) <= 2
 
 
-def test_the_centre_is_kept(tmp_path: Path) -> None:
+def test_images_are_cropped_at_the_centre(tmp_path: Path) -> None:
     pixels = np.zeros((16, 48, 3), dtype=np.uint8)
     pixels[:, 16:32] = 255
     Image.fromarray(pixels).save(folder(tmp_path) / "cat" / "wide.png")
@@ -101,7 +101,7 @@ def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     assert (load(tmp_path).inputs[12] == 0x80).all()
 
 
-def test_other_files_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_and_other_files_are_ignored(tmp_path: Path) -> None:
     folder(tmp_path)
     (tmp_path / "cat" / "notes.txt").write_text("x")
     (tmp_path / "dog" / ".hidden.png").write_text("x")
@@ -139,13 +139,13 @@ def test_a_changed_file_is_decoded_again(tmp_path: Path) -> None:
     assert load(tmp_path).fingerprint != before
 
 
-def test_a_touched_file_changes_no_fingerprint(tmp_path: Path) -> None:
+def test_a_file_s_time_does_not_change_the_fingerprint(tmp_path: Path) -> None:
     before = load(folder(tmp_path)).fingerprint
     os.utime(tmp_path / "cat" / "00.png", (1, 1))
     assert load(tmp_path).fingerprint == before
 
 
-def test_wrong_folders(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no class sub-folders" in refusal(empty)
@@ -159,24 +159,24 @@ def test_wrong_folders(tmp_path: Path) -> None:
     assert "class 'cat' of" in refusal(empty) and "has 1 sample;" in refusal(empty)
 
 
-def test_wrong_parts(tmp_path: Path) -> None:
+def test_wrong_part_folders_are_refused(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", ("train",))
     (root / "test" / "cat").mkdir(parents=True)
     assert "class folder 'test/cat'" in refusal(root)
     picture(root / "test" / "cat" / "a.png")
     assert "class 'dog' of" in refusal(root) and "in its test part" in refusal(root)
     (root / "extra").mkdir()
-    assert "'extra' beside" in refusal(root)
+    assert "'extra' next to" in refusal(root)
 
 
-def test_no_readable_image(tmp_path: Path) -> None:
+def test_a_folder_without_a_readable_image_is_refused(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").write_text("no")
     assert "none of the 2 images" in refusal(tmp_path)
 
 
-def test_wrong_limits(tmp_path: Path) -> None:
+def test_a_wrong_limit_is_refused(tmp_path: Path) -> None:
     folder(tmp_path)
     assert "limit 25 is larger" in refusal(tmp_path, limit=25)
     assert "limit 19 is too small for 2 classes" in refusal(tmp_path, limit=19)

@@ -1,4 +1,4 @@
-"""How steps are taken: what must hold on a GPU, shown without one."""
+"""Steps and batches, also what a GPU needs of them: no waiting, constant shapes and addresses."""
 
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ DRAWING = {
     "penalty": "l2", "schedule": "cosine", "weight_average": "ema",
 }  # fmt: skip
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
-"""Operations whose answer, or its shape, a program waits for on a GPU."""
+"""Operations that wait for the GPU, since the program needs their result or its shape."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def recipe(data: Division, **config: Any) -> Recipe:
     return space.build({**space.baseline(), **GOOD, **config}, data.problem)
 
 
-def begun(data: Division, model: str = "cnn", **config: Any) -> Training:
+def started(data: Division, model: str = "cnn", **config: Any) -> Training:
     builder = open_model(model, data.problem)
     return start_training(recipe(data, **config), data.pool, data.problem, builder, 3, seed=0)
 
@@ -54,57 +54,59 @@ OPTIMIZERS = [option for factor, option in OPTIONS if factor == "optimizer"]
 
 
 class Operations(TorchDispatchMode):
-    """Notes the operations that are called, with the shapes that they give."""
+    """Records the operations that are called, with the shapes of their results."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.seen: list[tuple[str, tuple[int, ...] | None]] = []
+        self.calls: list[tuple[str, tuple[int, ...] | None]] = []
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: Any = (), named: Any = None
     ) -> Any:
-        given = function(*arguments, **(named or {}))
-        shape = tuple(given.shape) if isinstance(given, Tensor) else None
-        self.seen.append((function.__name__.partition(".")[0], shape))
-        return given
+        result = function(*arguments, **(named or {}))
+        shape = tuple(result.shape) if isinstance(result, Tensor) else None
+        self.calls.append((function.__name__.partition(".")[0], shape))
+        return result
 
 
 @pytest.mark.parametrize(("factor", "option"), OPTIONS)
-def test_a_step_waits_for_nothing_and_all_have_the_same_shapes(
+def test_steps_do_not_wait_and_have_constant_shapes(
     digits: Division, factor: str, option: str
 ) -> None:
-    made = begun(digits, **{**DRAWING, "weight_average": "none", factor: option})
-    made.network.train()
+    training = started(digits, **{**DRAWING, "weight_average": "none", factor: option})
+    training.network.train()
     seen = []
-    for inputs, targets in batches(made):
+    for inputs, targets in batches(training):
         with Operations() as operations:
-            train_step(made, inputs, targets)
-            made.average.update()
-        seen.append(operations.seen)
-    # What the optimizer keeps is made at its first step; the first average is the network itself.
+            train_step(training, inputs, targets)
+            training.average.update()
+        seen.append(operations.calls)
+    # The first step differs: it creates the optimizer's state and starts the average.
     second, third = seen[1:3]
     assert second == third
     waits = [name for name, _ in second if name in WAITS]
-    assert waits == (["_local_scalar_dense"] if option == "ema" else [])  # its count is on the CPU
+    assert waits == (["_local_scalar_dense"] if option == "ema" else [])  # a counter on the CPU
 
 
 @pytest.mark.parametrize(("factor", "option"), OPTIONS)
-def test_batches_are_made_without_waiting(digits: Division, factor: str, option: str) -> None:
-    made = begun(digits, **{factor: option})
-    with Operations() as operations:
-        made_batches = list(batches(made))
-    assert len(made_batches) == len(digits.pool.inputs) // made.batch_size
-    assert not [name for name, _ in operations.seen if name in WAITS]
-
-
-@pytest.mark.parametrize("at_once", [1, 2**16, 2**30])
-def test_however_many_batches_are_made_at_once_each_sample_is_used_once(
-    digits: Division, monkeypatch: pytest.MonkeyPatch, at_once: int
+def test_batches_are_made_without_waiting_for_the_device(
+    digits: Division, factor: str, option: str
 ) -> None:
-    monkeypatch.setitem(loop.AT_ONCE, "cpu", at_once)
+    training = started(digits, **{factor: option})
+    with Operations() as operations:
+        made_batches = list(batches(training))
+    assert len(made_batches) == len(digits.pool.inputs) // training.batch_size
+    assert not [name for name, _ in operations.calls if name in WAITS]
+
+
+@pytest.mark.parametrize("size_bytes", [1, 2**16, 2**30])
+def test_each_sample_is_used_once_however_many_batches_are_augmented_at_once(
+    digits: Division, monkeypatch: pytest.MonkeyPatch, size_bytes: int
+) -> None:
+    monkeypatch.setattr(loop, "CPU_AUGMENTATION_BYTES", size_bytes)
     config: dict[str, Any] = {"batch_size.minibatch.samples": 32}
-    made = begun(digits, "cnn", **config)
-    seen = torch.cat([inputs for inputs, _ in batches(made)])
+    training = started(digits, "cnn", **config)
+    seen = torch.cat([inputs for inputs, _ in batches(training)])
     pool = {tuple(image.flatten().tolist()) for image in digits.pool.inputs / 255}
     used = [tuple(image.flatten().tolist()) for image in seen]
     assert len(used) == len(set(used)) == len(pool) // 32 * 32
@@ -112,7 +114,7 @@ def test_however_many_batches_are_made_at_once_each_sample_is_used_once(
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_steps_on_the_same_tensors_give_the_same_numbers(digits: Division, model: str) -> None:
+def test_graphed_steps_give_the_same_numbers(digits: Division, model: str) -> None:
     def trained(*, capture: bool) -> Any:
         builder = open_model(model, digits.problem)
         every = recipe(digits, **DRAWING)
@@ -121,20 +123,20 @@ def test_steps_on_the_same_tensors_give_the_same_numbers(digits: Division, model
     assert trained(capture=True) == trained(capture=False)
 
 
-def test_a_step_always_works_on_the_same_tensors(digits: Division) -> None:
-    made = begun(digits, "mlp")
-    places = set()
+def test_a_graphed_step_always_reads_the_same_tensors(digits: Division) -> None:
+    training = started(digits, "mlp")
+    addresses = set()
 
     def step(inputs: Tensor, targets: Tensor) -> Tensor:
-        places.add((inputs.data_ptr(), targets.data_ptr()))
-        return train_step(made, inputs, targets)
+        addresses.add((inputs.data_ptr(), targets.data_ptr()))
+        return train_step(training, inputs, targets)
 
-    train_epoch(made, GraphedStep(made, step))
-    assert len(places) == 1
+    train_epoch(training, GraphedStep(training, step))
+    assert len(addresses) == 1
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_half_precision_learns_too(
+def test_bfloat16_learns_as_well(
     digits: Division, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     def value() -> float:
@@ -151,23 +153,27 @@ def test_half_precision_learns_too(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_joined_parameters_take_the_same_steps(
+def test_flattened_parameters_take_the_same_steps(
     digits: Division, monkeypatch: pytest.MonkeyPatch, model: str, optimizer: str
 ) -> None:
     def weights() -> Tensor:
-        made = begun(digits, model, **{**DRAWING, "gradient_clip": "none", "optimizer": optimizer})
+        training = started(
+            digits, model, **{**DRAWING, "gradient_clip": "none", "optimizer": optimizer}
+        )
         for _ in range(2):
-            train_epoch(made, partial(train_step, made))
-        return torch.cat([parameter.detach().flatten() for parameter in made.network.parameters()])
+            train_epoch(training, partial(train_step, training))
+        return torch.cat(
+            [parameter.detach().flatten() for parameter in training.network.parameters()]
+        )
 
-    together = weights()
+    flattened = weights()
     monkeypatch.setattr(
         training_state, "flatten_parameters", lambda network: list(network.parameters())
     )
-    assert together.equal(weights())
+    assert flattened.equal(weights())
 
 
-def test_parameters_are_views_of_what_the_optimizer_steps_on() -> None:
+def test_flattened_parameters_are_views_of_one_buffer() -> None:
     first, last = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
     network = nn.Sequential(first, nn.Flatten(), last)
     network.to(memory_format=torch.channels_last)
@@ -183,13 +189,13 @@ def test_parameters_are_views_of_what_the_optimizer_steps_on() -> None:
     assert last.bias.equal(before[-1])
 
 
-def test_parameters_of_other_types_stay_as_they_are() -> None:
+def test_parameters_of_different_types_are_not_flattened() -> None:
     network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2).double())
     assert len(flatten_parameters(network)) == 4
 
 
 @pytest.mark.parametrize(("every", "measured"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4])])
-def test_the_objective_is_measured_now_and_then_and_at_the_end(
+def test_the_objective_is_measured_at_intervals_and_at_the_end(
     digits: Division, every: int, measured: list[int]
 ) -> None:
     curve: dict[int, float | None] = {}
@@ -205,9 +211,9 @@ def test_the_objective_is_measured_now_and_then_and_at_the_end(
     assert outcome.value == curve[4]
 
 
-def test_the_rest_of_a_part_that_no_batch_takes_differs_by_epoch(digits: Division) -> None:
+def test_the_samples_left_over_differ_from_epoch_to_epoch(digits: Division) -> None:
     few = digits._replace(pool=DataPart(digits.pool.inputs[:100], digits.pool.targets[:100]))
-    made = begun(few, "mlp")
-    first, second = ([inputs for inputs, _ in batches(made)] for _ in range(2))
+    training = started(few, "mlp")
+    first, second = ([inputs for inputs, _ in batches(training)] for _ in range(2))
     assert len(first) == len(second) == 1
     assert not first[0].equal(second[0])

@@ -1,4 +1,4 @@
-"""A limit takes alike many of every class."""
+"""A limit gives a subset with equally many samples of every class."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from training_factors.study.training.subset import balanced_subset
 
 @given(st.data())
 @settings(deadline=None)
-def test_a_balanced_subset(data: st.DataObject) -> None:
+def test_groups_are_cut_to_equal_sizes(data: st.DataObject) -> None:
     cells = data.draw(
         st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=120)
     )
@@ -31,6 +31,6 @@ def test_parts_keep_their_proportions() -> None:
     assert np.bincount(parts[chosen]).tolist() == [16, 3, 1]
 
 
-def test_a_small_part_is_not_forgotten() -> None:
+def test_a_small_part_keeps_at_least_one_sample() -> None:
     parts = np.array([0] * 99 + [2], dtype=np.uint8)
     assert 99 in balanced_subset(np.zeros(100, dtype=np.int64), parts, 10)
