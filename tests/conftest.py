@@ -1,11 +1,13 @@
-"""What several tests need: a database of their own, and nothing of the user's."""
+"""Fixtures and marks for all tests: databases, and nothing of the user's."""
 
 import hashlib
 import os
+import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -14,7 +16,14 @@ from hypothesis import settings
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from tests.support.servers import MYSQL, POSTGRESQL, PostgresqlServer, fresh_database
+from tests.support import session
+from tests.support.servers import (
+    MYSQL,
+    POSTGRESQL,
+    PostgresqlServer,
+    fresh_database,
+    stop_postgresql,
+)
 from training_factors.storage.database import Database, open_database
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study, create_study
@@ -27,6 +36,46 @@ settings.load_profile("same")
 
 # As a worker has it: two threads of a small network wait for each other most of the time.
 torch.set_num_threads(1)
+
+SERVERS = {"postgresql", "mysql", "own_postgresql"}
+"""Names of fixtures, and values of parameters, that stand for a database server."""
+
+FINISHED = {"finished", "finished_twice"}
+"""Names of fixtures with a finished study, which takes more than 10 s."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of the session, which the processes of pytest-xdist inherit."""
+    if session.FOLDER not in os.environ:
+        os.environ[session.FOLDER] = mkdtemp(prefix="study-tests-")
+        config.add_cleanup(end_session)
+
+
+def end_session() -> None:
+    """Stop the server that an interrupted process left running, and delete the folder."""
+    folder = Path(os.environ.pop(session.FOLDER))
+    stop_postgresql(folder / "data")
+    shutil.rmtree(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures that they use; put modules with many slow tests first.
+
+    pytest-xdist runs the tests of a module in one process, in this order.
+    """
+    for item in items:
+        used = {*getattr(item, "fixturenames", ())}
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        used |= {value for value in parameters.values() if isinstance(value, str)}
+        if used & SERVERS:
+            item.add_marker(pytest.mark.server)
+        if "browser" in used:
+            item.add_marker(pytest.mark.browser)
+        if used & FINISHED:
+            item.add_marker(pytest.mark.slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -61,16 +110,16 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server."""
+def postgresql() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL server that all processes of the session share."""
     named = os.environ.get(POSTGRESQL)
     if named:
         yield named
         return
-    # A short path: a socket's may have 107 characters.
-    with TemporaryDirectory(prefix="pg") as folder:
-        server = PostgresqlServer(Path(folder))
-        yield server.url
+    with session.session_lock("postgresql"):
+        server = PostgresqlServer(session.session_folder())
+    yield server.url
+    with session.session_lock("postgresql"):
         server.close()
 
 

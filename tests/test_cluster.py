@@ -34,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.chdir(folder)
         with LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
             local_directory=str(folder),
         ) as started:  # fmt: skip
             yield str(started.scheduler_address).replace("tcp://", "dask://")
@@ -47,6 +47,7 @@ def planned(url: str, epochs: int, runs: int) -> Study:
     return study
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path: Path) -> None:
     with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDY_STORAGE", url)
@@ -60,6 +61,7 @@ def test_a_dask_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path
         study.database.close()
 
 
+@pytest.mark.slow
 def test_interrupting_it_asks_its_workers_to_stop(
     cluster: str, postgresql: str, tmp_path: Path
 ) -> None:

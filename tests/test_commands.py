@@ -4,20 +4,20 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.program import ROOT, SMOKE_STUDY, run_program, start_program
-from tests.support.studies import create_simulated_study
+from tests.support.studies import create_simulated_study, smoke_study, smoke_study_twice
 from training_factors.search_spaces.space import named_space
 from training_factors.storage.arms import CONTRAST, read_arms
 from training_factors.storage.database import NoDatabaseError, open_database
@@ -41,19 +41,17 @@ def measured(folder: Path, name: str) -> dict[tuple[str, int, int], Trial]:
     return {(t.phase, t.row, t.repeat): t for t in trials if t.phase in ("baseline", "measure")}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A folder with a study run to its end by one worker, and what was printed."""
-    folder = tmp_path_factory.mktemp("finished")
-    result = run_program(folder, *SMOKE_STUDY, "--workers", "1")
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout, result.stderr
+@pytest.fixture
+def finished(tmp_path: Path) -> tuple[Path, str, str]:
+    """Copy a folder with a study run to its end by one worker; return it with what was printed."""
+    folder, out, err = smoke_study()
+    return shutil.copytree(folder, tmp_path / "finished"), out, err
 
 
-@pytest.fixture(scope="module")
-def name(finished: tuple[Path, str, str]) -> str:
-    """Of the finished study, which is the only one at first."""
-    return study_in(finished[0]).name
+@pytest.fixture
+def finished_twice(tmp_path: Path) -> Path:
+    """Copy a folder with that study and the same study run by two workers, named twin."""
+    return shutil.copytree(smoke_study_twice(), tmp_path / "finished")
 
 
 def test_a_study_ends_with_its_answer(finished: tuple[Path, str, str]) -> None:
@@ -92,6 +90,7 @@ def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     assert len(read_trials(study_in(folder))) == 49
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     process = start_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "15")
     deadline = time.monotonic() + 60
@@ -116,6 +115,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert all(after[number] == trial for number, trial in before.items())
 
 
+@pytest.mark.slow
 def test_who_is_asked_to_stop_while_it_starts_does(tmp_path: Path) -> None:
     study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
     study.queue.add([Run("measure", row) for row in range(500)])
@@ -319,20 +319,8 @@ def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: 
     assert result.returncode == 0, result.stderr
 
 
-@pytest.fixture(scope="module")
-def twin(finished: tuple[Path, str, str]) -> Iterator[str]:
-    """The name of the same study once more, run by two workers, in the same database."""
-    folder, _, _ = finished
-    result = run_program(folder, *SMOKE_STUDY, "--workers", "2", "--study", "twin")
-    assert result.returncode == 0, result.stderr
-    yield "twin"
-    delete(folder, "twin")
-
-
-def test_two_workers_measure_what_one_would(
-    finished: tuple[Path, str, str], name: str, twin: str
-) -> None:
-    one, two = measured(finished[0], name), measured(finished[0], twin)
+def test_two_workers_measure_what_one_would(finished_twice: Path) -> None:
+    one, two = (measured(finished_twice, n) for n in (first_of(finished_twice), "twin"))
     assert one.keys() == two.keys()
     for key in one:
         assert one[key].parameters == two[key].parameters
@@ -340,12 +328,12 @@ def test_two_workers_measure_what_one_would(
         assert one[key].value == two[key].value, "accuracy differs on the CPU"
 
 
-def test_studies_are_compared(finished: tuple[Path, str, str], name: str, twin: str) -> None:
-    folder, _, _ = finished
-    compared = document(folder, "compare", name, twin, "--json")
+def test_studies_are_compared(finished_twice: Path) -> None:
+    name = first_of(finished_twice)
+    compared = document(finished_twice, "compare", name, "twin", "--json")
     assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
-    assert compared["correlations"][0]["studies"] == [name, twin]
-    assert run_program(folder, "status").returncode == 2, "which of the two is meant?"
+    assert compared["correlations"][0]["studies"] == [name, "twin"]
+    assert run_program(finished_twice, "status").returncode == 2, "which of the two is meant?"
 
 
 def document(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -368,9 +356,11 @@ def recommended_toml(folder: Path) -> str:
     return path.read_text()
 
 
-def delete(folder: Path, name: str) -> None:
-    study = study_in(folder, name)
-    study.database.storage.delete_study(study.study_id)
+def first_of(folder: Path) -> str:
+    """Return the name of the study that is not the twin."""
+    names = [item["study"] for item in document(folder, "list", "--json")["studies"]]
+    (name,) = (str(name) for name in names if name != "twin")
+    return name
 
 
 def finished_trials(folder: Path) -> int:

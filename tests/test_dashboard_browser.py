@@ -23,6 +23,8 @@ from training_factors.study.reporting.dashboard_notes import (
     study_note,
 )
 
+pytestmark = pytest.mark.slow
+
 PLOT = f'[id="user-defined-plot:{CHART_ID}"]'
 EDIT = 'button:has(svg[data-testid="EditIcon"])'
 

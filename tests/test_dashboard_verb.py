@@ -35,6 +35,7 @@ def analysed(database: Database, name: str = "mine") -> Study:
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_interrupted(
     database: Database, tmp_path: Path, ending: signal.Signals

@@ -11,6 +11,8 @@ from tests.support.studies import create_simulated_study
 from training_factors.storage.studies import Study
 from training_factors.study.commands import execute
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -100,7 +102,7 @@ def test_without_a_display_there_is_no_window(url: str) -> None:
     assert "--output FILE.png" in line
 
 
-@pytest.mark.parametrize(("rows", "search"), [(1, 0), (3, 0), (0, 2)])
+@pytest.mark.parametrize(("rows", "search"), [(1, 0), (0, 2)])
 def test_a_study_with_few_runs_has_a_page_without_an_answer(
     tmp_path: Path, rows: int, search: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,8 @@ from training_factors.study.training.loop import Outcome
 
 QUICK = WorkerTiming(heartbeat_s=0.25, grace_s=0.75, checkpoint_s=0, retry_timeout_s=20)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def no_processes_left() -> Iterator[None]:
@@ -68,6 +70,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     with fresh_database(request.getfixturevalue("postgresql")) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresqlServer]:
+    with TemporaryDirectory(prefix="pg") as folder:
+        opened = PostgresqlServer(Path(folder))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def own_postgresql(server: PostgresqlServer) -> PostgresqlServer:
+    """A PostgreSQL server that tests stop; it is running."""
+    server.start()
+    return server
 
 
 def sqlite_in(folder: Path) -> str:
@@ -106,64 +123,61 @@ def test_many_start_at_once_on_an_empty_database(url: str) -> None:
     assert start_simultaneously(url, workers=8) == 8
 
 
-def test_a_server_that_crashes_is_waited_for(tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="pg") as folder:
-        server = PostgresqlServer(Path(folder))
-        code, found = stop_server_repeatedly(server, tmp_path, [0.5], "immediate")
-        server.close()
+def test_a_server_that_crashes_is_waited_for(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    code, found = stop_server_repeatedly(own_postgresql, tmp_path, [0.5], "immediate")
     assert code == 0
     harmless(found)
 
 
-def test_a_server_that_stays_away_ends_the_pool_resumable(tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="pg") as folder:
-        server = PostgresqlServer(Path(folder))
-        with fresh_database(server.url) as url:
-            prepared = prepare_short_runs()
-            create_short_study(url, prepared, 200).database.close()
-            replace_training(fake_training(0.1))
-            pool = start_pool(
-                url, prepared, tmp_path, 2, QUICK.model_copy(update={"retry_timeout_s": 1})
-            )
-            study = load_study(open_database(url), NAME)
-            wait_until(lambda: study.queue.progress()["measure"].done > 3)
-            study.database.close()
-            server.stop("immediate")
-            pool.join()
-            assert pool.exitcode == 3
-            server.start()
-            done = study.queue.progress()["measure"].done
-            again = start_pool(url, prepared, tmp_path, 2, QUICK)
-            wait_until(lambda: study.queue.progress()["measure"].done > done + 5)
-            kill(int(again.pid or 0), signal.SIGTERM)
-            again.join()
-            assert again.exitcode == 143
-            study.database.close()
-        server.close()
+def test_a_server_that_stays_away_ends_the_pool_resumable(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    with fresh_database(own_postgresql.url) as url:
+        prepared = prepare_short_runs()
+        create_short_study(url, prepared, 200).database.close()
+        replace_training(fake_training(0.1))
+        pool = start_pool(
+            url, prepared, tmp_path, 2, QUICK.model_copy(update={"retry_timeout_s": 1})
+        )
+        study = load_study(open_database(url), NAME)
+        wait_until(lambda: study.queue.progress()["measure"].done > 3)
+        study.database.close()
+        own_postgresql.stop("immediate")
+        pool.join()
+        assert pool.exitcode == 3
+        own_postgresql.start()
+        done = study.queue.progress()["measure"].done
+        again = start_pool(url, prepared, tmp_path, 2, QUICK)
+        wait_until(lambda: study.queue.progress()["measure"].done > done + 5)
+        kill(int(again.pid or 0), signal.SIGTERM)
+        again.join()
+        assert again.exitcode == 143
+        study.database.close()
 
 
-def test_asked_to_stop_nobody_waits_for_a_database_that_is_away(tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="pg") as folder:
-        server = PostgresqlServer(Path(folder))
-        with fresh_database(server.url) as url:
-            prepared = prepare_short_runs()
-            study = create_short_study(url, prepared, 200)
-            replace_training(fake_training(0.2, epochs=4))
-            study.database.close()
-            pool = start_pool(
-                url, prepared, tmp_path, 2, QUICK.model_copy(update={"retry_timeout_s": 600})
-            )
-            wait_until(lambda: study.queue.progress()["measure"].done > 3)
-            study.database.close()
-            server.stop("immediate")
-            log = tmp_path / "logs"
-            wait_until(lambda: any("no heartbeats for now" in p.read_text() for p in log.iterdir()))
-            kill(int(pool.pid or 0), signal.SIGINT)
-            pool.join(20)
-            assert pool.exitcode == 130
-            server.start()
-            study.database.close()
-        server.close()
+def test_asked_to_stop_nobody_waits_for_a_database_that_is_away(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    with fresh_database(own_postgresql.url) as url:
+        prepared = prepare_short_runs()
+        study = create_short_study(url, prepared, 200)
+        replace_training(fake_training(0.2, epochs=4))
+        study.database.close()
+        pool = start_pool(
+            url, prepared, tmp_path, 2, QUICK.model_copy(update={"retry_timeout_s": 600})
+        )
+        wait_until(lambda: study.queue.progress()["measure"].done > 3)
+        study.database.close()
+        own_postgresql.stop("immediate")
+        log = tmp_path / "logs"
+        wait_until(lambda: any("no heartbeats for now" in p.read_text() for p in log.iterdir()))
+        kill(int(pool.pid or 0), signal.SIGINT)
+        pool.join(20)
+        assert pool.exitcode == 130
+        own_postgresql.start()
+        study.database.close()
 
 
 def slow_first(seconds: float) -> Callable[..., Outcome]:
@@ -317,7 +331,7 @@ def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:
 
     url = f"sqlite:///{tmp_path}/studies.db"
     prepared = prepare_short_runs()
-    study = create_short_study(url, prepared, 160)
+    study = create_short_study(url, prepared, 60)
     study.database.close()
 
     def pool() -> None:
@@ -334,11 +348,11 @@ def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:
     found = find_faults(url, tmp_path / "none")
     assert (found.damaged, found.twice) == ("ok", 0)
     done = study.queue.progress()["measure"].done
-    assert 0 < done < 160
+    assert 0 < done < 60
     again = goes_on(study, tmp_path)
     again.join()
     assert again.exitcode == 0
-    harmless(find_faults(url, tmp_path / "none")._replace(logged=160))
+    harmless(find_faults(url, tmp_path / "none")._replace(logged=60))
 
 
 def test_killing_whatever_starts_the_workers_leaves_none_of_them(tmp_path: Path) -> None:

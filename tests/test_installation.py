@@ -90,8 +90,8 @@ def test_it_works_beside_modules_of_the_same_names(environment: Path, tmp_path: 
     assert ended.returncode == 0, ended.stderr
     assert "next    training-factors " in ended.stdout
     assert (tmp_path / "runs/studies.db").is_file()
-    for words in (("-m", "training_factors"), (str(environment / "run-study"),)):
-        ended = run(tmp_path, environment / "python", *words, "status")
+    for program in (["-m", "training_factors"], [str(environment / "run-study")]):
+        ended = run(tmp_path, environment / "python", *program, "status")
         assert ended.returncode == 0, ended.stderr
 
 

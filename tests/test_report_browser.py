@@ -16,6 +16,8 @@ from tests.support.reports import (
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.page import render_page
 
+pytestmark = pytest.mark.slow
+
 PHONE = {"width": 360, "height": 740}
 EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
 

@@ -47,6 +47,7 @@ def clean(words: str) -> None:
     assert not [form for form in FORMS if form in words]
 
 
+@pytest.mark.slow
 def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
     guarded: URL,
     tmp_path: Path,

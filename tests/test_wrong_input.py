@@ -221,7 +221,7 @@ OWN = ["run", "--study", "mine"]
         (["worker", "mine", "--heartbeat", "0"], "--heartbeat 0.0: must be greater than 0"),
         (["worker", "mine", "--grace", "nan"], "--grace nan: must be a finite number"),
         (["worker", "mine", "--retry-timeout", "-1"], "--retry-timeout -1.0: must be greater than"),
-            (["worker", "mine", "--patience", "-1"], "--retry-timeout -1.0: must be greater than"),
+        (["worker", "mine", "--patience", "-1"], "--retry-timeout -1.0: must be greater than"),
         (["worker", "mine", "--checkpoint", "soon"], "--checkpoint 'soon': must be a valid number"),
         (["worker", "mine", "--workers", "0"], "must be greater than or equal to 1"),
         (["worker", "mine", "--workers", "-3"], "must be greater than or equal to 1"),

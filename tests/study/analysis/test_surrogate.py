@@ -11,6 +11,7 @@ from training_factors.study.analysis.blend import (
 from training_factors.study.analysis.surrogates import boost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [BOOSTING, GAUSSIAN_PROCESS], ids=lambda kind: kind.name)
 def test_every_kind_learns_what_there_is(kind: SurrogateKind) -> None:
     random = np.random.default_rng(0)

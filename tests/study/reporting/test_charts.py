@@ -59,6 +59,7 @@ def test_every_chart_is_drawn_both_ways(charts: dict[str, Chart], name: str) -> 
             assert "@" not in repr(made)
 
 
+@pytest.mark.slow
 def test_the_pictures_of_several_charts_are_those_of_each(
     charts: dict[str, Chart], tmp_path: Path
 ) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
+from tests.support.answers import simulated_answer
 from tests.support.simulations import BRANCH, simulate_trials
 from training_factors.storage.run_queue import PhaseProgress
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.comparison import compare
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
-from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.lenses import compute_lenses
 from training_factors.study.reporting import (
     comparison_table,
@@ -36,7 +36,7 @@ def printed(drawn: RenderableType, width: int = 80) -> str:
 
 @pytest.fixture(scope="module")
 def answer() -> Answer:
-    return analyse(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
+    return simulated_answer("branch", 64)
 
 
 def a_trial(number: int) -> Trial:
@@ -172,7 +172,7 @@ def test_status_names_what_was_interrupted_who_is_silent_and_what_failed() -> No
 
 
 def test_effects_and_lenses_are_drawn_whole(answer: Answer) -> None:
-    seen = compute_lenses(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=1)
+    seen = compute_lenses(simulate_trials(BRANCH, 32), BRANCH.space, seed=0, jobs=1)
     for text in (
         printed(effects_table.draw_effects(answer, "accuracy")),
         printed(importance_tables.draw_lenses(seen, answer)),

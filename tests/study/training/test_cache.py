@@ -119,6 +119,7 @@ def test_an_unwritable_cache_is_warned_about_once(
     assert len([r for r in caplog.records if r.name == cache.__name__]) == 1
 
 
+@pytest.mark.slow
 def test_cached_data_imports_neither_scikit_learn_nor_torchvision(source: Source) -> None:
     code = (
         "import sys; from training_factors.study.training.sources import load_dataset; "
