@@ -25,7 +25,7 @@ WITH_LENSES = 1000
 
 
 def main() -> None:
-    space, _ = named_space("full").fitted(Problem(shape=(3, 32, 32), classes=10))
+    space, _ = named_space("full").for_problem(Problem(shape=(3, 32, 32), classes=10))
     simulation = Simulation(space.describe(), response)
     table = Table("rows", "parameters", "headline, s", "lenses, s", "memory, MB", "R²")
     for rows in [int(word) for word in sys.argv[1:]] or [512]:

@@ -72,7 +72,7 @@ def _timed(study: Study, bench: WorkerContext, runs: list[Run]) -> Cost:
         spent.append(Cost(time.perf_counter(), time.process_time()))
         return reason
 
-    with patch.object(worker, "run", watched):
+    with patch.object(worker, "run_claim", watched):
         work(study, bench, StopSignal(None))
     gaps = [Cost(b.wall - a.wall, b.processor - a.processor) for a, b in pairwise(spent)]
     return Cost(*(1000 * statistics.median(column) for column in zip(*gaps, strict=True)))

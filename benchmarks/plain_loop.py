@@ -20,16 +20,20 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from training_factors.search_spaces.factors.augment_color import tint
-from training_factors.search_spaces.factors.augment_corruption import add_noise, hide, soften
-from training_factors.search_spaces.factors.augment_crop_flip import (
-    cut_out,
-    mirror,
-    mirror_and_cut_out,
+from training_factors.search_spaces.factors.augment_color import color_jitter
+from training_factors.search_spaces.factors.augment_corruption import (
+    add_noise,
+    erase_rectangle,
+    gaussian_blur,
 )
-from training_factors.search_spaces.factors.augment_geometry import move
-from training_factors.search_spaces.factors.augment_mix import blend, paste
-from training_factors.search_spaces.recipe import Recipe, same, unaugmented, unmixed
+from training_factors.search_spaces.factors.augment_crop_flip import (
+    random_crop,
+    random_flip,
+    random_flip_and_crop,
+)
+from training_factors.search_spaces.factors.augment_geometry import random_affine
+from training_factors.search_spaces.factors.augment_mix import cutmix_batch, mixup_batch
+from training_factors.search_spaces.recipe import Recipe, identity, no_augmentation, no_mixing
 from training_factors.search_spaces.space import Config
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.training.division import DataPart, training_division
@@ -160,8 +164,8 @@ def _taken_apart(seam: Any) -> tuple[Any, dict[str, float]]:
 
 def _normalization(recipe: Recipe, part: DataPart) -> Transform:
     normalize = recipe.normalize(to_float(part.inputs))
-    if normalize is same:
-        return same
+    if normalize is identity:
+        return identity
     return lambda image: normalize(image.unsqueeze(0)).squeeze(0)
 
 
@@ -169,24 +173,24 @@ def _transform(augmentation: Any, height: int, width: int) -> Transform:
     """What torchvision has for an augmentation of ours."""
     function, amounts = _taken_apart(augmentation)
     made: dict[Any, Callable[..., Transform]] = {
-        unaugmented: lambda: same,
-        mirror: transforms.RandomHorizontalFlip,
-        cut_out: lambda padding: _crop(padding, height, width),
-        mirror_and_cut_out: lambda padding: transforms.Compose(
+        no_augmentation: lambda: identity,
+        random_flip: transforms.RandomHorizontalFlip,
+        random_crop: lambda padding: _crop(padding, height, width),
+        random_flip_and_crop: lambda padding: transforms.Compose(
             [transforms.RandomHorizontalFlip(), _crop(padding, height, width)]
         ),
-        move: lambda rotation, shift, zoom: transforms.RandomAffine(
+        random_affine: lambda rotation, shift, zoom: transforms.RandomAffine(
             rotation,
             (shift, shift),
             (1 - zoom, 1 + zoom),
             interpolation=transforms.InterpolationMode.BILINEAR,
         ),
-        tint: transforms.ColorJitter,
+        color_jitter: transforms.ColorJitter,
         add_noise: lambda sigma: (
             lambda image: (image + torch.randn_like(image) * torch.rand(1) * sigma).clamp(0, 1)
         ),
-        hide: lambda area: transforms.RandomErasing(1.0, (0.0, area), (0.5, 2.0)),
-        soften: lambda sigma: _blur(sigma, min(height, width)),
+        erase_rectangle: lambda area: transforms.RandomErasing(1.0, (0.0, area), (0.5, 2.0)),
+        gaussian_blur: lambda sigma: _blur(sigma, min(height, width)),
     }
     return made[function](**amounts)
 
@@ -206,8 +210,8 @@ def _blur(sigma: float, side: int) -> Transform:
 def _mixing(recipe: Recipe, classes: int) -> Callable[[Tensor, Tensor], Any]:
     """On a whole batch, with one share for all of it: torchvision has no other."""
     function, amounts = _taken_apart(recipe.mix)
-    if function is unmixed:
+    if function is no_mixing:
         return lambda inputs, targets: (inputs, one_hot(targets, classes).float())
-    kind: Any = {blend: v2.MixUp, paste: v2.CutMix}[function]
+    kind: Any = {mixup_batch: v2.MixUp, cutmix_batch: v2.CutMix}[function]
     mix: Callable[[Tensor, Tensor], Any] = kind(num_classes=classes, **amounts)
     return mix

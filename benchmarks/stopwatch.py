@@ -32,7 +32,7 @@ STAGES = (
 )  # fmt: skip
 
 PLACES: tuple[Place, ...] = (
-    (loop, "as_numbers", "data"),
+    (loop, "to_float", "data"),
     (loop, "augmented", "augmentation"),
     (loop, "train_step", "forward"),  # what is left of a step without the others
     (torch.Tensor, "backward", "backward"),
@@ -41,15 +41,15 @@ PLACES: tuple[Place, ...] = (
     (loop, "objective", "evaluation"),
     (loop, "measure", "metrics"),
     (loop, "confusion", "metrics"),
-    (loop, "prepare", "building"),
-    (trial_runner, "designed", "building"),
+    (loop, "start_training", "building"),
+    (trial_runner, "designed_configuration", "building"),
     (RunReporter, "_keep", "checkpoints"),
     (RunQueue, "claim", "storage"),
-    (trial_runner, "begin_trial", "storage"),
+    (trial_runner, "start_trial", "storage"),
     (trial_runner, "resume_trial", "storage"),
     *((LiveTrial, name, "storage") for name in ("report", "complete", "prune", "fail")),
-    (trial_runner, "read_frozen", "storage"),
-    (trial_runner, "propose", "sampler"),
+    (trial_runner, "read_frozen_trials", "storage"),
+    (trial_runner, "propose_configuration", "sampler"),
     (trial_runner, "_limits", "sampler"),
 )
 """The stages of a run; all else is "loop"."""

@@ -1,26 +1,35 @@
-"""Describe a search space as plain records, which are stored with a study and read back.
+"""Describe a search space as plain records that are stored with a study and read back from JSON.
 
-A description says what every factor, option and hyperparameter was when the study was created, so
-that a report stays true to the study after the code has moved on. Reading one loads neither torch
-nor the code of any factor.
+A description records every factor, option and hyperparameter as it was when the study was created,
+so that a report stays correct after the code has changed. Reading a description imports neither
+torch nor the code of any factor.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from training_factors.search_spaces.dimension import Dimension, Value, describe, restore
+from training_factors.search_spaces.dimension import (
+    Dimension,
+    Value,
+    dimension_document,
+    read_dimension,
+)
 
 PLACEBO = "placebo"
-"""Name of the parameter that training never reads: it shows what "no effect" looks like."""
+"""Name of a dummy parameter that training never reads; its measured importance shows how large the
+importance of a factor without any effect can look by chance."""
 
 UNRESTRICTED = "everywhere"
-"""The `where` of a factor, option or hyperparameter that applies to every problem."""
+"""Value of `where` for a factor, option or hyperparameter that applies to every problem."""
+
+_T = TypeVar("_T")
 
 
 class ParameterName(NamedTuple):
-    """The name of a parameter, as Optuna stores it: `optimizer` or `optimizer.sgd.lr`.
+    """The name of a parameter in its parts; `str()` joins them as Optuna stores the name.
 
-    option and hyperparameter are None for the choice of a factor's option.
+    `optimizer` is the parameter that chooses the factor's option; its `option` and `hyperparameter`
+    are None. `optimizer.sgd.lr` is a hyperparameter of the option `sgd`.
     """
 
     factor: str
@@ -32,14 +41,26 @@ class ParameterName(NamedTuple):
 
 
 def parse_parameter(name: str) -> ParameterName:
-    """Split the name of a parameter into factor, option and hyperparameter."""
+    """Split a parameter's name, such as `optimizer.sgd.lr`, into its parts."""
     return ParameterName(*name.split(".", 2))
 
 
-class Coordinate(NamedTuple):
-    """One coordinate of a space's latent unit cube: the choice of an option, or a hyperparameter.
+def factor_parameters(parameters: Mapping[str, _T], factor: str) -> dict[str, _T]:
+    """Return the parameters of one factor: its option and the option's hyperparameters."""
+    return {
+        name: value for name, value in parameters.items() if parse_parameter(name).factor == factor
+    }
 
-    option: the option that must be chosen for the coordinate to act; None: it always acts.
+
+class Coordinate(NamedTuple):
+    """One coordinate of the unit cube in which configurations are designed and sampled.
+
+    It stands for the choice of a factor's option, for a hyperparameter or for the placebo.
+
+    name: the parameter's name as Optuna stores it.
+    option: the option that must be chosen for this parameter to be active; None when it is always
+        active.
+    dimension: the values that the parameter takes.
     """
 
     name: str
@@ -49,12 +70,15 @@ class Coordinate(NamedTuple):
 
     @property
     def is_choice(self) -> bool:
-        """Whether the coordinate is the choice of a factor's option."""
+        """Return whether the coordinate chooses a factor's option."""
         return self.name == self.factor and self.factor != PLACEBO
 
 
 class DescribedHyperparameter(NamedTuple):
-    """A hyperparameter of an option. where: the problems that it applies to, in words."""
+    """A hyperparameter of an option.
+
+    where: a text that says which problems it applies to, such as "images only".
+    """
 
     name: str
     default: Value
@@ -63,7 +87,11 @@ class DescribedHyperparameter(NamedTuple):
 
 
 class DescribedOption(NamedTuple):
-    """One option of a factor. where: the problems that it applies to, in words."""
+    """One option of a factor.
+
+    where: a text that says which problems it applies to, such as "images only".
+    documentation: the docstring of the option's function.
+    """
 
     name: str
     where: str
@@ -72,7 +100,13 @@ class DescribedOption(NamedTuple):
 
 
 class DescribedFactor(NamedTuple):
-    """A factor with its options, the baseline first."""
+    """A factor with its options.
+
+    topic: the textbook heading that the factor is listed under; a topic may hold several factors.
+    where: a text that says which problems it applies to, such as "images only".
+    documentation: the docstring of the factor's module.
+    options: all options, the baseline first.
+    """
 
     name: str
     topic: str
@@ -82,19 +116,21 @@ class DescribedFactor(NamedTuple):
 
     @property
     def baseline(self) -> DescribedOption:
-        """The first option."""
+        """The option that other options are compared with: the first one."""
         return self.options[0]
 
     def option(self, name: str) -> DescribedOption:
-        """Return the option of this name. Raises KeyError when there is none."""
+        """Return the option of this name. Raises KeyError when the factor has none."""
         return {option.name: option for option in self.options}[name]
 
 
 class SpaceDescription(NamedTuple):
-    """A search space as it is stored.
+    """A search space as it is stored with a study.
 
-    coordinates: of the latent unit cube, in order, the placebo last. fingerprint: a digest of all
-    that decides what a configuration means.
+    coordinates: the coordinates of the unit cube in order, the placebo last.
+    factors: every factor that applies to the study's data, also those that do not vary.
+    fingerprint: a digest of everything that decides what a configuration means; see
+        `Space.fingerprint`. A study is continued only with a space of the same fingerprint.
     """
 
     name: str = ""
@@ -103,26 +139,26 @@ class SpaceDescription(NamedTuple):
     fingerprint: str = ""
 
     def factor(self, name: str) -> DescribedFactor:
-        """Return the factor of this name. Raises KeyError when there is none."""
+        """Return the factor of this name. Raises KeyError when the space has none."""
         return {factor.name: factor for factor in self.factors}[name]
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The names of the factors that vary, in the order of the space; not the placebo."""
-        owners = {coordinate.factor for coordinate in self.coordinates}
-        return tuple(factor.name for factor in self.factors if factor.name in owners)
+        """The names of the factors that vary, in the order of the space, without the placebo."""
+        varying = {coordinate.factor for coordinate in self.coordinates}
+        return tuple(factor.name for factor in self.factors if factor.name in varying)
 
     @property
     def baseline(self) -> dict[str, str]:
-        """Factor -> the name of its baseline option."""
+        """The name of each factor's baseline option, by factor."""
         return {factor.name: factor.baseline.name for factor in self.factors}
 
     def as_document(self) -> dict[str, Any]:
-        """Return the description as JSON, which `read_description` reads."""
+        """Return the description as a JSON document, which `read_description` reads."""
         return {
             "name": self.name,
             "coordinates": [
-                {**coordinate._asdict(), "dimension": describe(coordinate.dimension)}
+                {**coordinate._asdict(), "dimension": dimension_document(coordinate.dimension)}
                 for coordinate in self.coordinates
             ],
             "factors": [_factor_document(factor) for factor in self.factors],
@@ -131,48 +167,47 @@ class SpaceDescription(NamedTuple):
 
 
 def read_description(document: Mapping[str, Any]) -> SpaceDescription:
-    """Read a description from its JSON; what older versions did not store is left empty."""
+    """Read a description from its JSON document.
+
+    Fields that older versions did not store stay empty.
+    """
     return SpaceDescription(
         name=document.get("name", ""),
-        coordinates=tuple(_read_coordinate(one) for one in document.get("coordinates", ())),
-        factors=tuple(_read_factor(one) for one in document.get("factors", ())),
+        coordinates=tuple(_read_coordinate(entry) for entry in document.get("coordinates", ())),
+        factors=tuple(_read_factor(entry) for entry in document.get("factors", ())),
         fingerprint=document.get("fingerprint", ""),
     )
 
 
-def factor_parameters(parameters: Mapping[str, Any], factor: str) -> dict[str, Any]:
-    """Return those parameters that belong to a factor: its option and hyperparameters."""
-    return {
-        name: value for name, value in parameters.items() if parse_parameter(name).factor == factor
-    }
-
-
 def _factor_document(factor: DescribedFactor) -> dict[str, Any]:
+    return {**factor._asdict(), "options": [_option_document(option) for option in factor.options]}
+
+
+def _option_document(option: DescribedOption) -> dict[str, Any]:
     return {
-        **factor._asdict(),
-        "options": [
+        "name": option.name,
+        "where": option.where,
+        "documentation": option.documentation,
+        # Stored studies have this key, so it keeps its name.
+        "knobs": [
             {
-                "name": option.name,
-                "where": option.where,
-                "documentation": option.documentation,
-                "knobs": [
-                    {
-                        "name": one.name,
-                        "default": one.default,
-                        "where": one.where,
-                        **describe(one.dimension),
-                    }
-                    for one in option.hyperparameters
-                ],
+                "name": hyperparameter.name,
+                "default": hyperparameter.default,
+                "where": hyperparameter.where,
+                **dimension_document(hyperparameter.dimension),
             }
-            for option in factor.options
+            for hyperparameter in option.hyperparameters
         ],
     }
 
 
 def _read_coordinate(document: Mapping[str, Any]) -> Coordinate:
-    name, factor, option = (document[key] for key in ("name", "factor", "option"))
-    return Coordinate(name, factor, option, restore(document["dimension"]))
+    return Coordinate(
+        name=document["name"],
+        factor=document["factor"],
+        option=document["option"],
+        dimension=read_dimension(document["dimension"]),
+    )
 
 
 def _read_factor(document: Mapping[str, Any]) -> DescribedFactor:
@@ -181,7 +216,7 @@ def _read_factor(document: Mapping[str, Any]) -> DescribedFactor:
         topic=document.get("topic", ""),
         where=document.get("where", UNRESTRICTED),
         documentation=document.get("documentation", ""),
-        options=tuple(_read_option(one) for one in document["options"]),
+        options=tuple(_read_option(option) for option in document["options"]),
     )
 
 
@@ -190,10 +225,14 @@ def _read_option(document: Mapping[str, Any]) -> DescribedOption:
         name=document["name"],
         where=document.get("where", UNRESTRICTED),
         documentation=document.get("documentation", ""),
-        hyperparameters=tuple(_read_hyperparameter(one) for one in document["knobs"]),
+        hyperparameters=tuple(_read_hyperparameter(knob) for knob in document["knobs"]),
     )
 
 
 def _read_hyperparameter(document: Mapping[str, Any]) -> DescribedHyperparameter:
-    where = document.get("where", UNRESTRICTED)
-    return DescribedHyperparameter(document["name"], document["default"], where, restore(document))
+    return DescribedHyperparameter(
+        name=document["name"],
+        default=document["default"],
+        where=document.get("where", UNRESTRICTED),
+        dimension=read_dimension(document),
+    )

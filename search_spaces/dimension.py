@@ -1,7 +1,8 @@
-"""The values that a hyperparameter may take, and how a point of the unit interval becomes one of them.
+"""Dimensions: the values that a hyperparameter may take.
 
-Every dimension maps u in [0, 1) to a value (`decode`) and back (`encode`), so that a designed
-experiment can be laid out in a unit cube and read again from stored values.
+Every dimension that varies maps a number u in [0, 1) to a value (`decode`) and a value back to the
+unit interval (`encode`), so that an experiment can be designed in the unit cube and its points can
+be recovered from stored values.
 """
 
 import math
@@ -17,25 +18,12 @@ from optuna.distributions import (
 )
 
 Value = float | int | str | bool
-
-
-def _check_bounds(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"bounds must be finite, got {low:g} to {high:g}")
-    if not low < high:
-        raise ValueError(f"the lower bound must be below the upper one, got {low:g} to {high:g}")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"expected a number, got {text!r}") from None
+"""The value of a parameter, as Optuna stores it."""
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Every number from low to high, equally likely."""
+    """Real numbers between low and high, uniformly distributed."""
 
     low: float
     high: float
@@ -47,30 +35,30 @@ class Uniform:
         return f"{self.low:g} to {self.high:g}"
 
     def decode(self, unit: float) -> float:
-        """The value at `unit` of the way from low to high."""
-        # Rounding may step over the upper bound by the last digit.
+        """Return low + unit · (high − low)."""
+        # Rounding may exceed the upper bound by one unit in the last place.
         return min(self.low + unit * (self.high - self.low), self.high)
 
     def encode(self, value: Value) -> float:
-        """The inverse of `decode`."""
+        """Return the number in [0, 1] that `decode` maps to `value`."""
         return (float(value) - self.low) / (self.high - self.low)
 
     def contains(self, value: Value) -> bool:
-        """Whether `value` is a number within the bounds."""
+        """Return whether `value` is a number between low and high, both included."""
         return _is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
-        """The number that `text` spells. Raises ValueError when it spells none."""
-        return _number(text)
+        """Return `text` as a number. Raises ValueError when it is not a number."""
+        return _parse_number(text)
 
     def distribution(self) -> BaseDistribution:
-        """The same dimension as Optuna knows it."""
+        """Return the Optuna distribution of this dimension."""
         return FloatDistribution(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Every positive number from low to high, its logarithm equally likely."""
+    """Positive real numbers between low and high, uniformly distributed in their logarithm."""
 
     low: float
     high: float
@@ -78,36 +66,38 @@ class LogUniform:
     def __post_init__(self) -> None:
         _check_bounds(self.low, self.high)
         if self.low <= 0:
-            raise ValueError(f"a logarithmic range must start above 0, got {self.low:g}")
+            raise ValueError(
+                f"the lower bound of a logarithmic range must be above 0, got {self.low:g}"
+            )
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}, log"
 
     def decode(self, unit: float) -> float:
-        """The value at `unit` of the way from low to high on the logarithmic scale."""
+        """Return low · (high / low)^unit."""
         value = math.exp(math.log(self.low) + unit * math.log(self.high / self.low))
         return min(max(value, self.low), self.high)
 
     def encode(self, value: Value) -> float:
-        """The inverse of `decode`."""
+        """Return the number in [0, 1] that `decode` maps to `value`."""
         return math.log(float(value) / self.low) / math.log(self.high / self.low)
 
     def contains(self, value: Value) -> bool:
-        """Whether `value` is a number within the bounds."""
+        """Return whether `value` is a number between low and high, both included."""
         return _is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
-        """The number that `text` spells. Raises ValueError when it spells none."""
-        return _number(text)
+        """Return `text` as a number. Raises ValueError when it is not a number."""
+        return _parse_number(text)
 
     def distribution(self) -> BaseDistribution:
-        """The same dimension as Optuna knows it."""
+        """Return the Optuna distribution of this dimension."""
         return FloatDistribution(self.low, self.high, log=True)
 
 
 @dataclass(frozen=True)
 class Integer:
-    """Every whole number from low to high, both included, equally likely."""
+    """Whole numbers from low to high, both included, uniformly distributed."""
 
     low: int
     high: int
@@ -120,73 +110,82 @@ class Integer:
 
     @property
     def _count(self) -> int:
+        """The number of whole numbers in the range."""
         return self.high - self.low + 1
 
     def decode(self, unit: float) -> int:
-        """The whole number whose share of the unit interval holds `unit`."""
+        """Return the whole number whose subinterval contains `unit`.
+
+        The unit interval is divided into equal subintervals, one for each number in the range.
+        """
         return self.low + min(int(unit * self._count), self._count - 1)
 
     def encode(self, value: Value) -> float:
-        """The middle of the value's share of the unit interval."""
+        """Return the centre of the value's subinterval of the unit interval."""
         return (float(value) - self.low + 0.5) / self._count
 
     def contains(self, value: Value) -> bool:
-        """Whether `value` is a whole number within the bounds."""
-        return _is_number(value) and float(value).is_integer() and self.low <= value <= self.high  # type: ignore[operator]
+        """Return whether `value` is a whole number between low and high, both included."""
+        if not _is_number(value):
+            return False
+        return float(value).is_integer() and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> int:
-        """The whole number that `text` spells. Raises ValueError when it spells none."""
-        number = _number(text)
+        """Return `text` as a whole number. Raises ValueError when it is not a whole number."""
+        number = _parse_number(text)
         if not number.is_integer():
             raise ValueError(f"expected a whole number, got {text!r}")
         return int(number)
 
     def distribution(self) -> BaseDistribution:
-        """The same dimension as Optuna knows it."""
+        """Return the Optuna distribution of this dimension."""
         return IntDistribution(self.low, self.high)
 
 
 @dataclass(frozen=True, init=False)
 class OneOf:
-    """One of several values without an order, equally likely: `OneOf("a", "b")`."""
+    """Several values without an order, with equal probabilities: `OneOf("a", "b")`."""
 
     choices: tuple[Value, ...]
 
     def __init__(self, *choices: Value) -> None:
         if not choices or len(set(choices)) < len(choices):
-            raise ValueError(f"choices must be different and at least one, got {choices}")
+            raise ValueError(f"expected at least one choice and no duplicates, got {choices}")
         object.__setattr__(self, "choices", choices)
 
     def __str__(self) -> str:
         return ", ".join(str(choice) for choice in self.choices)
 
     def decode(self, unit: float) -> Value:
-        """The choice whose share of the unit interval holds `unit`."""
+        """Return the choice whose subinterval contains `unit`.
+
+        The unit interval is divided into equal subintervals, one for each choice.
+        """
         return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
 
     def encode(self, value: Value) -> float:
-        """The middle of the choice's share of the unit interval."""
+        """Return the centre of the choice's subinterval of the unit interval."""
         return (self.choices.index(value) + 0.5) / len(self.choices)
 
     def contains(self, value: Value) -> bool:
-        """Whether `value` is one of the choices."""
+        """Return whether `value` is one of the choices."""
         return value in self.choices
 
     def parse(self, text: str) -> Value:
-        """The choice that reads as `text`. Raises ValueError when there is none."""
+        """Return the choice that `text` names. Raises ValueError when it names none."""
         for choice in self.choices:
-            if str(choice) == text or (_is_number(choice) and _spells(text, choice)):
+            if str(choice) == text or (_is_number(choice) and _equals_number(text, choice)):
                 return choice
         raise ValueError(f"expected one of {self}, got {text!r}")
 
     def distribution(self) -> BaseDistribution:
-        """The same dimension as Optuna knows it."""
+        """Return the Optuna distribution of this dimension."""
         return CategoricalDistribution(self.choices)
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """One value only: a hyperparameter that does not vary and owns no coordinate."""
+    """The only value of a hyperparameter that does not vary and has no coordinate."""
 
     value: Value
 
@@ -194,45 +193,63 @@ class Fixed:
         return f"fixed at {self.value}"
 
     def contains(self, value: Value) -> bool:
-        """Whether `value` is the one value."""
+        """Return whether `value` is the fixed value."""
         return value == self.value
 
 
 Varied = Uniform | LogUniform | Integer | OneOf
+"""A dimension of a hyperparameter that varies; it has a coordinate in the unit cube."""
+
 Dimension = Varied | Fixed
 
-_KINDS: dict[str, type[Uniform | LogUniform | Integer]] = {
+_RANGES: dict[str, type[Uniform | LogUniform | Integer]] = {
     "uniform": Uniform,
     "log_uniform": LogUniform,
     "integer": Integer,
 }
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+"""The classes with a lower and an upper bound, by the `kind` of their JSON document."""
+
+_KIND_OF_RANGE = {range_class: kind for kind, range_class in _RANGES.items()}
 
 
-def describe(dimension: Dimension) -> dict[str, Any]:
-    """The dimension as plain data: `{"kind": "uniform", "low": 0, "high": 1}`."""
+def dimension_document(dimension: Dimension) -> dict[str, Any]:
+    """Return the dimension as a JSON document: `{"kind": "uniform", "low": 0, "high": 1}`."""
     if isinstance(dimension, OneOf):
         return {"kind": "one_of", "choices": list(dimension.choices)}
     if isinstance(dimension, Fixed):
         return {"kind": "fixed", "value": dimension.value}
-    return {"kind": _NAMES[type(dimension)], **asdict(dimension)}
+    return {"kind": _KIND_OF_RANGE[type(dimension)], **asdict(dimension)}
 
 
-def restore(description: Mapping[str, Any]) -> Dimension:
-    """The dimension that `describe` described."""
-    kind = description["kind"]
+def read_dimension(document: Mapping[str, Any]) -> Dimension:
+    """Read a dimension from the document that `dimension_document` returned."""
+    kind = document["kind"]
     if kind == "one_of":
-        return OneOf(*description["choices"])
+        return OneOf(*document["choices"])
     if kind == "fixed":
-        return Fixed(description["value"])
-    return _KINDS[kind](description["low"], description["high"])
+        return Fixed(document["value"])
+    return _RANGES[kind](document["low"], document["high"])
+
+
+def _check_bounds(low: float, high: float) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"bounds must be finite, got {low:g} to {high:g}")
+    if not low < high:
+        raise ValueError(f"the lower bound must be below the upper bound, got {low:g} to {high:g}")
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"expected a number, got {text!r}") from None
 
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _spells(text: str, number: Value) -> bool:
+def _equals_number(text: str, number: Value) -> bool:
     try:
         return float(text) == number
     except ValueError:

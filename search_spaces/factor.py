@@ -1,8 +1,9 @@
-"""A factor: one decision of a training run, declared once and read from its options' signatures.
+"""Factors: each is one decision of a training run, with its options and their hyperparameters.
 
-An option is a function `(recipe, hyperparameter, ...) -> recipe`. The annotation of a hyperparameter is its dimension
-(and, where it needs one, the `Where` in which it applies), its default is the baseline, the
-docstring is the documentation, the body applies it.
+An option is declared by one function `(recipe, hyperparameter, ...) -> recipe`. The annotation of
+each hyperparameter holds its dimension and, if it does not apply to every problem, its `Where`; its
+default value is the baseline; the docstring is the documentation that users read; the body returns
+the edited recipe.
 """
 
 import inspect
@@ -24,21 +25,26 @@ from training_factors.search_spaces.recipe import Recipe
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A number or choice inside an option."""
+    """A number or choice inside an option. default: its value in the baseline configuration."""
 
     name: str
     dimension: Dimension
     default: Value
     where: Where = EVERYWHERE
 
-    def held(self) -> "Hyperparameter":
-        """The same hyperparameter, fixed at its default."""
+    def fixed(self) -> "Hyperparameter":
+        """Return this hyperparameter, fixed at its default."""
         return replace(self, dimension=Fixed(self.default))
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to decide a factor: a function that edits a recipe."""
+    """One way to decide a factor.
+
+    function: (recipe, hyperparameters by name) -> the edited recipe. It raises ValueError for a
+        value that makes no sense, such as a negative learning rate.
+    where: the problems that the option applies to.
+    """
 
     name: str
     function: Callable[..., Recipe]
@@ -47,43 +53,49 @@ class Option:
 
     @property
     def documentation(self) -> str:
-        """What the option does: the function's docstring."""
+        """The docstring of the function."""
         return inspect.getdoc(self.function) or ""
 
-    def held(self) -> "Option":
-        """The same option with every hyperparameter fixed at its default."""
+    def fixed(self) -> "Option":
+        """Return this option with every hyperparameter fixed at its default."""
+        return replace(self, hyperparameters=tuple(h.fixed() for h in self.hyperparameters))
+
+    def for_problem(self, problem: Problem) -> "Option":
+        """Return this option with the hyperparameters that do not apply to `problem` fixed."""
         return replace(
             self,
-            hyperparameters=tuple(hyperparameter.held() for hyperparameter in self.hyperparameters),
+            hyperparameters=tuple(
+                hyperparameter if hyperparameter.where.holds(problem) else hyperparameter.fixed()
+                for hyperparameter in self.hyperparameters
+            ),
+        )
+
+    def replace_hyperparameter(self, changed: Hyperparameter) -> "Option":
+        """Return this option with the hyperparameter of the same name replaced by `changed`."""
+        return replace(
+            self,
+            hyperparameters=tuple(
+                changed if h.name == changed.name else h for h in self.hyperparameters
+            ),
         )
 
     def describe(self) -> DescribedOption:
         """Return the option as a plain record."""
         return DescribedOption(
-            self.name,
-            self.where.words,
-            self.documentation,
-            tuple(
-                DescribedHyperparameter(one.name, one.default, one.where.words, one.dimension)
-                for one in self.hyperparameters
-            ),
-        )
-
-    def replace_hyperparameter(self, changed: Hyperparameter) -> "Option":
-        """The same option with another hyperparameter in the place of the one of the same name."""
-        return replace(
-            self,
+            name=self.name,
+            where=self.where.text,
+            documentation=self.documentation,
             hyperparameters=tuple(
-                changed if hyperparameter.name == changed.name else hyperparameter
-                for hyperparameter in self.hyperparameters
+                DescribedHyperparameter(h.name, h.default, h.where.text, h.dimension)
+                for h in self.hyperparameters
             ),
         )
 
 
 def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> Option:
-    """The option that a function declares.
+    """Return the option that a function declares.
 
-    Raises TypeError when a parameter behind the recipe has no dimension or no default.
+    Raises TypeError when a parameter after the recipe has no dimension or no default.
     """
     hints = get_type_hints(function, include_extras=True)
     hyperparameters = []
@@ -91,12 +103,13 @@ def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> O
         hint = hints[parameter.name]
         if get_origin(hint) is not Annotated or parameter.default is parameter.empty:
             raise TypeError(
-                f"{function.__name__}: {parameter.name} needs Annotated[..., dimension] = default"
+                f"{function.__name__}: declare {parameter.name} as Annotated[type, dimension] = "
+                "default"
             )
-        extras = list(hint.__metadata__)
-        applies = next((extra for extra in extras if isinstance(extra, Where)), EVERYWHERE)
+        dimension, *rest = hint.__metadata__
+        applies = next((extra for extra in rest if isinstance(extra, Where)), EVERYWHERE)
         hyperparameters.append(
-            Hyperparameter(parameter.name, extras[0], parameter.default, applies)
+            Hyperparameter(parameter.name, dimension, parameter.default, applies)
         )
     return Option(function.__name__, function, tuple(hyperparameters), where)
 
@@ -105,12 +118,15 @@ def read_option(function: Callable[..., Recipe], where: Where = EVERYWHERE) -> O
 class Factor:
     """One decision of a training run.
 
-    name: as on screen and in the database.
-    topic: what a reader calls it; one topic may hold several factors.
-    options: functions that edit a recipe (or options read before); the first is the baseline.
+    name: the factor's name on screen and in the database.
+    topic: the textbook heading that the factor is listed under; a topic may hold several factors.
+    options: the functions that declare the options, or options; the first one is the baseline.
     where: the problems that the factor applies to.
-    restricted: options that apply to some problems only.
-    retune: whether another option asks for another learning rate to be compared fairly.
+    restricted: the problems that single options apply to, by the function of the option; an option
+        that is not named applies wherever the factor does.
+    retune: whether options need different learning rates, so that the learning rate must be tuned
+        again when another option is chosen, for a fair comparison.
+    documentation: a description for users; built-in factors use the docstring of their module.
     """
 
     name: str
@@ -131,17 +147,17 @@ class Factor:
         retune: bool = False,
         documentation: str = "",
     ) -> None:
-        limits = restricted or {}
-        read = tuple(
+        restrictions = restricted or {}
+        declared = tuple(
             option
             if isinstance(option, Option)
-            else read_option(option, limits.get(option, EVERYWHERE))
+            else read_option(option, restrictions.get(option, EVERYWHERE))
             for option in options
         )
         for attribute, value in {
             "name": name,
             "topic": topic,
-            "options": read,
+            "options": declared,
             "where": where,
             "retune": retune,
             "documentation": documentation,
@@ -150,24 +166,24 @@ class Factor:
 
     @property
     def baseline(self) -> Option:
-        """The first option: what is used where nothing else is said."""
+        """The option that is used unless another is chosen: the first one."""
         return self.options[0]
 
     def option(self, name: str) -> Option:
-        """The option of this name. Raises KeyError when there is none."""
+        """Return the option of this name. Raises KeyError when the factor has none."""
         return {option.name: option for option in self.options}[name]
 
     def coordinates(self) -> tuple[Coordinate, ...]:
-        """The axes that this factor varies along; none when it is held."""
-        several = len(self.options) > 1
+        """Return the coordinates of this factor in the unit cube; empty when it does not vary."""
+        has_choice = len(self.options) > 1
         names = [option.name for option in self.options]
-        choice = [Coordinate(self.name, self.name, None, OneOf(*names))] if several else []
+        choice = [Coordinate(self.name, self.name, None, OneOf(*names))] if has_choice else []
         hyperparameters = [
             Coordinate(
-                str(ParameterName(self.name, option.name, hyperparameter.name)),
-                self.name,
-                option.name if several else None,
-                hyperparameter.dimension,
+                name=str(ParameterName(self.name, option.name, hyperparameter.name)),
+                factor=self.name,
+                option=option.name if has_choice else None,
+                dimension=hyperparameter.dimension,
             )
             for option in self.options
             for hyperparameter in option.hyperparameters
@@ -176,56 +192,47 @@ class Factor:
         return (*choice, *hyperparameters)
 
     def apply(self, recipe: Recipe, config: Mapping[str, Value]) -> Recipe:
-        """The recipe as `config` edits it; what `config` does not name is at its baseline."""
+        """Return the recipe, edited by the option that `config` chooses.
+
+        Parameters that `config` does not contain take their baseline values.
+        """
         option = self.option(str(config.get(self.name, self.baseline.name)))
-        hyperparameters = {
+        values = {
             hyperparameter.name: config.get(
                 str(ParameterName(self.name, option.name, hyperparameter.name)),
                 hyperparameter.default,
             )
             for hyperparameter in option.hyperparameters
         }
-        return option.function(recipe, **hyperparameters)
+        return option.function(recipe, **values)
 
-    def held(self) -> "Factor":
-        """The same factor, fixed at its baseline."""
-        return self.replace_options([self.baseline.held()])
+    def fixed(self) -> "Factor":
+        """Return this factor, fixed at its baseline."""
+        return self.replace_options([self.baseline.fixed()])
 
     def replace_options(self, options: Sequence[Option]) -> "Factor":
-        """The same factor with these options; the first is the baseline."""
+        """Return this factor with other options; the first one becomes the baseline."""
         return replace(self, options=tuple(options))
 
-    def fitted(self, problem: Problem) -> "Factor":
-        """The same factor with the options and hyperparameters that apply to `problem`.
+    def for_problem(self, problem: Problem) -> "Factor":
+        """Return this factor with the options and hyperparameters that apply to `problem`.
 
-        Raises ValueError when no option does.
+        Raises ValueError when no option applies.
         """
-        fitting = [option for option in self.options if option.where.holds(problem)]
-        if not fitting:
+        options = [o.for_problem(problem) for o in self.options if o.where.holds(problem)]
+        if not options:
             names = ", ".join(option.name for option in self.options)
-            words = self.baseline.where.words
-            raise ValueError(f"{self.name}: {names} does not apply to this data ({words})")
-        return self.replace_options(
-            [
-                replace(
-                    option,
-                    hyperparameters=tuple(
-                        hyperparameter
-                        if hyperparameter.where.holds(problem)
-                        else hyperparameter.held()
-                        for hyperparameter in option.hyperparameters
-                    ),
-                )
-                for option in fitting
-            ]
-        )
+            raise ValueError(
+                f"{self.name}: {names} does not apply to this data ({self.baseline.where.text})"
+            )
+        return self.replace_options(options)
 
     def describe(self) -> DescribedFactor:
-        """Return the factor as a plain record: options, dimensions and documentation."""
+        """Return the factor as a plain record."""
         return DescribedFactor(
-            self.name,
-            self.topic,
-            self.where.words,
-            self.documentation,
-            tuple(option.describe() for option in self.options),
+            name=self.name,
+            topic=self.topic,
+            where=self.where.text,
+            documentation=self.documentation,
+            options=tuple(option.describe() for option in self.options),
         )

@@ -1,10 +1,10 @@
-"""Edits of a space as people write them: `optimizer=adamw`, `optimizer.sgd.lr=1e-3:1:log`.
+"""Overrides of a search space from the command line, such as `optimizer.sgd.lr=1e-3:1:log`.
 
-Every mistake raises ValueError with one line that names the value, the nearest thing that exists
-and what would be right.
+Every mistake raises ValueError with one line that names the wrong value and says what would be
+right; for a misspelt name, the line suggests the most similar name that exists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -23,15 +23,17 @@ from training_factors.search_spaces.dimension import (
 from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
 from training_factors.search_spaces.factors import FACTORS
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import plain_recipe
+from training_factors.search_spaces.recipe import default_recipe
 from training_factors.search_spaces.space import SPACES, Space, named_space
 
 
 class Overrides(NamedTuple):
-    """What a user changes of a space, each in the words of the command line.
+    """The changes that a user makes to a space, as texts in the syntax of the command line.
 
-    fix: `factor=option` or `factor.option.hyperparameter=value`; drop: factors to hold at their baseline;
-    range: `factor.option.hyperparameter=low:high` or `low:high:log`; choices: `factor=option,option`.
+    fix: `factor=option` or `factor.option.hyperparameter=value`.
+    drop: names of factors to fix at their baselines.
+    range: `factor.option.hyperparameter=low:high`, optionally followed by `:log` or `:linear`.
+    choices: `factor=option,option`; the first option becomes the baseline.
     """
 
     fix: Sequence[str] = ()
@@ -41,64 +43,92 @@ class Overrides(NamedTuple):
 
 
 def open_space(name: str) -> Space:
-    """The space of this name. Raises ValueError when there is none."""
+    """Return the space of this name. Raises ValueError when there is none."""
     if name not in SPACES:
         raise ValueError(_unknown("space", name, SPACES))
     return named_space(name)
 
 
 def override(space: Space, changes: Overrides, problem: Problem) -> Space:
-    """The space with all changes.
+    """Return the space with all changes.
 
-    A factor that the space holds can be fixed at another option, or brought in with choices.
+    A factor that does not vary in the space may be fixed at another option. It varies from then on
+    when the changes choose several of its options, or when they change a hyperparameter of one
+    option without fixing the factor at that option.
+
+    problem: the problem whose default recipe is used to try out the bounds of a new range.
     """
-    _refuse_twice(changes)
+    _refuse_repetitions(changes)
     for text in changes.choices:
-        space = _choose(space, *_split(text, "--choices", "FACTOR=OPTION,OPTION"))
+        space = _choose_options(space, *_split(text, "--choices", "FACTOR=OPTION,OPTION"))
     for text in changes.range:
-        space = _narrow(space, *_split(text, "--range", "FACTOR.OPTION.KNOB=LOW:HIGH"), problem)
-    for text in changes.fix:
-        space = _fix(space, *_split(text, "--fix", "FACTOR=OPTION"))
+        path, bounds = _split(text, "--range", "FACTOR.OPTION.HYPERPARAMETER=LOW:HIGH")
+        space = _set_range(space, path, bounds, problem)
+    fixes = [_split(text, "--fix", "FACTOR=OPTION") for text in changes.fix]
+    # Hyperparameters come first: once a factor is fixed at an option, all of that option's
+    # hyperparameters may be fixed at their defaults.
+    for path, value in sorted(fixes, key=lambda fix: "." not in fix[0]):
+        space = _fix(space, path, value)
+    _refuse_unused_values(dict(fixes))
     for name in changes.drop:
-        space = space.replace_factor(_factor(space, name).held())
+        space = space.replace_factor(_factor(space, name).fixed())
     return space
 
 
-def _refuse_twice(changes: Overrides) -> None:
-    """The same thing said twice, or a factor both fixed and dropped: one of them is a mistake."""
-    for flag, texts in (("--fix", changes.fix), ("--range", changes.range),
-                        ("--choices", changes.choices), ("--drop", changes.drop)):  # fmt: skip
-        paths = [text.partition("=")[0].strip() for text in texts]
+def _refuse_repetitions(changes: Overrides) -> None:
+    """Raise ValueError when one thing is changed twice, or a factor is both fixed and dropped."""
+    for flag, texts in (
+        ("--fix", changes.fix),
+        ("--range", changes.range),
+        ("--choices", changes.choices),
+        ("--drop", changes.drop),
+    ):
+        paths = [_path(text) for text in texts]
         for path in paths:
             if paths.count(path) > 1:
                 raise ValueError(f"{flag} {path} is given twice; keep one of them")
-    fixed = {parse_parameter(text.partition("=")[0].strip()).factor for text in changes.fix}
+    fixed = {parse_parameter(_path(text)).factor for text in changes.fix}
     for name in changes.drop:
         if name in fixed:
             raise ValueError(f"{name} is both fixed and dropped; keep one of --fix and --drop")
 
 
-def _choose(space: Space, path: str, text: str) -> Space:
+def _refuse_unused_values(fixes: Mapping[str, str]) -> None:
+    """Raise ValueError when a value is fixed for another option than the one that is fixed."""
+    for path in fixes:
+        name = parse_parameter(path)
+        chosen = fixes.get(name.factor, name.option)
+        if name.option not in (None, chosen):
+            raise ValueError(
+                f"--fix {path} has no effect, since {name.factor} is fixed at {chosen}; remove it"
+            )
+
+
+def _path(text: str) -> str:
+    return text.partition("=")[0].strip()
+
+
+def _choose_options(space: Space, path: str, text: str) -> Space:
     factor = _factor(space, path)
     names = [name.strip() for name in text.split(",")]
     options = [_option(factor, name) for name in names]
     if len(set(names)) < len(names):
-        raise ValueError(f"--choices {path}={text} names an option twice; name each once")
+        raise ValueError(f"--choices {path}={text} names an option twice; name each option once")
     return space.replace_factor(factor.replace_options(options))
 
 
-def _narrow(space: Space, path: str, text: str, problem: Problem) -> Space:
+def _set_range(space: Space, path: str, text: str, problem: Problem) -> Space:
     factor, option, hyperparameter = _hyperparameter(space, path)
-    dimension = _range(path, hyperparameter.dimension, text)
+    dimension = _parse_range(path, hyperparameter.dimension, text)
     for bound in (dimension.low, dimension.high):
         try:
-            option.function(plain_recipe(problem), **{hyperparameter.name: bound})
+            option.function(default_recipe(problem), **{hyperparameter.name: bound})
         except ValueError as error:
             raise ValueError(f"--range {path}={text}: {error}") from None
-    default = _nearest(hyperparameter.default, dimension)
-    return _replace_knob(
-        space, factor, option, replace(hyperparameter, dimension=dimension, default=default)
+    changed = replace(
+        hyperparameter, dimension=dimension, default=_nearest(hyperparameter.default, dimension)
     )
+    return _replace_hyperparameter(space, factor, option, changed)
 
 
 def _fix(space: Space, path: str, text: str) -> Space:
@@ -106,22 +136,23 @@ def _fix(space: Space, path: str, text: str) -> Space:
         factor = _factor(space, path)
         option = _option(factor, text)
         varies = bool(space.factor(path).coordinates())
-        return space.replace_factor(factor.replace_options([option if varies else option.held()]))
+        return space.replace_factor(factor.replace_options([option if varies else option.fixed()]))
     factor, option, hyperparameter = _hyperparameter(space, path)
-    value = _value(path, hyperparameter.dimension, text)
-    return _replace_knob(
-        space, factor, option, replace(hyperparameter, dimension=Fixed(value), default=value)
-    )
+    value = _parse_value(path, hyperparameter.dimension, text)
+    changed = replace(hyperparameter, dimension=Fixed(value), default=value)
+    return _replace_hyperparameter(space, factor, option, changed)
 
 
-def _replace_knob(space: Space, factor: Factor, option: Option, changed: Hyperparameter) -> Space:
+def _replace_hyperparameter(
+    space: Space, factor: Factor, option: Option, changed: Hyperparameter
+) -> Space:
     edited = option.replace_hyperparameter(changed)
     return space.replace_factor(
         factor.replace_options([edited if o.name == option.name else o for o in factor.options])
     )
 
 
-def _value(path: str, dimension: Dimension, text: str) -> Value:
+def _parse_value(path: str, dimension: Dimension, text: str) -> Value:
     if isinstance(dimension, Fixed):
         raise ValueError(f"{path} does not vary in this study; it is {dimension}")
     try:
@@ -136,24 +167,26 @@ def _value(path: str, dimension: Dimension, text: str) -> Value:
     return value
 
 
-def _range(path: str, dimension: Dimension, text: str) -> Uniform | LogUniform | Integer:
+def _parse_range(path: str, dimension: Dimension, text: str) -> Uniform | LogUniform | Integer:
     if isinstance(dimension, OneOf | Fixed):
-        raise ValueError(f"--range {path}: this is no range but {dimension}; use --fix")
-    low, high, scale = _bounds(path, text)
-    kind: type[Uniform | LogUniform | Integer] = type(dimension)
+        raise ValueError(
+            f"--range {path}: the hyperparameter has no range ({dimension}); use --fix"
+        )
+    low, high, scale = _parse_bounds(path, text)
+    range_class: type[Uniform | LogUniform | Integer] = type(dimension)
     if isinstance(dimension, Integer):
         if scale or not (low.is_integer() and high.is_integer()):
             raise ValueError(f"--range {path}={text}: bounds must be whole numbers, as LOW:HIGH")
         low, high = int(low), int(high)
     elif scale:
-        kind = LogUniform if scale == "log" else Uniform
+        range_class = LogUniform if scale == "log" else Uniform
     try:
-        return kind(low, high)  # type: ignore[arg-type]
+        return range_class(low, high)  # type: ignore[arg-type]
     except ValueError as error:
         raise ValueError(f"--range {path}={text}: {error}") from None
 
 
-def _bounds(path: str, text: str) -> tuple[float, float, str]:
+def _parse_bounds(path: str, text: str) -> tuple[float, float, str]:
     low, _, rest = text.partition(":")
     high, _, scale = rest.partition(":")
     try:
@@ -161,7 +194,7 @@ def _bounds(path: str, text: str) -> tuple[float, float, str]:
     except ValueError:
         raise ValueError(f"--range {path}={text}: expected LOW:HIGH or LOW:HIGH:log") from None
     if scale not in ("", "log", "linear"):
-        raise ValueError(f"--range {path}={text}: the scale is log or linear, got {scale!r}")
+        raise ValueError(f"--range {path}={text}: the scale must be log or linear, got {scale!r}")
     return *numbers, scale
 
 
@@ -172,20 +205,23 @@ def _nearest(value: Value, dimension: Varied) -> Value:
 
 
 def _factor(space: Space, name: str) -> Factor:
-    known = {factor.name: factor for factor in space.factors}
-    if name not in known:
-        raise ValueError(_unknown("factor", name, list(known)))
-    if known[name].coordinates():
-        return known[name]
-    return next(factor for factor in FACTORS if factor.name == name)
+    """Return the factor to edit: with all its options if nothing has changed it in the space yet.
+
+    A factor that does not vary in the space has its baseline only.
+    """
+    factors = {factor.name: factor for factor in space.factors}
+    if name not in factors:
+        raise ValueError(_unknown("factor", name, list(factors)))
+    declared = next(factor for factor in FACTORS if factor.name == name)
+    return declared if factors[name] == declared.fixed() else factors[name]
 
 
 def _option(factor: Factor, name: str) -> Option:
     try:
         return factor.option(name)
     except KeyError:
-        known = [option.name for option in factor.options]
-        raise ValueError(_unknown(f"option of {factor.name}", name, known)) from None
+        names = [option.name for option in factor.options]
+        raise ValueError(_unknown(f"option of {factor.name}", name, names)) from None
 
 
 def _hyperparameter(space: Space, path: str) -> tuple[Factor, Option, Hyperparameter]:
@@ -193,18 +229,18 @@ def _hyperparameter(space: Space, path: str) -> tuple[Factor, Option, Hyperparam
     factor = _factor(space, name.factor)
     if name.option is None or name.hyperparameter is None:
         paths = [
-            str(ParameterName(factor.name, option.name, one.name))
+            str(ParameterName(factor.name, option.name, hyperparameter.name))
             for option in factor.options
-            for one in option.hyperparameters
+            for hyperparameter in option.hyperparameters
         ]
         raise ValueError(_unknown("hyperparameter", path, paths))
     option = _option(factor, name.option)
     for hyperparameter in option.hyperparameters:
         if hyperparameter.name == name.hyperparameter:
             return factor, option, hyperparameter
-    known = [hyperparameter.name for hyperparameter in option.hyperparameters]
+    names = [hyperparameter.name for hyperparameter in option.hyperparameters]
     raise ValueError(
-        _unknown(f"hyperparameter of {factor.name}.{option.name}", name.hyperparameter, known)
+        _unknown(f"hyperparameter of {factor.name}.{option.name}", name.hyperparameter, names)
     )
 
 
@@ -215,11 +251,12 @@ def _split(text: str, flag: str, form: str) -> tuple[str, str]:
     return path.strip(), value.strip()
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"{what} {name!r} is unknown; did you mean {near[0]!r}?"
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    """Return the message for an unknown name, with the most similar known name or a list."""
+    similar = get_close_matches(name, known, n=1, cutoff=0.5)
+    if similar:
+        return f"{kind} {name!r} is unknown; did you mean {similar[0]!r}?"
     if not known:
-        return f"{what} {name!r} is unknown; there is none"
-    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return f"{what} {name!r} is unknown; there is {listed}"
+        return f"{kind} {name!r} is unknown; there are none"
+    names = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"{kind} {name!r} is unknown; choose from {names}"

@@ -1,4 +1,4 @@
-"""What is to be learned: the shape of one input and what is predicted from it."""
+"""The prediction problem: the shape of one input, what is predicted, and what applies to it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from training_factors.search_spaces.description import UNRESTRICTED
 class Problem(NamedTuple):
     """One prediction problem.
 
-    shape: of one input without the batch: (channels, height, width) for an image,
+    shape: the shape of one input without the batch axis: (channels, height, width) for an image,
         (features,) for a row of a table.
-    classes: how many there are; None when a number is predicted (regression).
+    classes: the number of classes; None for regression.
     """
 
     shape: tuple[int, ...]
@@ -21,19 +21,23 @@ class Problem(NamedTuple):
 
     @property
     def is_image(self) -> bool:
-        """Whether the inputs are images."""
+        """Return whether the inputs are images."""
         return len(self.shape) == 3
 
     @property
     def outputs(self) -> int:
-        """How many numbers a network gives for one input."""
+        """The number of outputs of the network: one per class, or 1 for regression."""
         return self.classes or 1
 
 
 class Where(NamedTuple):
-    """Where a factor, an option or a hyperparameter applies: in words, and as a test."""
+    """The problems that a factor, an option or a hyperparameter applies to.
 
-    words: str
+    text: the condition in words, such as "images only"; it is shown on screen and stored.
+    holds: returns whether the condition holds for a problem.
+    """
+
+    text: str
     holds: Callable[[Problem], bool]
 
 
@@ -44,13 +48,15 @@ COLOUR_IMAGES = Where(
 )
 CLASSIFICATION = Where("classification only", lambda problem: problem.classes is not None)
 
-
-BANDS = 10
-"""Equally filled bands that the targets of a regression are sorted into."""
+TARGET_BINS = 10
+"""Number of bins of equal size that regression targets are stratified into (deciles)."""
 
 
 def strata(targets: Tensor) -> Tensor:
-    """The class of every sample; for float targets (regression) its band, 0 to 9."""
+    """Return the stratum of every sample, shape (samples,).
+
+    For integer targets it is the class; for floating-point targets it is the decile, 0 to 9.
+    """
     if not targets.is_floating_point():
         return targets
-    return targets.argsort(stable=True).argsort() * BANDS // len(targets)
+    return targets.argsort(stable=True).argsort() * TARGET_BINS // len(targets)

@@ -1,7 +1,7 @@
-"""A recipe: all that the training loop needs to know, as one frozen record of plain callables.
+"""The recipe: everything that the training loop needs to know, as one frozen record of callables.
 
-Each field is a seam, a place of a training run where one factor acts. The defaults do as little as
-a training run can do, so that a factor which does not apply leaves its seam alone.
+Each field of a recipe is a place of the training run where one factor acts. The defaults of the
+fields do as little as possible, so that a factor that does not apply has no effect.
 """
 
 from collections.abc import Callable
@@ -16,157 +16,179 @@ from torch.nn.functional import cross_entropy, mse_loss, relu
 from training_factors.search_spaces.problem import Problem
 
 Transform = Callable[[Tensor], Tensor]
+"""A function of a batch that returns a batch of the same shape."""
+
 Augmentation = Callable[[Tensor, Generator], Tensor]
+"""A random function of a batch of images in [0, 1] that returns a batch of the same shape."""
 
 
 class Activation(NamedTuple):
-    """A nonlinearity, applied value by value, and the gain that keeps the variance behind it.
+    """An elementwise nonlinearity and the gain that initializations use with it.
 
-    gain: 1 / sqrt(E[f(z)^2]) for z ~ N(0, 1): weights scaled by it give outputs of mean square 1
-        (He et al., 2015, for relu: sqrt(2)).
+    gain: 1 / sqrt(E[f(z)²]) for z ~ N(0, 1), which keeps the mean square of activations at 1 from
+        layer to layer (He et al., 2015); sqrt(2) for relu.
     """
 
     function: Transform
     gain: float
 
 
-class Averaged(Protocol):
-    """The network that is evaluated, kept beside the one that is trained."""
+class WeightAverage(Protocol):
+    """The weights to evaluate, which are kept apart from the weights that are trained."""
 
     def update(self) -> None:
-        """Take in the trained network's weights after a step."""
+        """Include the trained network's current weights; called after every step."""
 
     def network(self) -> nn.Module:
-        """The network to evaluate."""
+        """Return the network to evaluate."""
 
 
-class Unaveraged(NamedTuple):
-    """The trained network itself."""
+class NoAveraging(NamedTuple):
+    """The default of `Recipe.average`: evaluate the trained network itself."""
 
     trained: nn.Module
 
     def update(self) -> None:
-        """Nothing to take in."""
+        """Do nothing."""
 
     def network(self) -> nn.Module:
-        """The network to evaluate."""
+        """Return the trained network."""
         return self.trained
 
 
-def whole_pool(targets: Tensor, generator: Generator) -> Tensor:
-    """Every sample of the training pool."""
+def all_samples(targets: Tensor, generator: Generator) -> Tensor:
+    """Return the indices of all samples of the training pool."""
     return torch.arange(len(targets), device=targets.device)
 
 
-def same(inputs: Tensor) -> Tensor:
-    """Inputs as they are."""
+def identity(inputs: Tensor) -> Tensor:
+    """Return the inputs unchanged."""
     return inputs
 
 
-def as_is(training_part: Tensor) -> Transform:
-    """No map."""
-    return same
+def no_normalization(training_inputs: Tensor) -> Transform:
+    """Return the identity, whatever the training data."""
+    return identity
 
 
-def unaugmented(inputs: Tensor, generator: Generator) -> Tensor:
-    """Inputs as they are."""
+def no_augmentation(inputs: Tensor, generator: Generator) -> Tensor:
+    """Return the inputs unchanged."""
     return inputs
 
 
-def unmixed(inputs: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Inputs and targets as they are."""
+def no_mixing(inputs: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Return inputs and targets unchanged."""
     return inputs, targets
 
 
-def left_alone(layer: nn.Linear | nn.Conv2d, gain: float, generator: Generator) -> None:
-    """Zero weights and biases: the state of a layer that nobody has initialized."""
+def zero_parameters(layer: nn.Linear | nn.Conv2d, gain: float, generator: Generator) -> None:
+    """Set weights and biases to zero, in place."""
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()
 
 
-def no_norm(features: int, spatial: bool) -> nn.Module:
-    """Nothing between a layer and its activation."""
+def no_norm_layer(features: int, spatial: bool) -> nn.Module:
+    """Return the identity in place of a normalization layer."""
     return nn.Identity()
 
 
 def no_dropout(generator: Generator) -> nn.Module:
-    """Nothing is dropped."""
+    """Return the identity in place of a dropout layer."""
     return nn.Identity()
 
 
 def no_shortcut(body: nn.Module, projection: nn.Module) -> nn.Module:
-    """The block without a way around it."""
+    """Return the block without a shortcut."""
     return body
 
 
-def unchanged(size: int) -> int:
-    """The size that the model gives."""
+def same_size(size: int) -> int:
+    """Return the size that the model suggests."""
     return size
 
 
-def untouched(parameters: list[Tensor]) -> None:
-    """Gradients as they are."""
+def no_penalty(weights: list[Tensor]) -> None:
+    """Add nothing to the gradients."""
 
 
-def constant(progress: float) -> float:
-    """The same multiplier of the learning rate at every step."""
+def no_clipping(parameters: list[Tensor]) -> None:
+    """Leave the gradients unchanged."""
+
+
+def constant_multiplier(progress: float) -> float:
+    """Return 1, which leaves the learning rate unchanged at every step."""
     return 1.0
 
 
 RELU = Activation(relu, 2**0.5)
-PLAIN_DESCENT = partial(torch.optim.SGD, lr=0.1)
+"""The default activation and its gain."""
+
+PLAIN_SGD = partial(torch.optim.SGD, lr=0.1)
+"""The default optimizer: gradient descent with a learning rate of 0.1 and no momentum."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train a network; shapes and units of every seam.
+    """One way to train a network. Each field is described by its arguments and its result.
+
+    A field that is given a generator takes all its random numbers from it.
 
     split: (targets of the training pool, generator) -> indices of the samples to train on.
-    normalize: inputs of the training part -> a map for any batch. Images come as numbers in
-        [0, 1], shape (batch, channels, height, width); tables as they are, (batch, features).
-    augment_*: (batch in [0, 1], generator) -> batch; every sample draws its own parameters.
-    mix: (batch, targets as floats, (batch, classes) or (batch, 1), generator) -> the same two.
-    activation: see `Activation`.
-    norm: (features, spatial) -> the layer between a linear map and its activation.
-    dropout: generator -> the layer behind an activation.
-    shortcut: (body, projection) -> the block; `projection` maps the block's input to its
-        output's shape and is the identity where they agree.
-    depth, width: blocks and features that the model gives -> those to build.
-    initialize: (layer, gain, generator) -> sets its weight and bias in place.
-    batch_size: samples in a step.
+    normalize: (inputs of the training part) -> a function that normalizes any batch. Images have
+        values in [0, 1] and the shape (batch, channels, height, width); tables have raw values and
+        the shape (batch, features).
+    augment_geometry, augment_color, augment_corruption, augment_crop_flip: (images in [0, 1],
+        generator) -> images of the same shape; random amounts are drawn for each sample.
+    mix: (normalized batch, targets, generator) -> batch and targets. Targets are floating-point
+        numbers, of the shape (batch, classes) or, for regression, (batch, 1).
+    activation: the nonlinearity after every hidden layer, see `Activation`.
+    norm: (features, whether the input has height and width) -> the layer between a linear or
+        convolutional layer and its activation.
+    dropout: (generator) -> the layer after an activation.
+    shortcut: (body, projection) -> the block. `projection` maps the block's input to the shape of
+        its output; it is the identity where the two shapes agree.
+    depth: (blocks that the model suggests for a stage) -> blocks to build.
+    width: (features that the model suggests for a layer) -> features to build.
+    initialize: (layer, gain, generator) -> None; sets the layer's weight and bias in place.
+    batch_size: number of samples in a step.
     loss: (outputs, targets) -> a scalar.
-    optimizer: parameters -> one of torch's optimizers.
-    penalize: adds the gradient of a penalty to the gradients of these weights, in place.
-    clip: limits the gradients of these parameters, in place.
-    schedule, warmup: share of all steps done, in [0, 1) -> multiplier of the learning rate.
-    average: network -> the network that is evaluated in its place.
+    optimizer: (parameters) -> a torch optimizer.
+    penalize: (weights) -> None; adds the gradient of a penalty to their gradients, in place. Biases
+        and the parameters of normalization layers are not among the weights.
+    clip: (parameters) -> None; limits their gradients, in place.
+    schedule, warmup: (fraction of all steps that are done, in [0, 1)) -> multiplier of the learning
+        rate; the two multipliers are multiplied with each other.
+    average: (network) -> the weights to evaluate, see `WeightAverage`.
     """
 
-    split: Callable[[Tensor, Generator], Tensor] = whole_pool
-    normalize: Callable[[Tensor], Transform] = as_is
-    augment_geometry: Augmentation = unaugmented
-    augment_color: Augmentation = unaugmented
-    augment_corruption: Augmentation = unaugmented
-    augment_crop_flip: Augmentation = unaugmented
-    mix: Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]] = unmixed
+    split: Callable[[Tensor, Generator], Tensor] = all_samples
+    normalize: Callable[[Tensor], Transform] = no_normalization
+    augment_geometry: Augmentation = no_augmentation
+    augment_color: Augmentation = no_augmentation
+    augment_corruption: Augmentation = no_augmentation
+    augment_crop_flip: Augmentation = no_augmentation
+    mix: Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]] = no_mixing
     activation: Activation = RELU
-    norm: Callable[[int, bool], nn.Module] = no_norm
+    norm: Callable[[int, bool], nn.Module] = no_norm_layer
     dropout: Callable[[Generator], nn.Module] = no_dropout
     shortcut: Callable[[nn.Module, nn.Module], nn.Module] = no_shortcut
-    depth: Callable[[int], int] = unchanged
-    width: Callable[[int], int] = unchanged
-    initialize: Callable[[nn.Linear | nn.Conv2d, float, Generator], None] = left_alone
+    depth: Callable[[int], int] = same_size
+    width: Callable[[int], int] = same_size
+    initialize: Callable[[nn.Linear | nn.Conv2d, float, Generator], None] = zero_parameters
     batch_size: int = 64
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
-    optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PLAIN_DESCENT
-    penalize: Callable[[list[Tensor]], None] = untouched
-    clip: Callable[[list[Tensor]], None] = untouched
-    schedule: Callable[[float], float] = constant
-    warmup: Callable[[float], float] = constant
-    average: Callable[[nn.Module], Averaged] = Unaveraged
+    optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PLAIN_SGD
+    penalize: Callable[[list[Tensor]], None] = no_penalty
+    clip: Callable[[list[Tensor]], None] = no_clipping
+    schedule: Callable[[float], float] = constant_multiplier
+    warmup: Callable[[float], float] = constant_multiplier
+    average: Callable[[nn.Module], WeightAverage] = NoAveraging
 
 
-def plain_recipe(problem: Problem) -> Recipe:
-    """The recipe that factors start from: cross-entropy for classes, squared error for numbers."""
+def default_recipe(problem: Problem) -> Recipe:
+    """Return the recipe that factors edit, with all fields at their defaults.
+
+    The default loss is the cross-entropy for classification and the squared error for regression.
+    """
     return Recipe() if problem.classes is not None else Recipe(loss=mse_loss)

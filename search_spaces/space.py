@@ -1,12 +1,13 @@
-"""A space: an ordered set of factors, each varied or held, and what can be done with it.
+"""Search spaces: ordered sets of factors, each of which varies or is fixed at its baseline.
 
-A configuration is the flat dict that Optuna stores: `{"optimizer": "sgd", "optimizer.sgd.lr":
-0.1, ...}`. It names the active parameters only; what it does not name is at its baseline.
+A configuration is the flat dict of parameters that Optuna stores: `{"optimizer": "sgd",
+"optimizer.sgd.lr": 0.1, ...}`. It contains active parameters only: the chosen options and the
+hyperparameters of these options. Parameters that it does not contain have their baseline values.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,16 +20,20 @@ from training_factors.search_spaces.description import (
     ParameterName,
     SpaceDescription,
 )
-from training_factors.search_spaces.dimension import Dimension, Fixed, Uniform, Value, describe
-from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.dimension import Fixed, Uniform, Value, dimension_document
+from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.factors import FACTORS
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import Recipe, plain_recipe
+from training_factors.search_spaces.recipe import Recipe, default_recipe
 
 Config = dict[str, Value]
+"""A configuration: the value of every active parameter, by the parameter's name."""
 
 PLACEBO_COORDINATE = Coordinate(PLACEBO, PLACEBO, None, Uniform(0.0, 1.0))
-"""A parameter that training never reads: it shows what "nothing" looks like."""
+"""The coordinate of the placebo, a parameter that training never reads."""
+
+PLACEBO_BASELINE = 0.5
+"""Value of the placebo in the baseline configuration: the middle of its range."""
 
 DOCUMENTED_TOPICS = (
     "data split",
@@ -41,13 +46,38 @@ DOCUMENTED_TOPICS = (
     "batch normalization",
     "residual connections",
 )
-FURTHER_TOPICS = ("learning rate schedule", "batch size", "loss", "gradient clipping",
-                  "network size", "weight averaging")  # fmt: skip
-SMALL = ("normalization", "initialization", "optimizer", "activation", "batch_norm", "residual")
+"""Topics that vary in the spaces `documented` and `full`, in the order in which they are listed."""
+
+FURTHER_TOPICS = (
+    "learning rate schedule",
+    "batch size",
+    "loss",
+    "gradient clipping",
+    "network size",
+    "weight averaging",
+)
+"""Topics that vary in the space `full` only, in the order in which they are listed."""
+
+SMALL_SPACE_FACTORS = (
+    "normalization",
+    "initialization",
+    "optimizer",
+    "activation",
+    "batch_norm",
+    "residual",
+)
+"""Names of the factors that vary in the space `small`."""
+
+SPACES = ("documented", "full", "small")
+"""Names of the spaces that `named_space` returns."""
 
 
 class LeftOut(NamedTuple):
-    """A factor, option or hyperparameter that does not apply to a problem, and where it would."""
+    """A factor, option or hyperparameter that was left out because it does not apply to a problem.
+
+    name: its name, such as `augment_mix.cutmix`.
+    where: a text that says which problems it applies to, such as "images only".
+    """
 
     name: str
     where: str
@@ -55,107 +85,88 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Space:
-    """An ordered set of factors for one problem.
+    """An ordered set of factors.
 
-    Every factor there is belongs to it; one that does not vary is held at its baseline.
+    factors: every factor that applies. One that does not vary has a single option, whose
+        hyperparameters are fixed.
     """
 
     name: str
     factors: tuple[Factor, ...]
 
     def factor(self, name: str) -> Factor:
-        """The factor of this name. Raises KeyError when there is none."""
+        """Return the factor of this name. Raises KeyError when the space has none."""
         return {factor.name: factor for factor in self.factors}[name]
 
     @property
     def varied(self) -> tuple[Factor, ...]:
-        """The factors with something to vary."""
+        """The factors that vary."""
         return tuple(factor for factor in self.factors if factor.coordinates())
 
     def coordinates(self) -> tuple[Coordinate, ...]:
-        """The axes of the unit cube, in order; the placebo is the last."""
-        return (
-            *(axis for factor in self.factors for axis in factor.coordinates()),
-            PLACEBO_COORDINATE,
-        )
+        """Return the coordinates of the unit cube in order; the last one is the placebo."""
+        of_factors = (axis for factor in self.factors for axis in factor.coordinates())
+        return (*of_factors, PLACEBO_COORDINATE)
 
     def replace_factor(self, changed: Factor) -> "Space":
-        """The same space with another factor in the place of the one of the same name."""
+        """Return this space with the factor of the same name replaced by `changed`."""
         return replace(
-            self,
-            factors=tuple(
-                changed if factor.name == changed.name else factor for factor in self.factors
-            ),
+            self, factors=tuple(changed if f.name == changed.name else f for f in self.factors)
         )
 
-    def fitted(self, problem: Problem) -> tuple["Space", tuple[LeftOut, ...]]:
-        """The part of this space that applies to `problem`, and what was left out of it."""
-        left_out: list[LeftOut] = []
-        for factor in self.varied:
-            if not factor.where.holds(problem):
-                left_out.append(LeftOut(factor.name, factor.where.words))
-                continue
-            for option in factor.options:
-                path = factor.name, option.name
-                if not option.where.holds(problem):
-                    left_out.append(LeftOut(str(ParameterName(*path)), option.where.words))
-                    continue
-                left_out += [
-                    LeftOut(
-                        str(ParameterName(*path, hyperparameter.name)), hyperparameter.where.words
-                    )
-                    for hyperparameter in option.hyperparameters
-                    if not hyperparameter.where.holds(problem)
-                ]
-        fitting = tuple(
-            factor.fitted(problem) for factor in self.factors if factor.where.holds(problem)
+    def for_problem(self, problem: Problem) -> tuple["Space", tuple[LeftOut, ...]]:
+        """Return the part of this space that applies to `problem`, and what was left out.
+
+        Raises ValueError when a factor applies but none of its options does.
+        """
+        left_out = tuple(part for factor in self.varied for part in _left_out(factor, problem))
+        applying = tuple(
+            factor.for_problem(problem) for factor in self.factors if factor.where.holds(problem)
         )
-        return replace(self, factors=fitting), tuple(left_out)
+        return replace(self, factors=applying), left_out
 
     def decode(self, units: Sequence[float]) -> Config:
-        """The active parameters at a point of the unit cube, one number in [0, 1) per axis."""
+        """Return the configuration at a point of the unit cube.
+
+        units: one number in [0, 1) for each coordinate, whether it is active or not.
+        """
         config: Config = {}
-        for axis, unit in zip(self.coordinates(), units, strict=True):
-            if _is_active(axis, config):
-                assert not isinstance(axis.dimension, Fixed)
-                config[axis.name] = axis.dimension.decode(float(unit))
+        for coordinate, unit in zip(self.coordinates(), units, strict=True):
+            if _is_active(coordinate, config):
+                assert not isinstance(coordinate.dimension, Fixed)
+                config[coordinate.name] = coordinate.dimension.decode(float(unit))
         return config
 
     def baseline(self) -> Config:
-        """Every factor at its first option and every hyperparameter of it at its default."""
-        defaults = {
-            str(
-                ParameterName(factor.name, option.name, hyperparameter.name)
-            ): hyperparameter.default
-            for factor in self.factors
-            for option in factor.options
-            for hyperparameter in option.hyperparameters
-        } | {factor.name: factor.baseline.name for factor in self.factors}
+        """Return the configuration of baseline options with default hyperparameters."""
+        defaults: Config = {PLACEBO: PLACEBO_BASELINE}
+        for factor in self.factors:
+            defaults |= _defaults(factor)
         config: Config = {}
-        for axis in self.coordinates():
-            if _is_active(axis, config):
-                config[axis.name] = defaults.get(axis.name, 0.5)
+        for coordinate in self.coordinates():
+            if _is_active(coordinate, config):
+                config[coordinate.name] = defaults[coordinate.name]
         return config
 
     def suggest(self, trial: optuna.Trial) -> Config:
-        """The active parameters that the trial's sampler proposes."""
+        """Return the configuration that the trial's sampler proposes."""
         config: Config = {}
-        for axis in self.coordinates():
-            if _is_active(axis, config):
-                config[axis.name] = _suggest(trial, axis)
+        for coordinate in self.coordinates():
+            if _is_active(coordinate, config):
+                config[coordinate.name] = _suggest(trial, coordinate)
         return config
 
     def distributions(self, config: Mapping[str, Value]) -> dict[str, BaseDistribution]:
-        """Optuna's distribution of every active parameter of `config`."""
+        """Return the Optuna distribution of every parameter in `config`, by name."""
         return {
-            axis.name: axis.dimension.distribution()
-            for axis in self.coordinates()
-            if axis.name in config and not isinstance(axis.dimension, Fixed)
+            coordinate.name: coordinate.dimension.distribution()
+            for coordinate in self.coordinates()
+            if coordinate.name in config and not isinstance(coordinate.dimension, Fixed)
         }
 
     def build(self, config: Mapping[str, Value], problem: Problem) -> Recipe:
-        """The recipe that `config` stands for."""
-        recipe = plain_recipe(problem)
+        """Return the recipe of a configuration."""
+        recipe = default_recipe(problem)
         for factor in self.factors:
             recipe = factor.apply(recipe, config)
         return recipe
@@ -163,67 +174,80 @@ class Space:
     def describe(self) -> SpaceDescription:
         """Return the space as a plain record, which can be stored."""
         return SpaceDescription(
-            self.name,
-            self.coordinates(),
-            tuple(factor.describe() for factor in self.factors),
-            self.fingerprint(),
+            name=self.name,
+            coordinates=self.coordinates(),
+            factors=tuple(factor.describe() for factor in self.factors),
+            fingerprint=self.fingerprint(),
         )
 
     def fingerprint(self) -> str:
-        """A digest of all that decides what a configuration means; documentation is not in it."""
+        """Return a digest of everything that decides what a configuration means.
+
+        It covers the names, defaults and dimensions of all factors, but not the documentation.
+        """
         meaning = [
-            (
-                factor.name,
-                [
-                    (
-                        option.name,
-                        [
-                            (
-                                hyperparameter.name,
-                                hyperparameter.default,
-                                describe(hyperparameter.dimension),
-                            )
-                            for hyperparameter in option.hyperparameters
-                        ],
-                    )
-                    for option in factor.options
-                ],
-            )
+            (factor.name, [_meaning(option) for option in factor.options])
             for factor in self.factors
         ]
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
 
 def named_space(name: str) -> Space:
-    """The space `documented`, `full` or `small`. Raises KeyError for another name."""
-    order = {topic: rank for rank, topic in enumerate(DOCUMENTED_TOPICS + FURTHER_TOPICS)}
-    ordered = sorted(FACTORS, key=lambda factor: order[factor.topic])
+    """Return the space `documented`, `full` or `small`. Raises KeyError for any other name."""
+    rank = {topic: number for number, topic in enumerate(DOCUMENTED_TOPICS + FURTHER_TOPICS)}
+    factors = sorted(FACTORS, key=lambda factor: rank[factor.topic])
     varied = {
-        "documented": {f.name for f in ordered if f.topic in DOCUMENTED_TOPICS},
-        "full": {factor.name for factor in ordered},
-        "small": set(SMALL),
+        "documented": {factor.name for factor in factors if factor.topic in DOCUMENTED_TOPICS},
+        "full": {factor.name for factor in factors},
+        "small": set(SMALL_SPACE_FACTORS),
     }[name]
-    return Space(name, tuple(f if f.name in varied else f.held() for f in ordered))
+    return Space(name, tuple(f if f.name in varied else f.fixed() for f in factors))
 
 
-SPACES = ("documented", "full", "small")
+def _left_out(factor: Factor, problem: Problem) -> Iterator[LeftOut]:
+    """Yield the factor, or those of its options and hyperparameters, that do not apply."""
+    if not factor.where.holds(problem):
+        yield LeftOut(factor.name, factor.where.text)
+        return
+    for option in factor.options:
+        if not option.where.holds(problem):
+            yield LeftOut(str(ParameterName(factor.name, option.name)), option.where.text)
+            continue
+        for hyperparameter in option.hyperparameters:
+            if not hyperparameter.where.holds(problem):
+                name = ParameterName(factor.name, option.name, hyperparameter.name)
+                yield LeftOut(str(name), hyperparameter.where.text)
 
 
-def _is_active(axis: Coordinate, config: Mapping[str, Value]) -> bool:
-    return axis.option is None or config[axis.factor] == axis.option
+def _defaults(factor: Factor) -> Config:
+    """Return the baseline option and the defaults of all hyperparameters, by parameter name."""
+    defaults: Config = {factor.name: factor.baseline.name}
+    for option in factor.options:
+        for hyperparameter in option.hyperparameters:
+            name = ParameterName(factor.name, option.name, hyperparameter.name)
+            defaults[str(name)] = hyperparameter.default
+    return defaults
 
 
-def _suggest(trial: optuna.Trial, axis: Coordinate) -> Value:
-    distribution = _varied(axis.dimension)
+def _meaning(option: Option) -> tuple[str, list[object]]:
+    """Return the part of an option that the fingerprint covers."""
+    return option.name, [
+        (h.name, h.default, dimension_document(h.dimension)) for h in option.hyperparameters
+    ]
+
+
+def _is_active(coordinate: Coordinate, config: Mapping[str, Value]) -> bool:
+    """Return whether `config` chooses the option that the coordinate belongs to."""
+    return coordinate.option is None or config[coordinate.factor] == coordinate.option
+
+
+def _suggest(trial: optuna.Trial, coordinate: Coordinate) -> Value:
+    assert not isinstance(coordinate.dimension, Fixed)
+    distribution = coordinate.dimension.distribution()
     if isinstance(distribution, optuna.distributions.FloatDistribution):
         low, high = distribution.low, distribution.high
-        return trial.suggest_float(axis.name, low, high, log=distribution.log)
+        return trial.suggest_float(coordinate.name, low, high, log=distribution.log)
     if isinstance(distribution, optuna.distributions.IntDistribution):
-        return trial.suggest_int(axis.name, distribution.low, distribution.high)
+        return trial.suggest_int(coordinate.name, distribution.low, distribution.high)
     assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
-    return trial.suggest_categorical(axis.name, distribution.choices)  # type: ignore[return-value]
-
-
-def _varied(dimension: Dimension) -> BaseDistribution:
-    assert not isinstance(dimension, Fixed)
-    return dimension.distribution()
+    return trial.suggest_categorical(coordinate.name, distribution.choices)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Every factor and every option, found by themselves: what must be true of each."""
+"""Properties that every factor and every option must have; new ones are tested by themselves."""
 
 import pickle
 from collections import Counter
@@ -12,7 +12,7 @@ from training_factors.search_spaces.dimension import Fixed
 from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.factors import FACTORS
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import Recipe, plain_recipe
+from training_factors.search_spaces.recipe import Recipe, default_recipe
 from training_factors.search_spaces.space import DOCUMENTED_TOPICS, FURTHER_TOPICS, named_space
 from training_factors.study.training.division import DataPart
 from training_factors.study.training.loop import batches, predict, train_step
@@ -38,8 +38,8 @@ def each(pairs: list[tuple[Factor, Option]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("factor", "option"), pairs, ids=ids)
 
 
-def seams(option: Option, recipe: Recipe) -> set[str]:
-    """The fields that the option, at its defaults, changes."""
+def changed_fields(option: Option, recipe: Recipe) -> set[str]:
+    """Return the fields of the recipe that the option changes at its defaults."""
     edited = option.function(
         recipe,
         **{
@@ -54,14 +54,14 @@ def seams(option: Option, recipe: Recipe) -> set[str]:
 
 
 @EACH
-def test_a_factor_is_named_and_belongs_to_a_known_topic(factor: Factor) -> None:
+def test_a_factor_has_a_name_a_known_topic_and_documentation(factor: Factor) -> None:
     assert factor.name.isidentifier()
     assert factor.topic in DOCUMENTED_TOPICS + FURTHER_TOPICS
     assert factor.documentation.endswith(".")
 
 
 @EACH
-def test_options_are_different(factor: Factor) -> None:
+def test_options_have_different_names(factor: Factor) -> None:
     names = [option.name for option in factor.options]
     assert len(set(names)) == len(names) >= 1
 
@@ -74,43 +74,44 @@ def test_an_option_is_documented(factor: Factor, option: Option) -> None:
 
 
 @each(OPTIONS)
-def test_defaults_lie_inside_their_dimension(factor: Factor, option: Option) -> None:
+def test_defaults_lie_inside_their_dimensions(factor: Factor, option: Option) -> None:
     for hyperparameter in option.hyperparameters:
         assert not isinstance(hyperparameter.dimension, Fixed)
         assert hyperparameter.dimension.contains(hyperparameter.default), hyperparameter.name
 
 
 @each(OPTIONS)
-def test_both_ends_of_every_range_can_be_built(factor: Factor, option: Option) -> None:
+def test_a_recipe_can_be_built_at_both_ends_of_every_range(factor: Factor, option: Option) -> None:
     for hyperparameter in option.hyperparameters:
         assert not isinstance(hyperparameter.dimension, Fixed)
         for unit in (0.0, 1 - 1e-12):
             option.function(
-                plain_recipe(COLOUR), **{hyperparameter.name: hyperparameter.dimension.decode(unit)}
+                default_recipe(COLOUR),
+                **{hyperparameter.name: hyperparameter.dimension.decode(unit)},
             )
 
 
-def test_every_documented_topic_has_a_factor_and_no_seam_two_owners() -> None:
+def test_every_topic_has_a_factor_and_every_field_of_the_recipe_at_most_one() -> None:
     assert set(DOCUMENTED_TOPICS + FURTHER_TOPICS) == {factor.topic for factor in FACTORS}
-    unlike_anything = Recipe(**{field.name: object() for field in fields(Recipe)})  # type: ignore[arg-type]
+    sentinels = Recipe(**{field.name: object() for field in fields(Recipe)})  # type: ignore[arg-type]
     owners: Counter[str] = Counter()
     for factor in FACTORS:
-        owned = {seam for option in factor.options for seam in seams(option, unlike_anything)}
+        owned = {field for option in factor.options for field in changed_fields(option, sentinels)}
         owners.update(owned)
         assert len(owned) == 1, f"{factor.name} acts on {sorted(owned)}"
     assert set(owners.values()) == {1}
 
 
 @each(NOT_BASELINE)
-def test_an_option_that_is_not_the_baseline_changes_the_recipe(
+def test_an_option_other_than_the_baseline_changes_the_recipe(
     factor: Factor, option: Option
 ) -> None:
     baseline = factor.apply(Recipe(), {})
-    assert seams(option, baseline)
+    assert changed_fields(option, baseline)
 
 
 @each(OPTIONS)
-def test_a_recipe_can_be_stored(factor: Factor, option: Option) -> None:
+def test_a_recipe_can_be_pickled(factor: Factor, option: Option) -> None:
     space = named_space("full")
     recipe = space.build(space.baseline() | {factor.name: option.name}, COLOUR)
     assert isinstance(pickle.loads(pickle.dumps(recipe)), Recipe)
@@ -118,7 +119,7 @@ def test_a_recipe_can_be_stored(factor: Factor, option: Option) -> None:
 
 @each(OPTIONS)
 def test_an_option_trains(factor: Factor, option: Option) -> None:
-    """config -> recipe -> two steps on 64 small images: a finite loss."""
+    """The loss is finite after two steps on 64 small images."""
     space = named_space("full")
     recipe = space.build(space.baseline() | {factor.name: option.name}, COLOUR)
     generator = torch.Generator().manual_seed(0)
@@ -133,7 +134,7 @@ def test_an_option_trains(factor: Factor, option: Option) -> None:
 
 @each(FOR_TABLES)
 def test_an_option_trains_on_a_table_where_it_applies(factor: Factor, option: Option) -> None:
-    space, _ = named_space("full").fitted(TABLE)
+    space, _ = named_space("full").for_problem(TABLE)
     recipe = space.build(space.baseline() | {factor.name: option.name}, TABLE)
     generator = torch.Generator().manual_seed(0)
     part = DataPart(torch.rand(64, 6, generator=generator), torch.rand(64, generator=generator))
@@ -142,7 +143,7 @@ def test_an_option_trains_on_a_table_where_it_applies(factor: Factor, option: Op
     assert torch.stack(losses).isfinite().all()
 
 
-def test_targets_are_mixed_as_probabilities() -> None:
+def test_mixed_targets_are_probabilities() -> None:
     targets = one_hot(torch.arange(32) % 4, 4).float()
     inputs = torch.rand(32, 3, 8, 8)
     (mix,) = (factor for factor in FACTORS if factor.name == "augment_mix")

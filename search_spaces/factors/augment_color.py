@@ -1,4 +1,4 @@
-"""Whether brightness, contrast and saturation of training images vary."""
+"""Random changes of the brightness, contrast and saturation of training images."""
 
 from dataclasses import replace
 from functools import partial
@@ -10,41 +10,47 @@ from torch import Generator, Tensor
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import COLOUR_IMAGES, IMAGES
-from training_factors.search_spaces.recipe import Recipe, unaugmented
+from training_factors.search_spaces.recipe import Recipe, no_augmentation
 
 LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+"""Weights of red, green and blue in the luminance of a pixel (ITU-R BT.601)."""
 
 
-def tint(
+def color_jitter(
     images: Tensor, generator: Generator, *, brightness: float, contrast: float, saturation: float
 ) -> Tensor:
-    """Each image by its own factors, drawn from [1 − amount, 1 + amount]."""
+    """Scale brightness, contrast and saturation of each image, in this order.
+
+    images: values in [0, 1], shape (batch, channels, height, width). The scale factors are drawn
+    for each image from [1 − amount, 1 + amount]. Saturation changes images of three channels only.
+    """
     count, channels = images.shape[:2]
     draws = torch.empty(3, count, 1, 1, 1, device=images.device, dtype=images.dtype)
     draws.uniform_(-1, 1, generator=generator)
-    brighter, starker, fuller = (
+    brightness_scale, contrast_scale, saturation_scale = (
         1 + draws[i] * amount for i, amount in enumerate((brightness, contrast, saturation))
     )
     grey = _grey(images)
-    middle = grey.mean(dim=(2, 3), keepdim=True)
+    mean = grey.mean(dim=(2, 3), keepdim=True)
     if channels == 3:
-        images = torch.lerp(grey, images, fuller)
-    # b x scaled about its mean: m b + (b x − m b) c, in one pass.
-    scale = brighter * starker
-    return torch.addcmul(middle * (brighter - scale), images, scale).clamp_(0, 1)
+        images = torch.lerp(grey, images, saturation_scale)
+    # The brightened image b · x has the mean b · m. Scaling its contrast by c about that mean gives
+    # b · m + c · (b · x − b · m), computed here in one pass.
+    scale = brightness_scale * contrast_scale
+    return torch.addcmul(mean * (brightness_scale - scale), images, scale).clamp_(0, 1)
 
 
 def _grey(images: Tensor) -> Tensor:
     if images.shape[1] != 3:
         return images.mean(dim=1, keepdim=True)
-    # Numbers, not a tensor of them: that would be copied to the device, which waits for it.
+    # The weights stay Python numbers: a tensor of them would have to be copied to the device, which
+    # would wait for the copy.
     return sum(images[:, i : i + 1] * weight for i, weight in enumerate(LUMINANCE))  # type: ignore[return-value]
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Colours as they are."""
-    return replace(recipe, augment_color=unaugmented)
+    """Leave the colours unchanged."""
+    return replace(recipe, augment_color=no_augmentation)
 
 
 def jitter(
@@ -53,16 +59,16 @@ def jitter(
     contrast: Annotated[float, Uniform(0.0, 0.6)] = 0.3,
     saturation: Annotated[float, Uniform(0.0, 0.6), COLOUR_IMAGES] = 0.3,
 ) -> Recipe:
-    """Scale brightness, contrast and saturation by 1 ± their amounts (Howard, 2013).
+    """Scale brightness, contrast and saturation at random (Howard, 2013).
 
-    Every sample draws its own.
+    The scale factors are drawn for each sample, from 1 − amount to 1 + amount.
     """
     amounts = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
     for name, amount in amounts.items():
         if not 0 <= amount <= 1:
             raise ValueError(f"{name} must be in [0, 1], got {amount}")
-    made = partial(tint, brightness=brightness, contrast=contrast, saturation=saturation)
-    return replace(recipe, augment_color=made)
+    augment = partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation)
+    return replace(recipe, augment_color=augment)
 
 
 FACTOR = Factor("augment_color", topic="data augmentation", options=(none, jitter), where=IMAGES)

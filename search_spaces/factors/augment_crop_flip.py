@@ -1,4 +1,4 @@
-"""Whether training images are mirrored and cut out anew."""
+"""Random horizontal flips and random crops of training images."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,57 +11,66 @@ from torch.nn.functional import pad
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, unaugmented
+from training_factors.search_spaces.recipe import Recipe, no_augmentation
 
 
-def mirror(images: Tensor, generator: Generator) -> Tensor:
-    """Each image left to right, or not, with equal chance."""
+def random_flip(images: Tensor, generator: Generator) -> Tensor:
+    """Flip each image from left to right with probability 1/2."""
     draws = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
     return torch.where(draws < 0.5, images.flip(3), images)
 
 
-def cut_out(images: Tensor, generator: Generator, *, padding: float) -> Tensor:
-    """Each image's own window, of its old size, in a black frame `padding` of the side wide."""
+def random_crop(images: Tensor, generator: Generator, *, padding: float) -> Tensor:
+    """Pad each image with black and cut out a window of the original size at a random position.
+
+    padding: width of the padding on each side as a fraction of the image's side; it is at least
+        one pixel.
+    """
     count, channels, height, width = images.shape
     rows, columns = (max(1, round(padding * side)) for side in (height, width))
-    framed = pad(images, (columns, columns, rows, rows))
+    padded = pad(images, (columns, columns, rows, rows))
     draws = torch.rand(2, count, 1, 1, generator=generator, device=images.device)
     top = (draws[0] * (2 * rows + 1)).long()
     left = (draws[1] * (2 * columns + 1)).long()
-    down = top + torch.arange(height, device=images.device).view(1, -1, 1)
-    across = left + torch.arange(width, device=images.device).view(1, 1, -1)
-    # One gather along the flattened frame: 3.6 times as fast as indexing by sample, row and column
-    # (128 × 3 × 32 × 32, one core).
-    pixels = (down * framed.shape[3] + across).view(count, 1, -1).expand(-1, channels, -1)
-    return framed.flatten(2).gather(2, pixels).view(images.shape)
+    row_indices = top + torch.arange(height, device=images.device).view(1, -1, 1)
+    column_indices = left + torch.arange(width, device=images.device).view(1, 1, -1)
+    # One gather along the flattened padded image is 3.6 times as fast as indexing by sample, row
+    # and column (128 × 3 × 32 × 32, one core).
+    pixels = (row_indices * padded.shape[3] + column_indices).view(count, 1, -1)
+    return padded.flatten(2).gather(2, pixels.expand(-1, channels, -1)).view(images.shape)
 
 
-def mirror_and_cut_out(images: Tensor, generator: Generator, *, padding: float) -> Tensor:
-    """Both."""
-    return cut_out(mirror(images, generator), generator, padding=padding)
+def random_flip_and_crop(images: Tensor, generator: Generator, *, padding: float) -> Tensor:
+    """Flip each image at random, then crop it at random."""
+    return random_crop(random_flip(images, generator), generator, padding=padding)
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Images as they are."""
-    return replace(recipe, augment_crop_flip=unaugmented)
+    """Leave the images unchanged."""
+    return replace(recipe, augment_crop_flip=no_augmentation)
 
 
 def flip(recipe: Recipe) -> Recipe:
-    """Mirror every second image, drawn at random, left to right."""
-    return replace(recipe, augment_crop_flip=mirror)
+    """Flip each image from left to right with probability 1/2."""
+    return replace(recipe, augment_crop_flip=random_flip)
 
 
 def crop(recipe: Recipe, padding: Annotated[float, Uniform(0.03, 0.13)] = 0.1) -> Recipe:
-    """Pad by `padding` of the side, at least a pixel; cut out the old size (He et al., 2016)."""
-    return replace(recipe, augment_crop_flip=partial(cut_out, padding=_checked(padding)))
+    """Pad with black and crop back to the original size at random (He et al., 2016).
+
+    The padding on each side is `padding` times the image's side, at least one pixel.
+    """
+    return replace(recipe, augment_crop_flip=partial(random_crop, padding=_check_padding(padding)))
 
 
 def crop_and_flip(recipe: Recipe, padding: Annotated[float, Uniform(0.03, 0.13)] = 0.1) -> Recipe:
-    """`flip`, then `crop`."""
-    return replace(recipe, augment_crop_flip=partial(mirror_and_cut_out, padding=_checked(padding)))
+    """Apply `flip`, then `crop`."""
+    return replace(
+        recipe, augment_crop_flip=partial(random_flip_and_crop, padding=_check_padding(padding))
+    )
 
 
-def _checked(padding: float) -> float:
+def _check_padding(padding: float) -> float:
     if not 0 <= padding <= 1:
         raise ValueError(f"padding must be in [0, 1], got {padding}")
     return padding

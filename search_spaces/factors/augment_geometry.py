@@ -1,4 +1,4 @@
-"""Whether training images are turned, moved and zoomed."""
+"""Random rotations, shifts and zooms of training images."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,20 +11,24 @@ from torch.nn.functional import affine_grid, grid_sample
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, unaugmented
+from training_factors.search_spaces.recipe import Recipe, no_augmentation
 
 
-def move(
+def random_affine(
     images: Tensor, generator: Generator, *, rotation: float, shift: float, zoom: float
 ) -> Tensor:
-    """Each image by its own draws from [−amount, amount]; what comes into view is black."""
+    """Rotate, shift and zoom each image; pixels from outside the image are black.
+
+    rotation: largest angle in degrees. shift: largest shift as a fraction of each side. zoom:
+    largest change of scale. Actual amounts are drawn for each image from [−amount, amount].
+    """
     count, _, height, width = images.shape
     draws = torch.empty(4, count, device=images.device, dtype=images.dtype)
     draws.uniform_(-1, 1, generator=generator)
     angle = draws[0] * (rotation * torch.pi / 180)
     scale = 1 / (1 + draws[1] * zoom)
     cosine, sine = angle.cos() * scale, angle.sin() * scale
-    # Coordinates run from -1 to 1 along each side, so turning needs the sides' ratio.
+    # `affine_grid` measures both sides from -1 to 1, so a rotation must correct for their ratio.
     ratio = height / width
     maps = torch.stack(
         [cosine, -sine * ratio, draws[2] * shift * 2, sine / ratio, cosine, draws[3] * shift * 2], 1
@@ -34,8 +38,8 @@ def move(
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Images as they are."""
-    return replace(recipe, augment_geometry=unaugmented)
+    """Leave the images unchanged."""
+    return replace(recipe, augment_geometry=no_augmentation)
 
 
 def affine(
@@ -44,17 +48,17 @@ def affine(
     shift: Annotated[float, Uniform(0.0, 0.15)] = 0.08,
     zoom: Annotated[float, Uniform(0.0, 0.2)] = 0.1,
 ) -> Recipe:
-    """Turn by up to `rotation` degrees, move by `shift` of the side, zoom by 1 ± `zoom`.
+    """Rotate by up to `rotation` degrees, shift by up to `shift` of the side, zoom by 1 ± `zoom`.
 
-    Every sample draws its own (Simard et al., 2003).
+    The amounts are drawn for each sample (Simard et al., 2003).
     """
-    for name, amount, most in (("rotation", rotation, 180), ("shift", shift, 1)):
-        if not 0 <= amount <= most:
-            raise ValueError(f"{name} must be in [0, {most}], got {amount}")
+    for name, amount, largest in (("rotation", rotation, 180), ("shift", shift, 1)):
+        if not 0 <= amount <= largest:
+            raise ValueError(f"{name} must be in [0, {largest}], got {amount}")
     if not 0 <= zoom < 1:
         raise ValueError(f"zoom must be in [0, 1), got {zoom}")
-    made = partial(move, rotation=rotation, shift=shift, zoom=zoom)
-    return replace(recipe, augment_geometry=made)
+    augment = partial(random_affine, rotation=rotation, shift=shift, zoom=zoom)
+    return replace(recipe, augment_geometry=augment)
 
 
 FACTOR = Factor("augment_geometry", topic="data augmentation", options=(none, affine), where=IMAGES)

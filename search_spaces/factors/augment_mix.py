@@ -1,4 +1,4 @@
-"""Whether training samples are mixed with one another, and their targets with them."""
+"""Mixing of training samples with one another, together with their targets."""
 
 from dataclasses import replace
 from functools import partial
@@ -10,77 +10,90 @@ from torch import Generator, Tensor
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, unmixed
+from training_factors.search_spaces.recipe import Recipe, no_mixing
 
 
-def _shares(count: int, alpha: float, inputs: Tensor, generator: Generator) -> Tensor:
-    """Beta(alpha, alpha) per sample: X / (X + Y) of two Gamma(alpha) draws.
+def _mixing_weights(count: int, alpha: float, inputs: Tensor, generator: Generator) -> Tensor:
+    """Draw λ ~ Beta(alpha, alpha) for each sample, as X / (X + Y) with X, Y ~ Gamma(alpha).
 
-    A small alpha gives draws that no float holds, so they stay logarithms: X = G · U^(1/alpha),
+    For a small alpha, X and Y underflow, so their logarithms are drawn: X = G · U^(1/alpha) with
     G ~ Gamma(alpha + 1), and X / (X + Y) is the logistic function of log X − log Y.
     """
     shape = torch.full((2, count), alpha + 1, device=inputs.device)
-    larger = torch._standard_gamma(shape, generator=generator).log()
+    log_gamma = torch._standard_gamma(shape, generator=generator).log()
     uniform = 1 - torch.rand(2, count, generator=generator, device=inputs.device)
-    first, second = larger + uniform.log() / alpha
-    share: Tensor = torch.sigmoid(first - second)
-    return share.to(inputs.dtype)
+    first, second = log_gamma + uniform.log() / alpha
+    weights: Tensor = torch.sigmoid(first - second)
+    return weights.to(inputs.dtype)
 
 
 def _partners(inputs: Tensor, generator: Generator) -> Tensor:
+    """Return the index of the sample that each sample is mixed with: a random permutation."""
     return torch.randperm(len(inputs), generator=generator, device=inputs.device)
 
 
-def blend(
+def mixup_batch(
     inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """Each sample with a partner, in shares of its own."""
-    share = _shares(len(inputs), alpha, inputs, generator)
+    """Replace each sample by λ · sample + (1 − λ) · partner, and its target likewise.
+
+    inputs: any shape (batch, ...). targets: (batch, classes) or (batch, 1). λ is drawn for each
+    sample from Beta(alpha, alpha).
+    """
+    weights = _mixing_weights(len(inputs), alpha, inputs, generator)
     partners = _partners(inputs, generator)
-    kept = share.view(-1, *[1] * (inputs.dim() - 1))
+    input_weights = weights.view(-1, *[1] * (inputs.dim() - 1))
+    target_weights = weights.view(-1, 1).to(targets.dtype)
     return (
-        torch.lerp(inputs[partners], inputs, kept),
-        torch.lerp(targets[partners], targets, share.view(-1, 1).to(targets.dtype)),
+        torch.lerp(inputs[partners], inputs, input_weights),
+        torch.lerp(targets[partners], targets, target_weights),
     )
 
 
-def paste(
+def cutmix_batch(
     inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """A rectangle of each image from its partner's; targets by the areas that are seen.
+    """Replace a rectangle of each image by that of its partner; mix targets by visible area.
 
-    The rectangle's centre lies anywhere in the image, so a part of it may fall outside.
+    The rectangle's area is 1 − λ of the image, λ drawn for each image from Beta(alpha, alpha). Its
+    centre is uniform in the image, so a part of the rectangle may lie outside.
     """
     count, _, height, width = inputs.shape
-    side = (1 - _shares(count, alpha, inputs, generator)).sqrt().view(-1, 1, 1, 1)
+    side = (1 - _mixing_weights(count, alpha, inputs, generator)).sqrt().view(-1, 1, 1, 1)
     centre = torch.rand(2, count, 1, 1, 1, generator=generator, device=inputs.device)
     rows = (torch.arange(height, device=inputs.device).view(1, 1, -1, 1) + 0.5) / height
     columns = (torch.arange(width, device=inputs.device).view(1, 1, 1, -1) + 0.5) / width
     pasted = ((rows - centre[0]).abs() < side / 2) & ((columns - centre[1]).abs() < side / 2)
     partners = _partners(inputs, generator)
-    share = 1 - pasted.to(targets.dtype).mean(dim=(2, 3))
+    visible = 1 - pasted.to(targets.dtype).mean(dim=(2, 3))
     return (
         torch.where(pasted, inputs[partners], inputs),
-        torch.lerp(targets[partners], targets, share),
+        torch.lerp(targets[partners], targets, visible),
     )
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Samples as they are."""
-    return replace(recipe, mix=unmixed)
+    """Leave samples and targets unchanged."""
+    return replace(recipe, mix=no_mixing)
 
 
 def mixup(recipe: Recipe, alpha: Annotated[float, Uniform(0.05, 1.0)] = 0.2) -> Recipe:
-    """λ x + (1 − λ) x′, targets alike, λ ~ Beta(alpha, alpha) per sample (Zhang et al., 2018)."""
-    return replace(recipe, mix=partial(blend, alpha=_positive(alpha)))
+    """Train on λ x + (1 − λ) x′, x′ another sample of the batch (Zhang et al., 2018).
+
+    Targets are mixed likewise; λ is drawn for each sample from Beta(alpha, alpha).
+    """
+    return replace(recipe, mix=partial(mixup_batch, alpha=_check_alpha(alpha)))
 
 
 def cutmix(recipe: Recipe, alpha: Annotated[float, Uniform(0.05, 1.0)] = 1.0) -> Recipe:
-    """Paste an area 1 − λ of another image, λ ~ Beta(alpha, alpha) (Yun et al., 2019)."""
-    return replace(recipe, mix=partial(paste, alpha=_positive(alpha)))
+    """Paste a rectangle of another image of the batch into each image (Yun et al., 2019).
+
+    Its area is 1 − λ of the image, λ ~ Beta(alpha, alpha); targets are mixed by visible area.
+    """
+    return replace(recipe, mix=partial(cutmix_batch, alpha=_check_alpha(alpha)))
 
 
-def _positive(alpha: float) -> float:
+def _check_alpha(alpha: float) -> float:
     if alpha <= 0:
         raise ValueError(f"alpha must be above 0, got {alpha}")
     return alpha

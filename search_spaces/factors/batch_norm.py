@@ -1,4 +1,4 @@
-"""What is normalized between a layer and its activation."""
+"""The normalization of hidden features between each layer and its activation."""
 
 from dataclasses import replace
 from functools import partial
@@ -8,38 +8,39 @@ from torch import nn
 
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Recipe, no_norm
+from training_factors.search_spaces.recipe import Recipe, no_norm_layer
 
-MOST_GROUPS = 8
-"""Groups that `group` makes, where their number divides the features."""
+MAX_GROUPS = 8
+"""Maximum number of groups that the option `group` divides the features into."""
 
 
 def over_batch(features: int, spatial: bool, *, momentum: float) -> nn.Module:
-    """Each feature over the batch (and over the image)."""
-    kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
-    return kind(features, momentum=momentum)
+    """Return a layer that normalizes each feature over the batch and, for images, over pixels."""
+    layer_class = nn.BatchNorm2d if spatial else nn.BatchNorm1d
+    return layer_class(features, momentum=momentum)
 
 
 def over_features(features: int, spatial: bool) -> nn.Module:
-    """All features of each sample together."""
+    """Return a layer that normalizes all features of a sample together."""
     return nn.GroupNorm(1, features) if spatial else nn.LayerNorm(features)
 
 
 def over_groups(features: int, spatial: bool) -> nn.Module:
-    """Groups of features of each sample: as many groups as divide them, up to 8."""
-    groups = max(count for count in range(1, MOST_GROUPS + 1) if features % count == 0)
+    """Return a layer that normalizes groups of features: as many as divide them, at most 8."""
+    groups = max(count for count in range(1, MAX_GROUPS + 1) if features % count == 0)
     return nn.GroupNorm(groups, features)
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Normalize nothing."""
-    return replace(recipe, norm=no_norm)
+    """Do not normalize hidden features."""
+    return replace(recipe, norm=no_norm_layer)
 
 
 def batch(recipe: Recipe, momentum: Annotated[float, Uniform(0.01, 0.5)] = 0.1) -> Recipe:
-    """(x − batch mean) / batch deviation per feature, then scaled (Ioffe & Szegedy, 2015).
+    """Map x to a · (x − mean) / deviation + b over the batch (Ioffe & Szegedy, 2015).
 
-    Evaluation uses running statistics: each step moves them by `momentum` of the way.
+    Mean and deviation are those of each feature; a and b are learned. Evaluation uses running
+    statistics r, which each step updates: r ← (1 − momentum) · r + momentum · batch statistic.
     """
     if not 0 < momentum <= 1:
         raise ValueError(f"momentum must be in (0, 1], got {momentum}")
@@ -47,12 +48,15 @@ def batch(recipe: Recipe, momentum: Annotated[float, Uniform(0.01, 0.5)] = 0.1) 
 
 
 def layer(recipe: Recipe) -> Recipe:
-    """(x − mean) / deviation over all features of a sample, then scaled (Ba et al., 2016)."""
+    """Map x to a · (x − mean) / deviation + b over all features of a sample (Ba et al., 2016)."""
     return replace(recipe, norm=over_features)
 
 
 def group(recipe: Recipe) -> Recipe:
-    """(x − mean) / deviation over each group of features, then scaled (Wu & He, 2018)."""
+    """Map x to a · (x − mean) / deviation + b over each group of features (Wu & He, 2018).
+
+    There are as many groups as divide the number of features, at most 8.
+    """
     return replace(recipe, norm=over_groups)
 
 

@@ -1,4 +1,4 @@
-"""How many blocks of two hidden layers the network has."""
+"""The number of blocks in the network; a block has two hidden layers."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,14 +9,14 @@ from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.recipe import Recipe
 
 
-def multiplied(blocks: int, *, multiplier: float) -> int:
-    """At least one block."""
+def scaled_blocks(blocks: int, *, multiplier: float) -> int:
+    """Return the multiplied number of blocks, rounded, at least 1."""
     return max(1, round(blocks * multiplier))
 
 
 def scaled(recipe: Recipe, multiplier: Annotated[float, OneOf(0.5, 1.0, 1.5, 2.0)] = 1.0) -> Recipe:
-    """`multiplier` times the blocks that the model gives each of its stages."""
-    return replace(recipe, depth=partial(multiplied, multiplier=multiplier))
+    """Build `multiplier` times the blocks that the model has in each of its stages."""
+    return replace(recipe, depth=partial(scaled_blocks, multiplier=multiplier))
 
 
 FACTOR = Factor("depth", topic="network size", options=(scaled,))

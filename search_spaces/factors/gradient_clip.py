@@ -1,4 +1,4 @@
-"""Whether a gradient may be arbitrarily large."""
+"""A limit on the norm of the gradient."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,24 +9,24 @@ from torch.nn.utils import clip_grad_norm_
 
 from training_factors.search_spaces.dimension import LogUniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Recipe, untouched
+from training_factors.search_spaces.recipe import Recipe, no_clipping
 
 
-def shorten(parameters: list[Tensor], *, largest: float) -> None:
-    """Scale all gradients together where their norm is above `largest`."""
+def clip_norm(parameters: list[Tensor], *, largest: float) -> None:
+    """Scale all gradients by one factor so that their total norm is at most `largest`, in place."""
     clip_grad_norm_(parameters, largest)
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Use gradients as they are."""
-    return replace(recipe, clip=untouched)
+    """Do not clip gradients."""
+    return replace(recipe, clip=no_clipping)
 
 
 def norm(recipe: Recipe, largest: Annotated[float, LogUniform(0.1, 10.0)] = 1.0) -> Recipe:
-    """g ← g · min(1, largest / ‖g‖), ‖g‖ over all parameters (Pascanu et al., 2013)."""
+    """Clip the gradient of all parameters: g ← g · min(1, largest / ‖g‖) (Pascanu et al., 2013)."""
     if largest <= 0:
         raise ValueError(f"largest must be above 0, got {largest}")
-    return replace(recipe, clip=partial(shorten, largest=largest))
+    return replace(recipe, clip=partial(clip_norm, largest=largest))
 
 
 FACTOR = Factor("gradient_clip", topic="gradient clipping", options=(none, norm))

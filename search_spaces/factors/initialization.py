@@ -1,4 +1,4 @@
-"""The weights and biases of every layer before the first step."""
+"""The initial weights and biases of every layer."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,14 +17,14 @@ Layer = nn.Linear | nn.Conv2d
 
 
 def _fans(weight: Tensor) -> tuple[int, int]:
-    """Inputs and outputs that one output and one input of the layer are connected to."""
-    window = weight[0, 0].numel()
-    return weight.shape[1] * window, weight.shape[0] * window
+    """Return fan-in and fan-out: the inputs of each output, and the outputs of each input."""
+    kernel_size = weight[0, 0].numel()
+    return weight.shape[1] * kernel_size, weight.shape[0] * kernel_size
 
 
 @torch.no_grad()
 def fill_default(layer: Layer, gain: float, generator: Generator) -> None:
-    """As torch does without being asked."""
+    """Draw weights and biases from U(−1/√fan_in, 1/√fan_in), as torch does by default."""
     bound = _fans(layer.weight)[0] ** -0.5
     layer.weight.uniform_(-bound, bound, generator=generator)
     if layer.bias is not None:
@@ -33,7 +33,7 @@ def fill_default(layer: Layer, gain: float, generator: Generator) -> None:
 
 @torch.no_grad()
 def fill_normal(layer: Layer, gain: float, generator: Generator, *, std: float) -> None:
-    """Weights and biases from one normal law."""
+    """Draw weights and biases from N(0, std²)."""
     for parameter in layer.parameters():
         parameter.normal_(0, std, generator=generator)
 
@@ -46,82 +46,100 @@ def fill(
     *,
     draw: Callable[[Tensor, float, Generator], object],
 ) -> None:
-    """Weights as drawn, biases zero."""
+    """Fill the weights with `draw`, and set the biases to zero."""
     draw(layer.weight, gain, generator)
     if layer.bias is not None:
         layer.bias.zero_()
 
 
 def draw_zeros(weight: Tensor, gain: float, generator: Generator) -> None:
-    """Nothing but zeros."""
+    """Fill with zeros."""
     weight.zero_()
 
 
 def draw_xavier_uniform(weight: Tensor, gain: float, generator: Generator) -> None:
-    """Uniform, variance gain² · 2 / (fan in + fan out)."""
+    """Fill from a uniform distribution of variance 2 gain² / (fan_in + fan_out)."""
     init.xavier_uniform_(weight, gain, generator)
 
 
 def draw_xavier_normal(weight: Tensor, gain: float, generator: Generator) -> None:
-    """Normal, variance gain² · 2 / (fan in + fan out)."""
+    """Fill from a normal distribution of variance 2 gain² / (fan_in + fan_out)."""
     init.xavier_normal_(weight, gain, generator)
 
 
 def draw_he_uniform(weight: Tensor, gain: float, generator: Generator) -> None:
-    """Uniform, variance gain² / fan in."""
+    """Fill from a uniform distribution of variance gain² / fan_in."""
     bound = gain * (3 / _fans(weight)[0]) ** 0.5
     weight.uniform_(-bound, bound, generator=generator)
 
 
 def draw_he_normal(weight: Tensor, gain: float, generator: Generator) -> None:
-    """Normal, variance gain² / fan in."""
+    """Fill from a normal distribution of variance gain² / fan_in."""
     weight.normal_(0, gain * _fans(weight)[0] ** -0.5, generator=generator)
 
 
 def draw_orthogonal(weight: Tensor, gain: float, generator: Generator) -> None:
-    """A random orthogonal matrix times the gain."""
+    """Fill with a random orthogonal matrix, multiplied by the gain."""
     init.orthogonal_(weight, gain, generator)
 
 
 def framework_default(recipe: Recipe) -> Recipe:
-    """Weights and biases from U(−1/√fan_in, 1/√fan_in): what torch does."""
+    """Draw weights and biases from U(−1/√fan_in, 1/√fan_in), the default of PyTorch."""
     return replace(recipe, initialize=fill_default)
 
 
 def zeros(recipe: Recipe) -> Recipe:
-    """Weights and biases zero: all units of a layer stay equal, and nothing is learned."""
+    """Set weights and biases to 0.
+
+    All units of a layer then stay equal, so the network hardly learns.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_zeros))
 
 
 def normal(recipe: Recipe, std: Annotated[float, LogUniform(1e-3, 0.3)] = 0.05) -> Recipe:
-    """Weights and biases from N(0, std²), whatever the layer's size."""
+    """Draw weights and biases from N(0, std²), regardless of the layer's size."""
     if std <= 0:
         raise ValueError(f"std must be above 0, got {std}")
     return replace(recipe, initialize=partial(fill_normal, std=std))
 
 
 def xavier_uniform(recipe: Recipe) -> Recipe:
-    """Uniform, variance 2 gain² / (fan_in + fan_out), zero biases (Glorot & Bengio, 2010)."""
+    """Draw weights uniformly, with variance 2 gain² / (fan_in + fan_out) (Glorot & Bengio, 2010).
+
+    Biases are 0. The gain is that of the activation.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_xavier_uniform))
 
 
 def xavier_normal(recipe: Recipe) -> Recipe:
-    """Normal, variance 2 gain² / (fan_in + fan_out), zero biases (Glorot & Bengio, 2010)."""
+    """Draw weights from N(0, 2 gain² / (fan_in + fan_out)) (Glorot & Bengio, 2010).
+
+    Biases are 0. The gain is that of the activation.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_xavier_normal))
 
 
 def he_uniform(recipe: Recipe) -> Recipe:
-    """Uniform, variance gain² / fan_in, zero biases (He et al., 2015)."""
+    """Draw weights uniformly, with variance gain² / fan_in (He et al., 2015).
+
+    Biases are 0. The gain is that of the activation.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_he_uniform))
 
 
 def he_normal(recipe: Recipe) -> Recipe:
-    """Normal, variance gain² / fan_in, zero biases (He et al., 2015)."""
+    """Draw weights from N(0, gain² / fan_in) (He et al., 2015).
+
+    Biases are 0. The gain is that of the activation.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_he_normal))
 
 
 def orthogonal(recipe: Recipe) -> Recipe:
-    """A random orthogonal matrix times the gain, zero biases (Saxe et al., 2014)."""
+    """Set the weights to gain times a random orthogonal matrix (Saxe et al., 2014).
+
+    Biases are 0. The gain is that of the activation.
+    """
     return replace(recipe, initialize=partial(fill, draw=draw_orthogonal))
 
 

@@ -1,4 +1,4 @@
-"""How inputs are scaled before the network sees them."""
+"""The scaling of inputs before they enter the network."""
 
 from dataclasses import dataclass, replace
 
@@ -7,95 +7,107 @@ from torch import Tensor
 
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, Transform, as_is
+from training_factors.search_spaces.recipe import Recipe, Transform, no_normalization
 
-SMALLEST = 1e-6
-"""A spread below this share of the mean or minimum is rounding: the input is a constant."""
+ROUNDING = 1e-6
+"""Maximum spread, relative to the centre, of a column or channel that counts as constant: a spread
+this small is rounding error."""
 
-DARKEST = 1 / 255
-"""The least deviation that an image is divided by, so that an empty one is not blown up."""
+MIN_DEVIATION = 1 / 255
+"""Minimum deviation that `per_image` divides by, one step of a byte, so that the noise of an almost
+constant image is not amplified."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """(x − centre) · scale, with numbers per channel, per column or for all."""
+    """The function (x − centre) · scale.
+
+    centre, scale: one number for all values, or a tensor with one number per channel or column,
+    shaped so that it can be broadcast to a batch.
+    """
 
     centre: Tensor | float
     scale: Tensor | float
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Inputs of any number of samples, mapped."""
+        """Scale a batch of any number of samples."""
         return (inputs - self.centre) * self.scale
 
 
 def _scaling(centre: Tensor, spread: Tensor) -> Scaling:
-    """(x − centre) / spread; constants are centred and left unscaled."""
-    constant = spread <= SMALLEST * centre.abs()
+    """Return (x − centre) / spread; constant columns or channels become 0."""
+    constant = spread <= ROUNDING * centre.abs()
     return Scaling(centre, torch.where(constant, 1.0, 1 / spread))
 
 
-def to_unit(training_part: Tensor) -> Transform:
-    """Images are in [0, 1] already; columns of a table by their smallest and largest value."""
-    if training_part.dim() == 4:
-        return as_is(training_part)
-    low, high = training_part.aminmax(dim=0)
+def fit_min_max(training_inputs: Tensor) -> Transform:
+    """Return the scaling of each table column to [0, 1]; images are in [0, 1] already."""
+    if training_inputs.dim() == 4:
+        return no_normalization(training_inputs)
+    low, high = training_inputs.aminmax(dim=0)
     return _scaling(low, high - low)
 
 
-def to_bytes(training_part: Tensor) -> Transform:
-    """Images as their bytes, 0 to 255; tables as they are."""
-    return Scaling(0.0, 255.0) if training_part.dim() == 4 else as_is(training_part)
+def fit_raw(training_inputs: Tensor) -> Transform:
+    """Return the scaling of images to bytes, 0 to 255; tables keep their values."""
+    return Scaling(0.0, 255.0) if training_inputs.dim() == 4 else no_normalization(training_inputs)
 
 
-def to_signed_unit(training_part: Tensor) -> Transform:
-    """`to_unit`, stretched to [-1, 1]."""
-    if training_part.dim() == 4:
+def fit_min_max_signed(training_inputs: Tensor) -> Transform:
+    """Return the scaling to [−1, 1], of each table column and of the byte range of images."""
+    if training_inputs.dim() == 4:
         return Scaling(0.5, 2.0)
-    low, high = training_part.aminmax(dim=0)
+    low, high = training_inputs.aminmax(dim=0)
     return _scaling(low + (high - low) / 2, (high - low) / 2)
 
 
-def to_standard(training_part: Tensor) -> Transform:
-    """Mean 0 and variance 1 over the training part, by channel or by column."""
-    axes = (0, 2, 3) if training_part.dim() == 4 else (0,)
-    variance, mean = torch.var_mean(training_part, dim=axes, correction=0, keepdim=True)
+def fit_standard(training_inputs: Tensor) -> Transform:
+    """Return the scaling of each channel or column to mean 0 and variance 1."""
+    axes = (0, 2, 3) if training_inputs.dim() == 4 else (0,)
+    variance, mean = torch.var_mean(training_inputs, dim=axes, correction=0, keepdim=True)
     return _scaling(mean, variance.sqrt())
 
 
-def standardize_each(images: Tensor) -> Tensor:
-    """Mean 0 and variance 1 within every image."""
+def standardize_per_image(images: Tensor) -> Tensor:
+    """Scale each image to mean 0 and variance 1 over all its values."""
     variance, mean = torch.var_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
-    return (images - mean) / variance.sqrt().clamp(min=DARKEST)
+    return (images - mean) / variance.sqrt().clamp(min=MIN_DEVIATION)
 
 
-def to_own_standard(training_part: Tensor) -> Transform:
-    """By every image's own statistics; the training part has no say."""
-    return standardize_each
+def fit_per_image(training_inputs: Tensor) -> Transform:
+    """Return `standardize_per_image`, which needs no statistics of the training inputs."""
+    return standardize_per_image
 
 
 def min_max(recipe: Recipe) -> Recipe:
-    """Scale to [0, 1]: (x − min) / (max − min); for images min and max are those of a byte."""
-    return replace(recipe, normalize=to_unit)
+    """Scale to [0, 1] by (x − min) / (max − min); for images, min = 0 and max = 255."""
+    return replace(recipe, normalize=fit_min_max)
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Leave raw values: 0 to 255 for images."""
-    return replace(recipe, normalize=to_bytes)
+    """Keep raw values; those of images are 0 to 255."""
+    return replace(recipe, normalize=fit_raw)
 
 
 def min_max_signed(recipe: Recipe) -> Recipe:
-    """Scale to [−1, 1]: 2 (x − min) / (max − min) − 1."""
-    return replace(recipe, normalize=to_signed_unit)
+    """Scale to [−1, 1] by 2 (x − min) / (max − min) − 1; for images, min = 0 and max = 255."""
+    return replace(recipe, normalize=fit_min_max_signed)
 
 
 def standardize(recipe: Recipe) -> Recipe:
-    """(x − mean) / deviation per channel, both of the training part (LeCun et al., 1998)."""
-    return replace(recipe, normalize=to_standard)
+    """Scale each channel or column by (x − mean) / deviation (LeCun et al., 1998).
+
+    Mean and deviation are those of the training samples.
+    """
+    return replace(recipe, normalize=fit_standard)
 
 
 def per_image(recipe: Recipe) -> Recipe:
-    """(x − mean) / deviation within each image, the deviation taken as 1/255 at least."""
-    return replace(recipe, normalize=to_own_standard)
+    """Scale each image by (x − mean) / deviation, both over the image's own values.
+
+    For images in [0, 1], the deviation is taken to be at least 1/255.
+    """
+    return replace(recipe, normalize=fit_per_image)
 
 
 FACTOR = Factor(

@@ -1,4 +1,4 @@
-"""How gradients become steps."""
+"""The rule that computes weight updates from gradients."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,11 +17,14 @@ def sgd(
     momentum: Annotated[float, Uniform(0.0, 0.99)] = 0.9,
     nesterov: Annotated[bool, OneOf(False, True)] = False,
 ) -> Recipe:
-    """v ← momentum · v + g, w ← w − lr · v; Nesterov looks ahead (Sutskever et al., 2013)."""
+    """Train with SGD and momentum: v ← momentum · v + g, w ← w − lr · v (Sutskever et al., 2013).
+
+    With `nesterov`, the step is lr · (g + momentum · v).
+    """
     _check(lr, momentum=momentum)
     nesterov = nesterov and momentum > 0
-    made = partial(optim.SGD, lr=lr, momentum=momentum, nesterov=nesterov, fused=True)
-    return replace(recipe, optimizer=made)
+    optimizer = partial(optim.SGD, lr=lr, momentum=momentum, nesterov=nesterov, fused=True)
+    return replace(recipe, optimizer=optimizer)
 
 
 def adam(
@@ -29,10 +32,13 @@ def adam(
     lr: Annotated[float, LogUniform(1e-4, 3e-2)] = 1e-3,
     beta1: Annotated[float, Uniform(0.5, 0.99)] = 0.9,
 ) -> Recipe:
-    """w ← w − lr · m̂ / (√v̂ + ε), running means m of g and v of g² (Kingma & Ba, 2015)."""
+    """Train with Adam: w ← w − lr · m̂ / (√v̂ + ε) (Kingma & Ba, 2015).
+
+    m̂ and v̂ are the bias-corrected running means of g and g², with decay rates beta1 and 0.999.
+    """
     _check(lr, beta1=beta1)
-    made = partial(optim.Adam, lr=lr, betas=(beta1, 0.999), fused=True)
-    return replace(recipe, optimizer=made)
+    optimizer = partial(optim.Adam, lr=lr, betas=(beta1, 0.999), fused=True)
+    return replace(recipe, optimizer=optimizer)
 
 
 def adamw(
@@ -40,14 +46,17 @@ def adamw(
     lr: Annotated[float, LogUniform(1e-4, 3e-2)] = 1e-3,
     beta1: Annotated[float, Uniform(0.5, 0.99)] = 0.9,
 ) -> Recipe:
-    """Adam with a weight decay of 0.01 · lr apart from the gradient (Loshchilov & Hutter, 2019)."""
+    """Train with AdamW: Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
+
+    Each step also subtracts 0.01 · lr · w from the weights w.
+    """
     _check(lr, beta1=beta1)
-    made = partial(optim.AdamW, lr=lr, betas=(beta1, 0.999), fused=True)
-    return replace(recipe, optimizer=made)
+    optimizer = partial(optim.AdamW, lr=lr, betas=(beta1, 0.999), fused=True)
+    return replace(recipe, optimizer=optimizer)
 
 
 def adagrad(recipe: Recipe, lr: Annotated[float, LogUniform(1e-3, 0.3)] = 0.01) -> Recipe:
-    """w ← w − lr · g / (√Σg² + ε), the sum over all steps so far (Duchi et al., 2011)."""
+    """Train with Adagrad: w ← w − lr · g / (√Σg² + ε), Σ over all steps (Duchi et al., 2011)."""
     _check(lr)
     return replace(recipe, optimizer=partial(optim.Adagrad, lr=lr, fused=True))
 
@@ -58,11 +67,16 @@ def rmsprop(
     alpha: Annotated[float, Uniform(0.8, 0.999)] = 0.99,
     momentum: Annotated[float, Uniform(0.0, 0.95)] = 0.0,
 ) -> Recipe:
-    """w ← w − lr · g / (√v + ε), v the running mean of g² (Tieleman & Hinton, 2012)."""
+    """Train with RMSprop: w ← w − lr · g / (√v + ε) (Tieleman & Hinton, 2012).
+
+    v is the running mean of g²: v ← alpha · v + (1 − alpha) · g². With momentum, the step is lr · u
+    with u ← momentum · u + g / (√v + ε).
+    """
     _check(lr, alpha=alpha, momentum=momentum)
-    # It has no fused form; foreach takes half the time of the plain loop (18 tensors, one core).
-    made = partial(optim.RMSprop, lr=lr, alpha=alpha, momentum=momentum, foreach=True)
-    return replace(recipe, optimizer=made)
+    # RMSprop has no fused implementation; `foreach` takes half the time of the plain loop (18
+    # tensors, one core).
+    optimizer = partial(optim.RMSprop, lr=lr, alpha=alpha, momentum=momentum, foreach=True)
+    return replace(recipe, optimizer=optimizer)
 
 
 def _check(lr: float, **decays: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether every block has a way around it."""
+"""Shortcuts around the blocks of the network; the depth is the same with and without them."""
 
 from dataclasses import replace
 
@@ -9,7 +9,10 @@ from training_factors.search_spaces.recipe import Recipe, no_shortcut
 
 
 class Residual(nn.Module):
-    """The block's output added to its input, projected where their shapes differ."""
+    """A block with a shortcut: its output is added to its input.
+
+    projection: maps the input to the shape of the output; the identity where the shapes agree.
+    """
 
     def __init__(self, body: nn.Module, projection: nn.Module) -> None:
         super().__init__()
@@ -17,18 +20,21 @@ class Residual(nn.Module):
         self.projection = projection
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """body(x) + projection(x)."""
+        """Return body(x) + projection(x)."""
         outputs: Tensor = self.body(inputs) + self.projection(inputs)
         return outputs
 
 
 def none(recipe: Recipe) -> Recipe:
-    """y = body(x); the depth is the same either way."""
+    """Compute y = body(x), without a shortcut."""
     return replace(recipe, shortcut=no_shortcut)
 
 
 def residual(recipe: Recipe) -> Recipe:
-    """y = body(x) + x, projected by a 1×1 layer where shapes differ (He et al., 2016)."""
+    """Compute y = body(x) + x (He et al., 2016).
+
+    Where the shapes of body(x) and x differ, a linear layer (1×1 for images) projects x.
+    """
     return replace(recipe, shortcut=Residual)
 
 

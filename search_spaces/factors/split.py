@@ -1,4 +1,4 @@
-"""Which part of the training pool is trained on; validation and test never change in a study."""
+"""The part of the training pool to train on; validation and test data stay the same in a study."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,26 +13,27 @@ from training_factors.search_spaces.problem import strata
 from training_factors.search_spaces.recipe import Recipe
 
 
-def _draw(count: int, fraction: float, targets: Tensor, generator: Generator) -> Tensor:
+def _random_indices(count: int, fraction: float, targets: Tensor, generator: Generator) -> Tensor:
+    """Return a fraction of the indices 0 to count − 1 in random order, at least one index."""
     order = torch.randperm(count, generator=generator, device=targets.device)
     return order[: max(1, round(fraction * count))]
 
 
-def draw_anywhere(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
-    """A share of all samples, drawn without regard to their targets."""
-    return _draw(len(targets), fraction, targets, generator)
+def sample_randomly(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
+    """Return the indices of a random fraction of all samples, regardless of their targets."""
+    return _random_indices(len(targets), fraction, targets, generator)
 
 
-def draw_by_class(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
-    """The same share of every class, at least one sample of each."""
-    stratum = strata(targets)
-    members = [(stratum == each).nonzero().squeeze(1) for each in stratum.unique()]
-    return torch.cat([m[_draw(len(m), fraction, targets, generator)] for m in members])
+def sample_by_class(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
+    """Return the indices of a random fraction of each class, at least one sample of each."""
+    labels = strata(targets)
+    members = [(labels == label).nonzero().squeeze(1) for label in labels.unique()]
+    return torch.cat([m[_random_indices(len(m), fraction, targets, generator)] for m in members])
 
 
 @dataclass(frozen=True)
 class Subset:
-    """A way to draw, with the share that it draws."""
+    """A sampling function and the fraction of the samples that it draws, in (0, 1]."""
 
     draw: Callable[..., Tensor]
     fraction: float
@@ -42,18 +43,18 @@ class Subset:
             raise ValueError(f"train_fraction must be in (0, 1], got {self.fraction}")
 
     def __call__(self, targets: Tensor, generator: Generator) -> Tensor:
-        """Indices of the samples to train on."""
+        """Return the indices of the samples to train on."""
         return self.draw(targets, generator, fraction=self.fraction)
 
 
 def stratified(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
-    """Train on the same share of every class (of every tenth of the targets, for regression)."""
-    return replace(recipe, split=Subset(draw_by_class, train_fraction))
+    """Train on the fraction `train_fraction` of each class (for regression, of each decile)."""
+    return replace(recipe, split=Subset(sample_by_class, train_fraction))
 
 
 def random(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
-    """Train on a share drawn without regard to classes."""
-    return replace(recipe, split=Subset(draw_anywhere, train_fraction))
+    """Train on the fraction `train_fraction` of all samples, drawn regardless of classes."""
+    return replace(recipe, split=Subset(sample_randomly, train_fraction))
 
 
 FACTOR = Factor("split", topic="data split", options=(stratified, random))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.problem import strata
-from training_factors.search_spaces.recipe import Recipe, same
+from training_factors.search_spaces.recipe import Recipe, identity
 from training_factors.storage.datasheet import Augmented, DataSheet, read_sheet, write_sheet
 from training_factors.storage.studies import CONFIRMATION, Study
 from training_factors.study.running.preparation import PreparedStudy
@@ -102,7 +102,7 @@ def _shown(prepared: PreparedStudy, images: Tensor, factor: Factor, option: Opti
 def _changed(recipe: Recipe, images: Tensor, purpose: str, seed: int) -> Tensor:
     """The images as training would see them, but not normalized: nobody can look at that."""
     nothing = torch.zeros(len(images), 1)  # mixing mixes targets too
-    return augmented(recipe, images, nothing, same, generator(seed, purpose))[0]
+    return augmented(recipe, images, nothing, identity, generator(seed, purpose))[0]
 
 
 def _picture(images: Tensor) -> str:

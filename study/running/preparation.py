@@ -87,7 +87,7 @@ def prepare_study(definition: Definition) -> PreparedStudy:
         target=definition.target,
     )
     edited = override(space, changes, dataset.problem)
-    fitted, left_out = edited.fitted(dataset.problem)
+    fitted, left_out = edited.for_problem(dataset.problem)
     if not fitted.varied:
         raise ValueError("nothing is left to vary; fix or drop fewer factors")
     model = open_model(definition.model, dataset.problem)

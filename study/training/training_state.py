@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 from torch.optim.lr_scheduler import LambdaLR
 
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import Averaged, Recipe, Transform
+from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
 from training_factors.study.training.division import DataPart
 from training_factors.study.training.network import Builder
 from training_factors.study.training.seeds import generator
@@ -33,7 +33,7 @@ class Training(NamedTuple):
     targets: Tensor
     normalize: Transform
     network: nn.Module
-    average: Averaged
+    average: WeightAverage
     parameters: list[Tensor]
     weights: list[Tensor]
     optimizer: torch.optim.Optimizer

@@ -28,7 +28,7 @@ def test_the_gain_keeps_the_mean_square_of_a_wide_layer(option: Option) -> None:
 
 
 @EACH
-def test_it_acts_value_by_value_and_keeps_shape_and_type(option: Option) -> None:
+def test_it_is_elementwise_and_keeps_shape_and_dtype(option: Option) -> None:
     function = option.function(Recipe()).activation.function
     values = torch.linspace(-5, 5, 24, dtype=torch.float64).view(2, 3, 4)
     assert function(values).shape == values.shape
@@ -36,7 +36,7 @@ def test_it_acts_value_by_value_and_keeps_shape_and_type(option: Option) -> None
     torch.testing.assert_close(function(values)[1], function(values[1]))
 
 
-def test_knobs_bend_the_negative_side() -> None:
+def test_hyperparameters_change_negative_inputs() -> None:
     left = torch.tensor([-2.0])
     assert float(elu(Recipe(), alpha=0.5).activation.function(left)) == pytest.approx(
         0.5 * (torch.e**-2 - 1)
@@ -45,7 +45,7 @@ def test_knobs_bend_the_negative_side() -> None:
     assert gain("elu", alpha=2.0) < gain("elu", alpha=0.1)
 
 
-def test_impossible_knobs_are_refused() -> None:
+def test_invalid_hyperparameters_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"alpha must be above 0, got 0\.0"):
         elu(Recipe(), alpha=0.0)
     with pytest.raises(ValueError, match=r"slope must be in \[0, 1\), got 1\.0"):

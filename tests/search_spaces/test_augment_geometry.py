@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training_factors.search_spaces.factors.augment_geometry import move
+from training_factors.search_spaces.factors.augment_geometry import random_affine
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -10,7 +10,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def centre_of_mass(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column of every image's middle, from the image's own middle, in pixels."""
+    """Return row and column of each image's centre of mass, relative to the centre, in pixels."""
     mass = images.sum(1)
     height, width = mass.shape[1:]
     rows = torch.arange(height) - (height - 1) / 2
@@ -20,26 +20,26 @@ def centre_of_mass(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dots(height: int, width: int, row: int, column: int, count: int = 200) -> Tensor:
-    """Images with one bright square of 3 × 3 pixels about (row, column)."""
+    """Return images with one white square of 3 × 3 pixels around (row, column)."""
     images = torch.zeros(count, 1, height, width)
     images[:, :, row - 1 : row + 2, column - 1 : column + 2] = 1
     return images
 
 
 def test_a_shift_is_a_fraction_of_each_side() -> None:
-    moved = move(dots(40, 80, 20, 40), seeded(), rotation=0.0, shift=0.1, zoom=0.0)
+    moved = random_affine(dots(40, 80, 20, 40), seeded(), rotation=0.0, shift=0.1, zoom=0.0)
     rows, columns = centre_of_mass(moved)
-    rows, columns = rows - 0.5, columns - 0.5  # the square stood half a pixel from the middle
+    rows, columns = rows - 0.5, columns - 0.5  # the square was half a pixel off centre
     assert 3.5 < rows.abs().max() <= 4.01
     assert 7 < columns.abs().max() <= 8.01
     assert rows.min() < 0 < rows.max()
 
 
 @pytest.mark.parametrize(("height", "width"), [(41, 41), (41, 81), (81, 41)])
-def test_a_rotation_turns_without_bending_also_where_sides_differ(height: int, width: int) -> None:
-    """The distance from the middle stays, the angle reaches the bound and not beyond."""
+def test_a_rotation_keeps_distances_for_any_aspect_ratio(height: int, width: int) -> None:
+    """The distance from the centre stays the same, and angles reach the bound but not more."""
     middle = height // 2, width // 2
-    turned = move(
+    turned = random_affine(
         dots(height, width, middle[0], middle[1] + 15), seeded(), rotation=20.0, shift=0.0, zoom=0.0
     )
     rows, columns = centre_of_mass(turned)
@@ -51,8 +51,8 @@ def test_a_rotation_turns_without_bending_also_where_sides_differ(height: int, w
     assert angles.min() < 0 < angles.max()
 
 
-def test_a_zoom_scales_about_the_middle() -> None:
-    zoomed = move(dots(41, 41, 20, 30), seeded(), rotation=0.0, shift=0.0, zoom=0.2)
+def test_a_zoom_scales_about_the_centre() -> None:
+    zoomed = random_affine(dots(41, 41, 20, 30), seeded(), rotation=0.0, shift=0.0, zoom=0.2)
     rows, columns = centre_of_mass(zoomed)
     torch.testing.assert_close(rows, torch.zeros(200), atol=0.05, rtol=0)
     assert 8 - 0.1 < columns.min() < 8.5

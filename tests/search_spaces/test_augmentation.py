@@ -1,4 +1,4 @@
-"""What every augmentation of images promises, whichever it is."""
+"""Properties that every augmentation of images must have."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ AUGMENTING = [
     if option is not factor.baseline
 ]
 EACH = pytest.mark.parametrize(
-    ("seam", "option"), AUGMENTING, ids=[f"{seam}.{option.name}" for seam, option in AUGMENTING]
+    ("field", "option"), AUGMENTING, ids=[f"{field}.{option.name}" for field, option in AUGMENTING]
 )
 SHAPES = pytest.mark.parametrize(
     "shape", [(6, 1, 8, 8), (4, 3, 12, 20), (3, 2, 9, 5), (1, 3, 8, 8), (2, 4, 1, 3)], ids=str
@@ -27,7 +27,7 @@ SHAPES = pytest.mark.parametrize(
 
 
 class Seeded(NamedTuple):
-    """An augmentation whose draws start at the same seed every time."""
+    """An augmentation that is called with a new generator of the given seed each time."""
 
     augment: Augmentation
 
@@ -35,15 +35,15 @@ class Seeded(NamedTuple):
         return self.augment(images, torch.Generator().manual_seed(seed))
 
 
-def augmentation(seam: str, option: Option, amount: str = "default") -> Seeded:
-    """The option with every hyperparameter at its default, or at its `low` or `high` end."""
+def augmentation(field: str, option: Option, amount: str = "default") -> Seeded:
+    """Return the option's augmentation, with all hyperparameters at default, `low` or `high`."""
     hyperparameters = {
         hyperparameter.name: hyperparameter.default
         if amount == "default"
         else getattr(hyperparameter.dimension, amount)
         for hyperparameter in option.hyperparameters
     }
-    return Seeded(getattr(option.function(Recipe(), **hyperparameters), seam))
+    return Seeded(getattr(option.function(Recipe(), **hyperparameters), field))
 
 
 def images(*shape: int) -> Tensor:
@@ -54,65 +54,63 @@ def images(*shape: int) -> Tensor:
 @EACH
 @pytest.mark.parametrize("amount", ["low", "default", "high"])
 def test_it_keeps_shape_and_range(
-    seam: str, option: Option, shape: tuple[int, ...], amount: str
+    field: str, option: Option, shape: tuple[int, ...], amount: str
 ) -> None:
-    augmented = augmentation(seam, option, amount)(images(*shape))
+    augmented = augmentation(field, option, amount)(images(*shape))
     assert augmented.shape == shape
     assert augmented.isfinite().all()
     assert augmented.min() >= 0 and augmented.max() <= 1 + 1e-6
 
 
 @EACH
-def test_it_keeps_the_type_and_leaves_its_input_alone(seam: str, option: Option) -> None:
-    given = images(4, 3, 8, 8).double()
-    before = given.clone()
-    assert augmentation(seam, option)(given).dtype == torch.float64
-    torch.testing.assert_close(given, before, rtol=0, atol=0)
+def test_it_keeps_the_dtype_and_does_not_change_its_input(field: str, option: Option) -> None:
+    inputs = images(4, 3, 8, 8).double()
+    before = inputs.clone()
+    assert augmentation(field, option)(inputs).dtype == torch.float64
+    torch.testing.assert_close(inputs, before, rtol=0, atol=0)
 
 
 @EACH
-def test_the_same_seed_gives_the_same_batch_and_another_seed_another(
-    seam: str, option: Option
-) -> None:
-    given, augment = images(16, 3, 8, 8), augmentation(seam, option)
-    assert augment(given, seed=1).equal(augment(given, seed=1))
-    assert not augment(given, seed=1).equal(augment(given, seed=2))
+def test_the_result_depends_on_the_seed_only(field: str, option: Option) -> None:
+    inputs, augment = images(16, 3, 8, 8), augmentation(field, option)
+    assert augment(inputs, seed=1).equal(augment(inputs, seed=1))
+    assert not augment(inputs, seed=1).equal(augment(inputs, seed=2))
 
 
 @EACH
-def test_the_global_seed_has_no_say(seam: str, option: Option) -> None:
-    given, augment = images(16, 3, 8, 8), augmentation(seam, option)
+def test_it_does_not_use_the_global_generator(field: str, option: Option) -> None:
+    inputs, augment = images(16, 3, 8, 8), augmentation(field, option)
     torch.manual_seed(1)
-    first, state = augment(given), torch.get_rng_state()
+    first, state = augment(inputs), torch.get_rng_state()
     torch.manual_seed(2)
-    assert augment(given).equal(first)
+    assert augment(inputs).equal(first)
     torch.manual_seed(1)
     assert torch.get_rng_state().equal(state)
 
 
 @EACH
-def test_every_sample_draws_its_own(seam: str, option: Option) -> None:
-    """64 copies of one image become many different ones, as far as the option has many."""
+def test_each_sample_has_its_own_random_amounts(field: str, option: Option) -> None:
+    """64 copies of one image become different images, at least 10 unless the option is a flip."""
     copies = images(1, 3, 16, 16).expand(64, -1, -1, -1)
-    different = augmentation(seam, option, "high")(copies).flatten(1).unique(dim=0)
+    different = augmentation(field, option, "high")(copies).flatten(1).unique(dim=0)
     assert len(different) >= (2 if option.name == "flip" else 10)
 
 
 @pytest.mark.parametrize(
-    ("seam", "option"),
-    # A flip has no amount, and a crop moves by a pixel at least.
-    [(seam, option) for seam, option in AUGMENTING if seam != "augment_crop_flip"],
+    ("field", "option"),
+    # A flip has no amount, and the padding of a crop is at least one pixel.
+    [(field, option) for field, option in AUGMENTING if field != "augment_crop_flip"],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_amounts_of_zero_leave_images_as_they_are(seam: str, option: Option) -> None:
-    given = images(8, 3, 8, 10)
-    torch.testing.assert_close(augmentation(seam, option, "low")(given), given, rtol=0, atol=1e-5)
+def test_amounts_of_zero_leave_images_unchanged(field: str, option: Option) -> None:
+    inputs = images(8, 3, 8, 10)
+    torch.testing.assert_close(
+        augmentation(field, option, "low")(inputs), inputs, rtol=0, atol=1e-5
+    )
 
 
 @EACH
-def test_an_impossible_amount_is_refused_when_the_recipe_is_built(
-    seam: str, option: Option
-) -> None:
+def test_an_invalid_amount_is_rejected_when_the_recipe_is_built(field: str, option: Option) -> None:
     for hyperparameter in option.hyperparameters:
         for wrong in (-0.1, 1000.0):
             with pytest.raises(

@@ -14,7 +14,7 @@ def features(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("option", FACTOR.options, ids=lambda option: option.name)
 @pytest.mark.parametrize("shape", [(16, 24), (16, 24, 5, 3)], ids=str)
-def test_it_keeps_the_shape_of_rows_and_maps(option: Option, shape: tuple[int, ...]) -> None:
+def test_it_keeps_the_shape_of_rows_and_images(option: Option, shape: tuple[int, ...]) -> None:
     norm = option.function(Recipe()).norm(24, len(shape) == 4)
     assert norm(features(*shape)).shape == shape
 
@@ -26,7 +26,7 @@ def test_batch_normalizes_each_feature(shape: tuple[int, ...], axes: tuple[int, 
     assert_close(normal.var(axes, correction=0), torch.ones(24), atol=1e-3, rtol=0)
 
 
-def test_momentum_is_the_share_of_the_way_that_statistics_move() -> None:
+def test_momentum_is_the_weight_of_the_new_statistics() -> None:
     norm = batch(Recipe(), momentum=0.3).norm(24, False)
     given = features(64, 24)
     norm(given)
@@ -42,13 +42,15 @@ def test_layer_normalizes_each_sample(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("count", "groups"), [(64, 8), (24, 8), (12, 6), (7, 7), (11, 1), (1, 1)])
-def test_group_makes_as_many_groups_as_divide_the_features_up_to_8(count: int, groups: int) -> None:
+def test_group_makes_the_most_groups_that_divide_the_features_up_to_8(
+    count: int, groups: int
+) -> None:
     norm = group(Recipe()).norm(count, True)
     assert isinstance(norm, nn.GroupNorm)
     assert norm.num_groups == groups
 
 
 @pytest.mark.parametrize("momentum", [0.0, 1.5])
-def test_an_impossible_momentum_is_refused(momentum: float) -> None:
+def test_an_invalid_momentum_is_rejected(momentum: float) -> None:
     with pytest.raises(ValueError, match=rf"momentum must be in \(0, 1\], got {momentum}"):
         batch(Recipe(), momentum=momentum)

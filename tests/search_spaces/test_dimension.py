@@ -12,8 +12,8 @@ from training_factors.search_spaces.dimension import (
     OneOf,
     Uniform,
     Varied,
-    describe,
-    restore,
+    dimension_document,
+    read_dimension,
 )
 
 bounds = st.floats(-1e6, 1e6, allow_subnormal=False)
@@ -21,7 +21,7 @@ positive = st.floats(1e-8, 1e6, allow_subnormal=False)
 
 
 def ordered(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[list[float]]:
-    """Pairs that are far enough apart to be told from each other by their encoding."""
+    """Return pairs of bounds that are not so close that encoding loses the difference."""
     pairs = st.lists(numbers, min_size=2, max_size=2).map(sorted)
     return pairs.filter(lambda p: p[1] - p[0] > 1e-9 * max(1.0, abs(p[0]), abs(p[1])))
 
@@ -51,22 +51,22 @@ def test_encode_is_the_inverse_of_decode(dimension: Varied, unit: float) -> None
 
 
 @given(dimensions, units)
-def test_a_printed_value_is_parsed_again(dimension: Varied, unit: float) -> None:
+def test_a_printed_value_can_be_parsed(dimension: Varied, unit: float) -> None:
     value = dimension.decode(unit)
     assert dimension.parse(str(value)) == value
 
 
 @given(st.one_of(dimensions, st.builds(Fixed, st.floats(allow_nan=False))))
-def test_a_description_restores_the_dimension(dimension: Dimension) -> None:
-    assert restore(describe(dimension)) == dimension
+def test_a_dimension_survives_its_document(dimension: Dimension) -> None:
+    assert read_dimension(dimension_document(dimension)) == dimension
 
 
-def test_choices_have_equal_shares() -> None:
+def test_choices_have_subintervals_of_equal_length() -> None:
     dimension = OneOf("a", "b", "c", "d")
     assert [dimension.decode(u / 8) for u in range(8)] == list("aabbccdd")
 
 
-def test_a_logarithmic_range_is_even_in_the_logarithm() -> None:
+def test_a_logarithmic_range_is_uniform_in_the_logarithm() -> None:
     assert LogUniform(1e-4, 1.0).decode(0.5) == pytest.approx(1e-2)
 
 
@@ -77,18 +77,18 @@ def test_a_logarithmic_range_is_even_in_the_logarithm() -> None:
         (lambda: Uniform(0, math.inf), "finite"),
         (lambda: Uniform(math.nan, 1), "finite"),
         (lambda: LogUniform(0, 1), "above 0"),
-        (lambda: OneOf("a", "a"), "different"),
+        (lambda: OneOf("a", "a"), "no duplicates"),
         (lambda: OneOf(), "at least one"),
         (lambda: Integer(0, 5).parse("1.5"), "whole number"),
         (lambda: Uniform(0, 1).parse("x"), "expected a number"),
         (lambda: OneOf("a", "b").parse("c"), "expected one of a, b"),
     ],
 )
-def test_nonsense_is_refused_with_the_value(make: object, message: str) -> None:
+def test_invalid_bounds_choices_and_texts_are_rejected(make: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()  # type: ignore[operator]
 
 
-def test_numbers_are_not_truth_values() -> None:
+def test_a_bool_is_not_a_number() -> None:
     assert not Integer(0, 1).contains(True)
     assert OneOf(False, True).contains(True)

@@ -15,7 +15,7 @@ def layer(rate: float, seed: int = 0) -> nn.Module:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.5])
-def test_values_are_dropped_at_the_rate_and_the_rest_scaled(
+def test_values_are_zeroed_at_the_rate_and_the_others_scaled(
     rate: float, dtype: torch.dtype
 ) -> None:
     dropped = layer(rate)(torch.ones(1000, 200, dtype=dtype))
@@ -25,7 +25,7 @@ def test_values_are_dropped_at_the_rate_and_the_rest_scaled(
     assert_close(kept, torch.full_like(kept, 1 / (1 - rate)), atol=5e-3, rtol=0)
 
 
-def test_it_is_off_in_evaluation() -> None:
+def test_evaluation_returns_the_inputs_unchanged() -> None:
     values = torch.randn(8, 8)
     assert layer(0.5).eval()(values).equal(values)
 
@@ -35,7 +35,7 @@ def test_a_rate_of_0_keeps_everything() -> None:
     assert layer(0.0)(values).equal(values)
 
 
-def test_every_step_drops_others_and_the_seed_alone_decides() -> None:
+def test_each_step_draws_a_new_mask_from_the_given_generator() -> None:
     first, second = layer(0.5), layer(0.5)
     values = torch.ones(4, 50)
     once = first(values)
@@ -44,7 +44,7 @@ def test_every_step_drops_others_and_the_seed_alone_decides() -> None:
     assert second(values).equal(once)
 
 
-def test_gradients_pass_where_values_were_kept() -> None:
+def test_gradients_pass_through_kept_values_only() -> None:
     values = torch.ones(100, requires_grad=True)
     dropped = layer(0.5)(values)
     dropped.sum().backward()
@@ -52,7 +52,7 @@ def test_gradients_pass_where_values_were_kept() -> None:
     assert_close(values.grad, dropped.detach())
 
 
-def test_a_copy_can_be_made_and_keeps_its_mode() -> None:
+def test_a_deep_copy_keeps_the_evaluation_mode() -> None:
     network = nn.Sequential(nn.Linear(4, 4), layer(0.5)).eval()
     copied = deepcopy(network)
     values = torch.ones(3, 4)
@@ -61,6 +61,6 @@ def test_a_copy_can_be_made_and_keeps_its_mode() -> None:
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
-def test_an_impossible_rate_is_refused(rate: float) -> None:
+def test_an_invalid_rate_is_rejected(rate: float) -> None:
     with pytest.raises(ValueError, match=rf"rate must be in \[0, 1\), got {rate}"):
         dropout(Recipe(), rate=rate)

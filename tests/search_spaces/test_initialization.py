@@ -24,7 +24,7 @@ Make = Callable[[], nn.Linear | nn.Conv2d]
 
 
 def initialized(name: str, make: Make, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Weights as (outputs, inputs of one output) and biases, after a start full of sevens."""
+    """Return weights, shape (outputs, fan-in), and biases of a layer that held sevens before."""
     layer = make()
     for parameter in layer.parameters():
         nn.init.constant_(parameter, 7.0)
@@ -65,7 +65,7 @@ def test_weights_have_the_variance_of_the_formula(
 
 
 @LAYERS
-def test_biases_are_zero_but_for_the_framework_default_and_normal(make: Make) -> None:
+def test_biases_are_zero_except_for_framework_default_and_normal(make: Make) -> None:
     for option in FACTOR.options:
         _, bias = initialized(option.name, make)
         zero = option.name not in ("framework_default", "normal")
@@ -74,8 +74,8 @@ def test_biases_are_zero_but_for_the_framework_default_and_normal(make: Make) ->
 
 
 @LAYERS
-def test_the_framework_default_is_what_torch_does(make: Make) -> None:
-    """Weights and biases fill the same interval as those of fresh layers of torch's own."""
+def test_the_framework_default_is_that_of_torch(make: Make) -> None:
+    """Weights and biases have the deviation and range of those of new torch layers."""
     torch.manual_seed(0)
     fresh = [make().requires_grad_(False) for _ in range(20)]
     ours = [initialized("framework_default", make, seed) for seed in range(20)]
@@ -91,7 +91,7 @@ def test_the_framework_default_is_what_torch_does(make: Make) -> None:
 
 
 @LAYERS
-def test_orthogonal_rows_are_orthogonal_and_as_long_as_the_gain(make: Make) -> None:
+def test_orthogonal_rows_are_orthogonal_and_have_the_gain_as_norm(make: Make) -> None:
     weights, _ = initialized("orthogonal", make)
     torch.testing.assert_close(
         weights @ weights.T, GAIN**2 * torch.eye(len(weights)), atol=1e-4, rtol=0
@@ -99,7 +99,7 @@ def test_orthogonal_rows_are_orthogonal_and_as_long_as_the_gain(make: Make) -> N
 
 
 @LAYERS
-def test_zeros_are_zero_and_all_others_differ_with_the_seed(make: Make) -> None:
+def test_weights_depend_on_the_seed_except_for_zeros(make: Make) -> None:
     for option in FACTOR.options:
         first, again, other = (initialized(option.name, make, seed)[0] for seed in (0, 0, 1))
         assert first.equal(again)
@@ -115,6 +115,6 @@ def test_a_layer_without_a_bias_is_initialized_too() -> None:
 
 
 @pytest.mark.parametrize("std", [0.0, -1.0])
-def test_a_deviation_must_be_above_0(std: float) -> None:
+def test_an_invalid_deviation_is_rejected(std: float) -> None:
     with pytest.raises(ValueError, match=f"std must be above 0, got {std}"):
         normal(Recipe(), std=std)

@@ -11,7 +11,7 @@ CLASSES = torch.arange(6) % 4
 TARGETS = one_hot(CLASSES, 4).float()
 
 
-def test_hard_is_the_surprise_at_the_true_class() -> None:
+def test_hard_is_the_negative_log_probability_of_the_true_class() -> None:
     expected = -OUTPUTS.log_softmax(1)[torch.arange(6), CLASSES].mean()
     assert_close(hard(Recipe()).loss(OUTPUTS, TARGETS), expected)
 
@@ -24,6 +24,6 @@ def test_smoothed_spreads_the_amount_over_all_classes() -> None:
     )
 
 
-def test_an_impossible_amount_is_refused() -> None:
+def test_an_invalid_amount_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"amount must be in \[0, 1\), got 1\.0"):
         smoothed(Recipe(), amount=1.0)

@@ -16,12 +16,12 @@ def test_widths_are_multiples_of_8(features: int, multiplier: float, expected: i
 @pytest.mark.parametrize(
     ("blocks", "multiplier", "expected"), [(3, 1.0, 3), (4, 1.5, 6), (2, 2.0, 4), (1, 0.5, 1)]
 )
-def test_a_network_keeps_a_block(blocks: int, multiplier: float, expected: int) -> None:
+def test_depth_is_at_least_one_block(blocks: int, multiplier: float, expected: int) -> None:
     assert depth.scaled(Recipe(), multiplier).depth(blocks) == expected
 
 
 def test_different_choices_build_different_networks_of_the_default_size() -> None:
-    """A choice that another equals after rounding would be a parameter that does nothing."""
+    """Two choices that round to the same network would make a choice without effect."""
     for factor, size in ((width.FACTOR, 64), (width.FACTOR, 16), (depth.FACTOR, 4)):
         (option,) = factor.options
         (hyperparameter,) = option.hyperparameters
@@ -31,7 +31,7 @@ def test_different_choices_build_different_networks_of_the_default_size() -> Non
         assert len(set(sizes)) == len(sizes)
 
 
-def test_a_batch_is_as_large_as_asked() -> None:
+def test_the_batch_size_is_set_and_checked() -> None:
     assert batch_size.minibatch(Recipe(), samples=128).batch_size == 128
     with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
         batch_size.minibatch(Recipe(), samples=0)

@@ -9,7 +9,7 @@ NAMES = [option.name for option in FACTOR.options]
 
 
 def steps(name: str, count: int = 3, **hyperparameters: object) -> list[float]:
-    """A weight that starts at 1 under the loss w² / 2, so that its gradient is itself."""
+    """Return the path of a weight that starts at 1 with loss w² / 2, whose gradient is w."""
     weight = nn.Parameter(torch.ones(1))
     optimizer = FACTOR.option(name).function(Recipe(), **hyperparameters).optimizer([weight])
     path = []
@@ -26,13 +26,13 @@ def test_sgd_follows_its_formula() -> None:
     assert steps("sgd", lr=0.1, momentum=0.5) == pytest.approx([0.9, 0.76, 0.614])
 
 
-def test_nesterov_looks_ahead_and_means_nothing_without_momentum() -> None:
+def test_nesterov_changes_the_step_only_with_momentum() -> None:
     ahead = steps("sgd", 1, lr=0.1, momentum=0.5, nesterov=True)
     assert ahead == pytest.approx([1 - 0.1 * 1.5])
     assert steps("sgd", lr=0.1, momentum=0.0, nesterov=True) == steps("sgd", lr=0.1, momentum=0.0)
 
 
-def test_adagrad_divides_by_the_sum_and_rmsprop_by_the_running_mean() -> None:
+def test_adagrad_and_rmsprop_follow_their_formulas() -> None:
     second = 0.9 - 0.1 * 0.9 / (1 + 0.81) ** 0.5
     assert steps("adagrad", 2, lr=0.1) == pytest.approx([0.9, second])
     first = 1 - 0.01 / 0.1**0.5
@@ -41,13 +41,13 @@ def test_adagrad_divides_by_the_sum_and_rmsprop_by_the_running_mean() -> None:
     assert path == pytest.approx([first, first - 0.01 * first / mean**0.5], rel=1e-5)
 
 
-def test_adamw_decays_apart_from_the_gradient() -> None:
+def test_adamw_decouples_weight_decay() -> None:
     assert steps("adam", 1, lr=0.01) == pytest.approx([0.99])
     assert steps("adamw", 1, lr=0.01) == pytest.approx([0.99 - 0.01 * 0.01])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_learning_rate_and_decays_are_checked_when_the_recipe_is_built(name: str) -> None:
+def test_invalid_hyperparameters_are_rejected_when_the_recipe_is_built(name: str) -> None:
     option = FACTOR.option(name)
     with pytest.raises(ValueError, match=r"lr must be above 0, got 0\.0"):
         option.function(Recipe(), lr=0.0)
@@ -61,7 +61,7 @@ def test_a_learning_rate_and_decays_are_checked_when_the_recipe_is_built(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_without_a_gradient_stay(name: str) -> None:
+def test_weights_without_a_gradient_are_unchanged(name: str) -> None:
     weights = [nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))]
     optimizer = FACTOR.option(name).function(Recipe()).optimizer(list[Tensor](weights))
     weights[0].grad = torch.ones(2)
@@ -70,5 +70,5 @@ def test_weights_without_a_gradient_stay(name: str) -> None:
     assert (weights[0] < 1).all()
 
 
-def test_a_recipe_says_what_it_uses() -> None:
+def test_the_optimizer_has_the_hyperparameters_of_the_recipe() -> None:
     assert sgd(Recipe(), lr=0.3).optimizer([nn.Parameter(torch.ones(1))]).defaults["lr"] == 0.3

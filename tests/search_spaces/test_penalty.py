@@ -16,7 +16,7 @@ COSTS: list[tuple[Callable[..., Recipe], Callable[[Tensor], Tensor]]] = [
 
 
 @pytest.mark.parametrize(("option", "cost"), COSTS, ids=["none", "l2", "l1"])
-def test_it_adds_the_gradient_of_its_cost(
+def test_it_adds_the_gradient_of_the_penalty(
     option: Callable[..., Recipe], cost: Callable[[Tensor], Tensor]
 ) -> None:
     recipe = option(Recipe()) if option is none else option(Recipe(), weight=0.3)
@@ -34,7 +34,7 @@ def test_it_adds_the_gradient_of_its_cost(
 
 
 @pytest.mark.parametrize("option", [l1, l2])
-def test_weights_without_a_gradient_are_left_alone(option: Callable[..., Recipe]) -> None:
+def test_weights_without_a_gradient_are_unchanged(option: Callable[..., Recipe]) -> None:
     used, unused = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
     used.grad = torch.zeros(2, 2)
     option(Recipe(), weight=0.1).penalize([used, unused])
@@ -43,6 +43,6 @@ def test_weights_without_a_gradient_are_left_alone(option: Callable[..., Recipe]
 
 
 @pytest.mark.parametrize("option", [l1, l2])
-def test_a_reward_for_large_weights_is_refused(option: Callable[..., Recipe]) -> None:
-    with pytest.raises(ValueError, match=r"weight must not be below 0, got -0\.1"):
+def test_a_negative_penalty_is_rejected(option: Callable[..., Recipe]) -> None:
+    with pytest.raises(ValueError, match=r"weight must be at least 0, got -0\.1"):
         option(Recipe(), weight=-0.1)

@@ -6,7 +6,7 @@ from training_factors.search_spaces.factors.residual import none, residual
 from training_factors.search_spaces.recipe import Recipe
 
 
-def test_a_block_adds_its_way_around() -> None:
+def test_a_residual_block_adds_the_projected_input() -> None:
     body, projection = nn.Linear(4, 3), nn.Linear(4, 3)
     block = residual(Recipe()).shortcut(body, projection)
     inputs = torch.randn(5, 4)
@@ -14,6 +14,6 @@ def test_a_block_adds_its_way_around() -> None:
     assert len(list(block.parameters())) == 4
 
 
-def test_without_it_a_block_is_its_body_and_the_projection_is_no_part_of_it() -> None:
+def test_without_a_shortcut_the_block_is_its_body_alone() -> None:
     body = nn.Linear(4, 3)
     assert none(Recipe()).shortcut(body, nn.Linear(4, 3)) is body

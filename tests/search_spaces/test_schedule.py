@@ -15,7 +15,7 @@ def multipliers(option: Option) -> list[float]:
 
 
 @pytest.mark.parametrize("option", ALL, ids=lambda option: option.name)
-def test_the_rate_stays_between_0_and_1_and_reaches_1(option: Option) -> None:
+def test_the_multiplier_stays_between_0_and_1_and_reaches_1(option: Option) -> None:
     values = multipliers(option)
     assert min(values) > 0
     assert max(values) == pytest.approx(1, abs=1e-5)
@@ -28,28 +28,28 @@ def test_step_falls_after_each_third() -> None:
 
 
 @pytest.mark.parametrize("steps", [3, 9, 30, 300, 999])
-def test_step_falls_on_the_very_step_that_begins_a_third(steps: int) -> None:
+def test_step_falls_at_the_first_step_of_each_third(steps: int) -> None:
     at = step(Recipe(), gamma=0.5).schedule
     values = [at(i / steps) for i in range(steps)]
     assert values == [1.0] * (steps // 3) + [0.5] * (steps // 3) + [0.25] * (steps // 3)
 
 
-def test_cosine_falls_from_1_through_a_half_to_0() -> None:
+def test_cosine_falls_from_1_to_0() -> None:
     at = cosine(Recipe()).schedule
     assert [at(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.5, 0])
 
 
-def test_one_cycle_rises_for_three_tenths_and_falls_to_0() -> None:
+def test_one_cycle_rises_for_30_percent_and_falls_to_0() -> None:
     at = one_cycle(Recipe()).schedule
     assert [at(p) for p in (0.0, 0.15, 0.3, 0.65, 1.0)] == pytest.approx([0.04, 0.52, 1, 0.5, 0])
 
 
-def test_warmup_rises_linearly_and_stays() -> None:
+def test_warmup_rises_linearly_and_stays_at_1() -> None:
     at = linear(Recipe(), fraction=0.2).warmup
     assert [at(p) for p in (0.0, 0.1, 0.2, 0.9)] == pytest.approx([0.01, 0.505, 1, 1])
 
 
-def test_impossible_knobs_are_refused() -> None:
+def test_invalid_hyperparameters_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"gamma must be in \(0, 1\], got 0\.0"):
         step(Recipe(), gamma=0.0)
     with pytest.raises(ValueError, match=r"fraction must be in \(0, 1\], got 0\.0"):

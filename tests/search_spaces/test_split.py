@@ -17,7 +17,7 @@ def chosen(option: Option, targets: Tensor, fraction: float, seed: int = 0) -> T
 
 @EACH
 @pytest.mark.parametrize("fraction", [0.3, 0.55, 1.0])
-def test_the_share_is_drawn_without_repeats(option: Option, fraction: float) -> None:
+def test_the_fraction_is_drawn_without_replacement(option: Option, fraction: float) -> None:
     indices = chosen(option, CLASSES, fraction)
     assert len(indices) == round(1000 * fraction)
     assert len(indices.unique()) == len(indices)
@@ -25,7 +25,7 @@ def test_the_share_is_drawn_without_repeats(option: Option, fraction: float) -> 
 
 
 @EACH
-def test_the_seed_decides(option: Option) -> None:
+def test_the_result_depends_on_the_seed(option: Option) -> None:
     first, again, other = (chosen(option, CLASSES, 0.4, seed) for seed in (1, 1, 2))
     assert first.equal(again)
     assert not first.sort().values.equal(other.sort().values)
@@ -42,14 +42,14 @@ def test_stratified_keeps_every_class_in_proportion_and_random_does_not() -> Non
     assert counts[1] != [exact] * 5
 
 
-def test_stratified_takes_a_sample_of_the_rarest_class_at_least() -> None:
+def test_stratified_keeps_at_least_one_sample_of_each_class() -> None:
     targets = torch.tensor([0] * 100 + [1])
     for seed in range(5):
         indices = stratified(Recipe(), 0.3).split(targets, torch.Generator().manual_seed(seed))
         assert 100 in indices
 
 
-def test_numbers_are_stratified_by_tenths() -> None:
+def test_regression_targets_are_stratified_by_decile() -> None:
     targets = torch.randn(1000, generator=torch.Generator().manual_seed(0)).exp()
     indices = chosen(FACTOR.option("stratified"), targets, 0.3)
     ranks = targets.argsort().argsort()[indices]
@@ -57,13 +57,13 @@ def test_numbers_are_stratified_by_tenths() -> None:
 
 
 @EACH
-def test_few_samples_give_one_at_least(option: Option) -> None:
+def test_a_tiny_pool_gives_at_least_one_sample(option: Option) -> None:
     for targets in (torch.zeros(1, dtype=torch.int64), torch.tensor([0.5, 1.5])):
         assert len(chosen(option, targets, 0.3)) >= 1
 
 
 @pytest.mark.parametrize("fraction", [0.0, -0.2, 1.1, float("nan")])
-def test_an_impossible_share_is_refused(fraction: float) -> None:
+def test_an_invalid_fraction_is_rejected(fraction: float) -> None:
     for option in (stratified, random):
         with pytest.raises(
             ValueError, match=rf"train_fraction must be in \(0, 1\], got {fraction}"

@@ -9,7 +9,7 @@ from training_factors.search_spaces.factors.weight_average import ema, none
 from training_factors.search_spaces.recipe import Recipe
 
 
-def test_the_average_follows_by_hand() -> None:
+def test_the_average_follows_its_formula() -> None:
     trained = nn.Linear(1, 1, bias=False)
     average = ema(Recipe(), decay=0.9).average(trained)
     for value, expected in ((2.0, 2.0), (-3.0, 1.5), (10.0, 2.35)):
@@ -24,7 +24,7 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
 
 
-def test_it_gives_what_torch_s_own_average_gives() -> None:
+def test_it_equals_the_average_of_torch() -> None:
     trained, inputs = network(), torch.randn(8, 3)
     ours = ema(Recipe(), decay=0.8).average(trained)
     rule = get_ema_multi_avg_fn(0.8)
@@ -40,7 +40,7 @@ def test_it_gives_what_torch_s_own_average_gives() -> None:
     assert not torch.allclose(ours.network()(inputs), trained.eval()(inputs))
 
 
-def test_it_goes_on_from_what_was_stored() -> None:
+def test_it_continues_from_a_stored_state() -> None:
     trained = network()
     first = ema(Recipe(), decay=0.5).average(trained)
     first.update()
@@ -55,7 +55,7 @@ def test_it_goes_on_from_what_was_stored() -> None:
         assert_close(one, other)
 
 
-def test_a_decay_of_0_is_the_trained_network() -> None:
+def test_a_decay_of_0_gives_the_trained_network() -> None:
     trained = nn.Linear(3, 2)
     average = ema(Recipe(), decay=0.0).average(trained)
     nn.init.ones_(trained.weight)
@@ -64,7 +64,7 @@ def test_a_decay_of_0_is_the_trained_network() -> None:
     assert_close(average.network()(inputs), trained(inputs))
 
 
-def test_running_statistics_are_averaged_and_the_original_is_left_alone() -> None:
+def test_running_statistics_are_averaged_and_the_original_is_unchanged() -> None:
     trained = nn.Sequential(nn.BatchNorm1d(2), Dropout(torch.Generator(), 0.5))
     average = ema(Recipe(), decay=0.5).average(trained)
     average.update()
@@ -79,13 +79,13 @@ def test_running_statistics_are_averaged_and_the_original_is_left_alone() -> Non
         assert_close(value, before[name])
 
 
-def test_without_it_the_trained_network_is_evaluated() -> None:
+def test_without_averaging_the_trained_network_is_evaluated() -> None:
     trained = nn.Linear(1, 1)
     average = none(Recipe()).average(trained)
     average.update()
     assert average.network() is trained
 
 
-def test_an_impossible_decay_is_refused() -> None:
+def test_an_invalid_decay_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"decay must be in \[0, 1\), got 1\.0"):
         ema(Recipe(), decay=1.0)

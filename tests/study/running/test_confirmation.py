@@ -18,7 +18,7 @@ from training_factors.study.running.confirmation import (
     next_stage,
 )
 
-SPACE, _ = named_space("documented").fitted(Problem(shape=(1, 8, 8), classes=10))
+SPACE, _ = named_space("documented").for_problem(Problem(shape=(1, 8, 8), classes=10))
 BEST: Config = {
     **SPACE.baseline(), "activation": "tanh", "dropout": "dropout", "dropout.dropout.rate": 0.3
 }  # fmt: skip

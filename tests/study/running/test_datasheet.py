@@ -44,7 +44,7 @@ def made(shape: tuple[int, ...], classes: int | None = 4, samples: int = 60) -> 
     names = None if classes is None else tuple("abcdefgh"[:classes])
     targets = np.arange(samples) % (classes or samples)
     dataset = to_dataset(Decoded(inputs, targets, names, unassigned(samples)), "made")
-    space, left_out = named_space("full").fitted(dataset.problem)
+    space, left_out = named_space("full").for_problem(dataset.problem)
     model = open_model("mlp", dataset.problem)
     return PreparedStudy(Definition(), dataset, space, left_out, model)
 

@@ -14,7 +14,7 @@ from training_factors.study.running.search import propose_configuration
 
 @pytest.fixture(scope="module")
 def space() -> Space:
-    return named_space("documented").fitted(Problem((1, 8, 8), 10))[0]
+    return named_space("documented").for_problem(Problem((1, 8, 8), 10))[0]
 
 
 def history(space: Space, count: int) -> list[FrozenTrial]:

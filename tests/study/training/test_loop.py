@@ -30,7 +30,7 @@ def diabetes() -> Division:
 
 
 def recipe(problem: Problem, **config: str | float) -> Recipe:
-    space, _ = named_space("full").fitted(problem)
+    space, _ = named_space("full").for_problem(problem)
     good = {"initialization": "he_normal", "optimizer": "adam", "residual": "residual"}
     return space.build({**space.baseline(), **good, **config}, problem)
 

@@ -39,7 +39,7 @@ def digits() -> Division:
 
 
 def recipe(data: Division, **config: Any) -> Recipe:
-    space, _ = named_space("full").fitted(data.problem)
+    space, _ = named_space("full").for_problem(data.problem)
     return space.build({**space.baseline(), **GOOD, **config}, data.problem)
 
 

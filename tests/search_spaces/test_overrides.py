@@ -1,0 +1,111 @@
+import pytest
+
+from training_factors.search_spaces.overrides import Overrides, open_space, override
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.space import Space, named_space
+
+DOCUMENTED = named_space("documented")
+DIGITS = Problem((1, 8, 8), 10)
+TABLE = Problem((13,), 3)
+
+
+def changed(**changes: list[str]) -> Space:
+    return override(DOCUMENTED, Overrides(**changes), DIGITS)
+
+
+def test_overrides_change_the_fingerprint() -> None:
+    prints = {
+        DOCUMENTED.fingerprint(),
+        changed(drop=["augment_mix"]).fingerprint(),
+        changed(fix=["optimizer=adamw"]).fingerprint(),
+        changed(range=["optimizer.sgd.lr=1e-2:1e-1"]).fingerprint(),
+        changed(choices=["activation=relu,gelu"]).fingerprint(),
+    }
+    assert len(prints) == 5
+
+
+def test_a_fixed_option_leaves_its_hyperparameters_varying() -> None:
+    axes = {axis.name for axis in changed(fix=["optimizer=adamw"]).coordinates()}
+    assert "optimizer" not in axes
+    assert {name for name in axes if name.startswith("optimizer")} == {
+        "optimizer.adamw.lr",
+        "optimizer.adamw.beta1",
+    }
+
+
+def test_a_fixed_hyperparameter_keeps_its_value() -> None:
+    space = changed(fix=["optimizer=adamw", "optimizer.adamw.lr=2e-3"])
+    recipe = space.build(space.baseline(), DIGITS)
+    assert recipe.optimizer.keywords["lr"] == 2e-3  # type: ignore[attr-defined]
+
+
+def test_a_factor_outside_the_space_can_be_fixed_or_added() -> None:
+    fixed = changed(fix=["schedule=cosine"])
+    assert "schedule" not in {axis.factor for axis in fixed.coordinates()}
+    assert fixed.factor("schedule").baseline.name == "cosine"
+    added = changed(choices=["schedule=constant,cosine"])
+    assert "schedule" in {axis.name for axis in added.coordinates()}
+
+
+@pytest.mark.parametrize(
+    ("fixes", "option", "value"),
+    [
+        (["schedule=step", "schedule.step.gamma=0.2"], "step", 0.2),
+        (["batch_size=minibatch", "batch_size.minibatch.samples=128"], "minibatch", 128),
+    ],
+)
+def test_an_option_and_its_hyperparameter_are_fixed_in_any_order(
+    fixes: list[str], option: str, value: float
+) -> None:
+    for ordered in (fixes, fixes[::-1]):
+        (factor,) = {fix.partition("=")[0].partition(".")[0] for fix in ordered}
+        space = changed(fix=ordered)
+        assert factor not in {axis.factor for axis in space.coordinates()}
+        baseline = space.factor(factor).baseline
+        assert baseline.name == option
+        assert [hyperparameter.default for hyperparameter in baseline.hyperparameters] == [value]
+
+
+def test_a_range_moves_the_default_inside_it() -> None:
+    space = changed(range=["optimizer.sgd.lr=0.3:0.9:log"])
+    assert space.baseline()["optimizer.sgd.lr"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fix": ["optimiser=adam"]}, "did you mean 'optimizer'"),
+        ({"fix": ["optimizer=adm"]}, "did you mean 'adam'"),
+        ({"fix": ["optimizer.sgd.rl=1"]}, "did you mean 'lr'"),
+        ({"fix": ["optimizer.adam.lr=5"]}, "outside its range"),
+        ({"fix": ["optimizer.adam.lr=fast"]}, "expected a number"),
+        ({"fix": ["optimizer"]}, "not of the form"),
+        ({"drop": ["augment_mixx"]}, "did you mean 'augment_mix'"),
+        ({"range": ["optimizer.sgd.lr=1:0"]}, "below the upper"),
+        ({"range": ["optimizer.sgd.lr=0:1:log"]}, "above 0"),
+        ({"range": ["optimizer.sgd.lr=0.1"]}, "LOW:HIGH"),
+        ({"range": ["optimizer.sgd.lr=0.1:1:cubic"]}, "log or linear"),
+        ({"range": ["dropout.dropout.rate=0:2"]}, "rate must be in"),
+        ({"range": ["optimizer.sgd.nesterov=0:1"]}, "no range"),
+        ({"fix": ["optimizer=adam", "optimizer.sgd.lr=0.1"]}, "fixed at adam"),
+        ({"fix": ["optimizer=adm", "optimizer.adam.lr=0.01"]}, "did you mean 'adam'"),
+        ({"choices": ["activation=relu,glue"]}, "did you mean 'gelu'"),
+    ],
+)
+def test_an_invalid_override_is_rejected_with_one_line(
+    changes: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
+        changed(**changes)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) <= 300
+
+
+def test_an_unknown_space_is_rejected() -> None:
+    with pytest.raises(ValueError, match="did you mean 'full'"):
+        open_space("fulll")
+
+
+def test_an_option_that_does_not_apply_is_rejected() -> None:
+    with pytest.raises(ValueError, match="does not apply to this data"):
+        override(DOCUMENTED, Overrides(fix=["normalization=per_image"]), TABLE).for_problem(TABLE)
