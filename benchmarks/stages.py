@@ -28,7 +28,7 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.running.process_setup import keep_freed_memory
+from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import StopSignal
@@ -78,7 +78,7 @@ def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = Non
     columns: list[dict[str, float]] = []
     torch.set_num_threads(1)
     speed = gigaflops()
-    keep_freed_memory()
+    configure_process()
     for name in names:
         with TemporaryDirectory() as folder:
             prepared = prepare_study(definition_of(WORKLOADS[name], Path(folder)))

@@ -16,7 +16,7 @@ from training_factors.search_spaces.space import Space
 from training_factors.storage.live_trial import LiveTrial
 from training_factors.storage.run_queue import RunQueue
 from training_factors.study.running import trial_runner
-from training_factors.study.running.reporter import RunReporter
+from training_factors.study.running.checkpointer import Checkpointer
 from training_factors.study.training import loop
 
 Place = tuple[Any, str, str]
@@ -43,14 +43,14 @@ PLACES: tuple[Place, ...] = (
     (loop, "confusion", "metrics"),
     (loop, "start_training", "building"),
     (trial_runner, "designed_configuration", "building"),
-    (RunReporter, "_keep", "checkpoints"),
+    (Checkpointer, "save", "checkpoints"),
     (RunQueue, "claim", "storage"),
     (trial_runner, "start_trial", "storage"),
     (trial_runner, "resume_trial", "storage"),
     *((LiveTrial, name, "storage") for name in ("report", "complete", "prune", "fail")),
     (trial_runner, "read_frozen_trials", "storage"),
     (trial_runner, "propose_configuration", "sampler"),
-    (trial_runner, "_limits", "sampler"),
+    (trial_runner, "_pruning_thresholds", "sampler"),
 )
 """The stages of a run; all else is "loop"."""
 

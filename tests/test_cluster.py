@@ -34,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.chdir(folder)
         with LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
             local_directory=str(folder),
         ) as started:  # fmt: skip
             yield str(started.scheduler_address).replace("tcp://", "dask://")

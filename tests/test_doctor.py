@@ -49,14 +49,14 @@ def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
     assert claim is not None
     start_trial(study, claim, {}, {}, {"phase": "measure"})
     held, versions = by_state(list(check_study(study)), WARNING)
-    assert "1 held by processes that have ended" in held
-    assert versions.startswith("numpy 0.1 there")
+    assert "1 belong to processes that have ended" in held
+    assert versions.startswith("numpy 0.1 in the study")
 
 
 def test_a_trial_that_runs_for_nobody(study: Study) -> None:
     study.optuna_study.ask()
     adrift, _ = by_state(list(check_study(study)), WARNING)
-    assert "trials [0] run for nobody" in adrift
+    assert "no worker runs trials [0]" in adrift
 
 
 def test_what_was_left_behind(study: Study, tmp_path: Path) -> None:

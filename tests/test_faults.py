@@ -331,7 +331,7 @@ def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:
 
     url = f"sqlite:///{tmp_path}/studies.db"
     prepared = prepare_short_runs()
-    study = create_short_study(url, prepared, 60)
+    study = create_short_study(url, prepared, 160)
     study.database.close()
 
     def pool() -> None:
@@ -348,11 +348,11 @@ def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:
     found = find_faults(url, tmp_path / "none")
     assert (found.damaged, found.twice) == ("ok", 0)
     done = study.queue.progress()["measure"].done
-    assert 0 < done < 60
+    assert 0 < done < 160
     again = goes_on(study, tmp_path)
     again.join()
     assert again.exitcode == 0
-    harmless(find_faults(url, tmp_path / "none")._replace(logged=60))
+    harmless(find_faults(url, tmp_path / "none")._replace(logged=160))
 
 
 def test_killing_whatever_starts_the_workers_leaves_none_of_them(tmp_path: Path) -> None:

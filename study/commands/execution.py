@@ -128,11 +128,13 @@ def run_queue(
     from training_factors.study.reporting.progress import show_progress
 
     if settings.cluster is not None:
-        from training_factors.study.running.cluster import place
+        from training_factors.study.running.cluster import run_on_cluster
 
         words = worker_options(settings)
         with show_progress(watched, settings.workers, settings.cluster) as tick:
-            return place(watched, settings.cluster, settings.url, settings.workers, words, tick)
+            return run_on_cluster(
+                watched, settings.cluster, settings.url, settings.workers, words, tick
+            )
     from training_factors.study.running.datasheet_builder import store_datasheet
     from training_factors.study.running.preparation import prepare_stored_study
     from training_factors.study.running.supervisor import WorkerPool, run_workers

@@ -1,7 +1,7 @@
-"""Workers on other machines, placed through joblib's backends for Dask and Ray.
+"""Run workers on other machines, through joblib's backends for Dask and Ray.
 
-What is placed is the same `worker` that people start by hand, as a process of its own: a cluster's
-own processes may neither fork nor be interrupted.
+A cluster's task starts the `worker` command that people also start by hand, as a process of its
+own: the cluster's own processes can neither fork nor receive our signals.
 """
 
 import os
@@ -21,16 +21,17 @@ from training_factors.storage.stop_requests import count_stop_requests, request_
 from training_factors.storage.studies import Study
 from training_factors.study.running.signals import EXIT_CODES, recorded_signals
 
-LOOK_S = 0.25
+CHECK_INTERVAL_S = 0.25
+"""Seconds between two checks whether the workers have ended."""
 
-CONNECT_S = 10
-"""Seconds that a cluster has to answer."""
+CONNECT_TIMEOUT_S = 10
+"""Seconds to wait for the cluster's scheduler to accept a connection."""
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def check_cluster(address: str, url: str) -> None:
-    """Raise ValueError for a cluster that cannot be used, or cannot reach the database."""
+    """Raise ValueError for a cluster that cannot be used or cannot reach the database."""
     parts = urlsplit(address)
     try:
         port = parts.port
@@ -41,7 +42,7 @@ def check_cluster(address: str, url: str) -> None:
             f"cluster {address!r} is unknown; use dask://HOST:PORT, ray://HOST:PORT, "
             "or worker NAME --cluster slurm, compose or kubernetes"
         )
-    if url.startswith("sqlite") and parts.hostname not in LOCAL:
+    if url.startswith("sqlite") and parts.hostname not in LOCAL_HOSTS:
         raise ValueError(
             f"cluster {address!r} cannot reach an SQLite file; use --storage postgresql://USER@HOST"
             "/NAME"
@@ -53,7 +54,7 @@ def check_cluster(address: str, url: str) -> None:
             f"cluster {address!r} needs a package; pip install -e '.[{parts.scheme}]'"
         ) from None
     try:
-        socket.create_connection((parts.hostname, port), CONNECT_S).close()
+        socket.create_connection((parts.hostname, port), CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ValueError(
             f"cluster {address!r} does not answer ({error.strerror or error}); is its scheduler "
@@ -61,7 +62,7 @@ def check_cluster(address: str, url: str) -> None:
         ) from None
 
 
-def place(
+def run_on_cluster(
     study: Study,
     address: str,
     url: str,
@@ -69,55 +70,59 @@ def place(
     options: Sequence[str],
     tick: Callable[[], None],
 ) -> int:
-    """Have workers of a cluster work on the study; the exit code.
+    """Run workers on a cluster until no run of the study is left; return the exit code.
 
-    Asked to stop, it asks the study's workers everywhere to stop, and waits for them.
+    On a stop signal, requests that all workers of the study stop, wherever they run, and waits for
+    those of this cluster.
+
+    options: of the `worker` command. tick: called about four times a second meanwhile.
     """
-    asked = count_stop_requests(study)
-    call = joblib.delayed(run_worker)(study.name, url, list(options), asked)
+    stop_requests = count_stop_requests(study)
+    call = joblib.delayed(run_worker)(study.name, url, list(options), stop_requests)
     calls = [call] * workers
 
     def run_all() -> list[tuple[int, str]]:
-        with _backend(address):
+        with _joblib_backend(address):
             return list(joblib.Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls))
 
-    with recorded_signals() as received, ThreadPoolExecutor(1) as pool:
-        placed = pool.submit(run_all)
-        is_asked = False
-        while not placed.done():
+    with recorded_signals() as received, ThreadPoolExecutor(1) as executor:
+        future = executor.submit(run_all)
+        is_stopping = False
+        while not future.done():
             tick()
-            time.sleep(LOOK_S)
-            if received and not is_asked:
-                is_asked = True
+            time.sleep(CHECK_INTERVAL_S)
+            if received and not is_stopping:
+                is_stopping = True
                 request_stop(study)
-        ends = placed.result()
-    for line in sorted({line for code, line in ends if code in (1, 2, 3)}):
+        results = future.result()
+    for line in sorted({line for code, line in results if code in (1, 2, 3)}):
         print(f"on the cluster: {line}", file=sys.stderr)
-    return EXIT_CODES[received[0]] if received else max(code for code, _ in ends)
+    return EXIT_CODES[received[0]] if received else max(code for code, _ in results)
 
 
-def run_worker(name: str, url: str, options: list[str], asked: int) -> tuple[int, str]:
-    """Run one worker here; its exit code, and the last line that it wrote.
+def run_worker(name: str, url: str, options: list[str], stop_requests: int) -> tuple[int, str]:
+    """Run one worker process on this machine; return its exit code and its last line on stderr.
 
-    asked: how often the study's workers were asked to stop before; once more, and it stops as
-    soon as it could start. The URL, which may hold a password, is no argument.
+    stop_requests: number of stop requests before this worker; with a further one it stops as soon
+    as it has started.
     """
-    words = [sys.executable, "-m", "run_study", "worker", name, "--asked", str(asked), *options]
-    ended = subprocess.run(
+    words = [sys.executable, "-m", "training_factors", "worker", name]
+    words += ["--asked", str(stop_requests), *options]
+    result = subprocess.run(
         words,
-        env={**os.environ, "STUDY_STORAGE": url},
+        env={**os.environ, "STUDY_STORAGE": url},  # not an argument: it may hold a password
         check=False,
         stderr=subprocess.PIPE,
         text=True,
     )
-    if ended.returncode < 0:
-        return 1, f"a worker was killed by {signal.Signals(-ended.returncode).name}"
-    return ended.returncode, "".join(ended.stderr.splitlines()[-1:])
+    if result.returncode < 0:
+        return 1, f"a worker was killed by {signal.Signals(-result.returncode).name}"
+    return result.returncode, "".join(result.stderr.splitlines()[-1:])
 
 
 @contextmanager
-def _backend(address: str) -> Iterator[None]:
-    """joblib's calls go to this cluster."""
+def _joblib_backend(address: str) -> Iterator[None]:
+    """Send joblib's calls to this cluster."""
     if address.startswith("dask"):
         from distributed import Client
 

@@ -1,4 +1,4 @@
-"""What could be wrong with this machine, the database or a study; and what to do about it."""
+"""Check the machine, the database and its studies for problems, and say how to solve them."""
 
 import os
 import shutil
@@ -15,30 +15,40 @@ from training_factors.storage.checkpoints import SUFFIX
 from training_factors.storage.database import Database, folder_of
 from training_factors.storage.files import PARTIAL
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
-from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import latest_trials, read_trials
 from training_factors.study.training.cache import cache_folder
 
 OK, WARNING, BAD = "ok", "warning", "bad"
 
-FREE_BYTES = 2**30
-"""Less free space than this is worth a word."""
+MIN_FREE_BYTES = 2**30
+"""Minimum free space on a disk; with less a warning is given."""
 
-SKEW_S = 5.0
-"""Difference between two clocks that confuses whoever reads times from both."""
+MAX_CLOCK_SKEW_S = 5.0
+"""Maximum difference from the database server's clock in seconds; above it a warning is given."""
 
-STAGED_S = 3600.0
-"""Age after which nobody is still writing a file."""
+STALE_AFTER_S = 3600.0
+"""Age in seconds after which a partial file counts as left behind: no process still writes it."""
 
-_CLOCKS = {
+MAX_LISTED = 3
+"""Maximum number of files left behind that are named; the others are counted."""
+
+MAX_LISTED_TRIALS = 5
+"""Maximum number of trials without a worker that are named."""
+
+_SERVER_TIME = {
     "postgresql": "SELECT extract(epoch FROM now())",
     "mysql": "SELECT unix_timestamp(now(6))",
 }
+"""Kind of database -> the statement that returns its server's time, in seconds since 1970."""
 
 
 class Check(NamedTuple):
-    """What was looked at, in which state it is, what was found, and what to do about it."""
+    """The result of one check.
+
+    subject: what was checked. state: OK, WARNING or BAD. found: the result in words. remedy: how to
+    solve the problem, if there is one.
+    """
 
     subject: str
     state: str
@@ -47,7 +57,7 @@ class Check(NamedTuple):
 
 
 def diagnose(database: Database) -> list[Check]:
-    """All checks, in the order in which one would look."""
+    """Run all checks; the most basic ones come first."""
     studies = [load_study(database, name) for name in study_names(database)]
     return [
         *check_database(database),
@@ -59,14 +69,14 @@ def diagnose(database: Database) -> list[Check]:
 
 
 def check_database(database: Database) -> Iterator[Check]:
-    """Whether it answers, is whole, and has the same time."""
+    """Check that the database answers, is intact, has the right tables, and agrees on the time."""
     engine = database.engine
     server = ".".join(str(part) for part in engine.dialect.server_version_info or ())
     if engine.name == "sqlite":
         with engine.connect() as connection:
-            found = str(connection.execute(text("PRAGMA quick_check")).scalar())
-        remedy = "copy what is whole: sqlite3 FILE .recover"
-        yield Check("database", OK if found == "ok" else BAD, f"SQLite {server}, {found}", remedy)
+            result = str(connection.execute(text("PRAGMA quick_check")).scalar())
+        remedy = "recover the data into a new file: sqlite3 FILE .recover"
+        yield Check("database", OK if result == "ok" else BAD, f"SQLite {server}, {result}", remedy)
     else:
         yield Check("database", OK, f"{engine.dialect.name} {server}, {database.url}")
         yield _check_clock(engine)
@@ -75,33 +85,33 @@ def check_database(database: Database) -> Iterator[Check]:
         "tables",
         OK if tables.get_current_version() == tables.get_head_version() else BAD,
         f"schema {tables.get_current_version()} of Optuna",
-        "optuna storage upgrade --storage URL, with nobody at work",
+        "optuna storage upgrade --storage URL, while no worker runs",
     )
 
 
 def _check_clock(engine: Engine) -> Check:
     with engine.connect() as connection:
-        skew_s = abs(
-            float(connection.execute(text(_CLOCKS[engine.name])).scalar_one()) - time.time()
-        )
-    state = OK if skew_s < SKEW_S else WARNING
-    remedy = "switch on time synchronization; no run is lost by it, but times mislead"
+        server_s = float(connection.execute(text(_SERVER_TIME[engine.name])).scalar_one())
+    skew_s = abs(server_s - time.time())
+    state = OK if skew_s < MAX_CLOCK_SKEW_S else WARNING
+    remedy = "enable time synchronization; runs are safe, but the times shown are wrong"
     return Check("clock", state, f"{skew_s:.1f} s from the server's", remedy)
 
 
 def check_disk(*folders: Path) -> Iterator[Check]:
-    """Whether there is room where files are written."""
+    """Check that folders, which need not exist yet, are writable and have free space."""
     for folder in folders:
-        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        free = shutil.disk_usage(there).free
-        writable = os.access(there, os.W_OK)
-        state = BAD if not writable else OK if free >= FREE_BYTES else WARNING
-        found = f"{free / 2**30:.1f} GiB free in {folder}" + ("" if writable else ", not writable")
-        yield Check("disk", state, found, "free some space, or work in another folder")
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(existing).free
+        is_writable = os.access(existing, os.W_OK)
+        state = BAD if not is_writable else OK if free >= MIN_FREE_BYTES else WARNING
+        space = f"{free / 2**30:.1f} GiB free in {folder}"
+        words = space if is_writable else f"{space}, not writable"
+        yield Check("disk", state, words, "free some space, or work in another folder")
 
 
 def check_device() -> Iterator[Check]:
-    """What computes."""
+    """List the GPUs, or the processor cores where torch can use no GPU."""
     count = torch.cuda.device_count()
     for index in range(count):
         yield Check("device", OK, f"cuda:{index}, {torch.cuda.get_device_name(index)}")
@@ -111,44 +121,48 @@ def check_device() -> Iterator[Check]:
         remedy = (
             "install a driver that this torch can use: python -c 'import torch; torch.cuda.init()'"
         )
-        found = f"{cores} processor cores, no GPU" + (" that torch can use" if cards else "")
-        yield Check("device", WARNING if cards else OK, found, remedy)
+        words = f"{cores} processor cores, no GPU" + (" that torch can use" if cards else "")
+        yield Check("device", WARNING if cards else OK, words, remedy)
 
 
 def check_study(study: Study) -> Iterator[Check]:
-    """Whether its runs and trials agree, and its packages are those of its start."""
-    held = study.queue.active_claims()
-    gone = [one for one in held if status_of(read_owner(one.claim.owner)) is ProcessStatus.ENDED]
-    claimed = {one.claim.trial for one in held}
-    trials = read_trials(study)
-    adrift = [t.number for t in trials if t.state == "RUNNING" and t.number not in claimed]
-    progress = study.queue.progress().values()
-    done, total = sum(phase.done for phase in progress), sum(phase.total for phase in progress)
-    failed = sum(trial.state == "FAIL" for trial in latest_trials(study))
-    found = f"{done} of {total} runs done, {len(held)} held, {failed} failed"
-    if gone:
-        yield Check(
-            study.name, WARNING, f"{found}; {len(gone)} held by processes that have ended",
-            f"any worker hands them back: run_study.py worker {study.name}",
-        )  # fmt: skip
-    elif adrift:
-        yield Check(
-            study.name, WARNING, f"{found}; trials {adrift[:5]} run for nobody",
-            "they were started outside this tool; tell Optuna that they failed",
-        )  # fmt: skip
-    else:
-        yield Check(study.name, OK, found)
+    """Check that runs and trials agree, that workers live, and that package versions match."""
+    yield _check_runs(study)
     differing = [
-        f"{package} {there} there, {_version(package)} here"
-        for package, there in study.stamp.versions.items()
-        if there != _version(package)
+        f"{package} {recorded} in the study, {_installed_version(package)} here"
+        for package, recorded in study.stamp.versions.items()
+        if recorded != _installed_version(package)
     ]
     if differing:
-        remedy = "results of different versions may differ; install the study's, or start another"
+        remedy = "other versions may give other results; install the study's, or start a new study"
         yield Check(study.name, WARNING, "; ".join(differing), remedy)
 
 
-def _version(package: str) -> str:
+def _check_runs(study: Study) -> Check:
+    active = study.queue.active_claims()
+    dead = [a for a in active if status_of(read_owner(a.claim.owner)) is ProcessStatus.ENDED]
+    claimed = {a.claim.trial for a in active}
+    trials = read_trials(study)
+    unclaimed = [t.number for t in trials if t.state == "RUNNING" and t.number not in claimed]
+    progress = study.queue.progress().values()
+    done, total = sum(phase.done for phase in progress), sum(phase.total for phase in progress)
+    failed = sum(trial.state == "FAIL" for trial in latest_trials(study))
+    counts = f"{done} of {total} runs done, {len(active)} running, {failed} failed"
+    if dead:
+        return Check(
+            study.name, WARNING, f"{counts}; {len(dead)} belong to processes that have ended",
+            f"start a worker, which requeues them: training-factors worker {study.name}",
+        )  # fmt: skip
+    if unclaimed:
+        return Check(
+            study.name, WARNING,
+            f"{counts}; no worker runs trials {unclaimed[:MAX_LISTED_TRIALS]}",
+            "they were started outside this tool; set their state to FAIL with Optuna",
+        )  # fmt: skip
+    return Check(study.name, OK, counts)
+
+
+def _installed_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -156,32 +170,35 @@ def _version(package: str) -> str:
 
 
 def check_files(cache: Path, studies: Sequence[Study]) -> Iterator[Check]:
-    """What killed processes left behind, and nobody will ask for again."""
-    left = [path for study in studies for path in _dangling(study)]
-    staged = [path for path in cache.glob("*.*") if path.is_dir()] if cache.is_dir() else []
-    left += [path for path in staged if time.time() - path.stat().st_mtime > STAGED_S]
-    if left:
-        names = ", ".join(str(path) for path in left[:3])
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+    """Check for files that killed processes left behind and nobody will read."""
+    files = [path for study in studies for path in _stale_files(study)]
+    partial = [path for path in cache.glob("*.*") if path.is_dir()] if cache.is_dir() else []
+    files += [path for path in partial if _is_stale(path)]
+    if files:
+        names = ", ".join(str(path) for path in files[:MAX_LISTED])
+        more = f" and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else ""
         yield Check("files", WARNING, f"left behind: {names}{more}", "delete them")
     else:
         yield Check("files", OK, "nothing left behind")
 
 
-def _dangling(study: Study) -> Iterator[Path]:
-    """Half-written files, and checkpoints of runs that have ended."""
+def _stale_files(study: Study) -> Iterator[Path]:
+    """Yield files that are only partly written, and checkpoints of runs that have ended."""
     ended = {
-        f"{run.phase}-{run.row}-{run.repeat}"
-        for run in (
-            Run(t.phase, t.row, t.repeat) for t in read_trials(study) if _has_ended(t.state)
-        )
+        f"{trial.phase}-{trial.row}-{trial.repeat}"
+        for trial in read_trials(study)
+        if _has_ended(trial.state)
     }
     for path in study.folder.glob(f"**/.*{PARTIAL}"):
-        if time.time() - path.stat().st_mtime > STAGED_S:
+        if _is_stale(path):
             yield path
     for path in study.folder.glob(f"checkpoints/*{SUFFIX}"):
         if path.name.split(".")[0] in ended:
             yield path
+
+
+def _is_stale(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > STALE_AFTER_S
 
 
 def _has_ended(state: str) -> bool:

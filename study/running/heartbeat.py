@@ -1,8 +1,9 @@
-"""The pulse of a machine: a process that says which of its workers live, and who else does not.
+"""The heartbeat of a machine: report its workers as alive, and requeue runs of dead workers.
 
-It is no thread of a worker, so that no computation can keep it from its work; and it needs no two
-clocks to agree: a worker is taken for gone when its heartbeat has not changed for the grace period
-by the clock of who watches, counting only time in which the database answered.
+It is a process of its own, not a thread of a worker, so that no computation can delay it. Clocks of
+different machines need not agree: a worker counts as dead when its heartbeat has not changed for
+the grace period by the clock of the machine that watches it, and only time in which the database
+answered counts.
 """
 
 import logging
@@ -20,89 +21,97 @@ from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study
 from training_factors.study.running.settings import WorkerTiming
 
+MAX_ATTEMPTS = 4
+"""Maximum number of attempts: a run whose worker died this often is marked as failed."""
+
 logger = logging.getLogger(__name__)
 
 
-MAX_ATTEMPTS = 4
-"""The attempt at a run that is the last when its worker dies in it: it may be what kills them."""
-
-
 class Silence(NamedTuple):
-    """How long a claim's heartbeat has not changed."""
+    """The last heartbeat of a claim, and the seconds for which it has not changed."""
 
     heartbeat: float
     seconds: float
 
 
-Watch = Mapping[Claim, Silence]
+SilenceByClaim = Mapping[Claim, Silence]
 
 
-def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, asked: int) -> None:
-    """Keep this machine's workers known as living, and hand back what others left behind.
+def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, stop_requests: int) -> None:
+    """Record heartbeats and requeue runs of dead workers until the parent process ends.
 
-    Ends with its parent. Tells it to stop when the study's workers are asked to; asked: how often
-    they were before it started.
+    Sends SIGTERM to the parent when somebody requests that the study's workers stop.
+
+    stop_requests: number of stop requests before the parent started.
     """
-    study = study.without_retry()  # it looks again anyway
-    watch: Watch = {}
-    looked = time.monotonic()
-    is_away = False
+    study = study.without_retry()  # this loop is the retry
+    silences: SilenceByClaim = {}
+    last_check = time.monotonic()
+    is_unavailable = False
     while os.getppid() == parent:
         try:
-            held = study.queue.active_claims()
+            claims = study.queue.active_claims()
             now = time.monotonic()
-            watch = update_silence(watch, held, min(now - looked, 2 * timing.heartbeat_s))
-            looked = now
-            update_claims(study, held, watch, timing.grace_s)
-            now_asked = count_stop_requests(study)
-            if now_asked > asked:
+            elapsed_s = min(now - last_check, 2 * timing.heartbeat_s)
+            silences = update_silences(silences, claims, elapsed_s)
+            last_check = now
+            update_claims(study, claims, silences, timing.grace_s)
+            requests = count_stop_requests(study)
+            if requests > stop_requests:
                 os.kill(parent, signal.SIGTERM)
-            asked = now_asked
-            is_away = False
+            stop_requests = requests
+            is_unavailable = False
         except StorageUnavailableError as error:
-            if not is_away:
+            if not is_unavailable:
                 logger.warning("no heartbeats for now: %s", error)
-            is_away = True
+            is_unavailable = True
         time.sleep(timing.heartbeat_s)
 
 
-def update_silence(watch: Watch, held: Sequence[ActiveClaim], elapsed_s: float) -> Watch:
-    """The silence of every claim that is held, after another look."""
-    heard = {}
-    for claim, heartbeat in held:
-        before = watch.get(claim, Silence(heartbeat, -elapsed_s))
-        is_silent = before.heartbeat == heartbeat
-        heard[claim] = Silence(heartbeat, before.seconds + elapsed_s if is_silent else 0.0)
-    return heard
+def update_silences(
+    silences: SilenceByClaim, claims: Sequence[ActiveClaim], elapsed_s: float
+) -> SilenceByClaim:
+    """Return the silence of every active claim, this many seconds after the last check."""
+    updated = {}
+    for claim, heartbeat in claims:
+        previous = silences.get(claim, Silence(heartbeat, -elapsed_s))
+        is_silent = previous.heartbeat == heartbeat
+        updated[claim] = Silence(heartbeat, previous.seconds + elapsed_s if is_silent else 0.0)
+    return updated
 
 
-def update_claims(study: Study, held: Sequence[ActiveClaim], watch: Watch, grace_s: float) -> None:
-    """A heartbeat for the living here; back to the list what the ended and the silent held."""
-    standings = {claim: status_of(read_owner(claim.owner)) for claim, _ in held}
+def update_claims(
+    study: Study, claims: Sequence[ActiveClaim], silences: SilenceByClaim, grace_s: float
+) -> None:
+    """Record a heartbeat for this machine's live workers; requeue runs of dead or silent ones."""
+    statuses = {claim: status_of(read_owner(claim.owner)) for claim, _ in claims}
     study.queue.record_heartbeat(
-        [claim.owner for claim in standings if standings[claim] is ProcessStatus.ALIVE]
+        [claim.owner for claim in statuses if statuses[claim] is ProcessStatus.ALIVE]
     )
-    for claim, silence in watch.items():
-        if standings[claim] is ProcessStatus.ENDED:
-            _after_death(study, claim)
-        elif standings[claim] is not ProcessStatus.ALIVE and silence.seconds >= grace_s:
-            _hand_back(study, claim)
+    for claim, silence in silences.items():
+        if statuses[claim] is ProcessStatus.ENDED:
+            _requeue_or_fail(study, claim)
+        elif statuses[claim] is not ProcessStatus.ALIVE and silence.seconds >= grace_s:
+            _requeue(study, claim)
 
 
 def requeue_ended(study: Study) -> int:
-    """Hand back what ended processes of this machine left running; how many runs that was."""
+    """Requeue the runs of ended processes of this machine; return the number of runs."""
     ended = [
         claim
         for claim, _ in study.queue.active_claims()
         if status_of(read_owner(claim.owner)) is ProcessStatus.ENDED
     ]
-    return sum(_after_death(study, claim) for claim in ended)
+    return sum(_requeue_or_fail(study, claim) for claim in ended)
 
 
-def _after_death(study: Study, claim: Claim) -> bool:
-    """Hand back what an ended process held; too many deaths are the run's own doing."""
+def _requeue_or_fail(study: Study, claim: Claim) -> bool:
+    """Requeue the run of a worker that died; mark it as failed in its last attempt.
+
+    Returns whether that was done: false when the claim was void.
+    """
     if claim.attempt < MAX_ATTEMPTS or claim.trial is None:
-        return _hand_back(study, claim)
+        return _requeue(study, claim)
     try:
         resume_trial(study, claim).fail(f"its worker died, in attempt {claim.attempt}")
     except LostClaimError:
@@ -110,9 +119,10 @@ def _after_death(study: Study, claim: Claim) -> bool:
     return True
 
 
-def _hand_back(study: Study, claim: Claim) -> bool:
+def _requeue(study: Study, claim: Claim) -> bool:
+    """Requeue a claimed run; return whether that was done."""
     try:
         release_claim(study, claim)
     except LostClaimError:
-        return False  # it ended in time, or another machine was quicker
+        return False  # the run ended just now, or another machine requeued it first
     return True

@@ -1,4 +1,4 @@
-"""How long a study will take: measured on two probe runs, before anything is stored."""
+"""Estimate how long a study will take, from two probe runs, before anything is stored."""
 
 import time
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from training_factors.search_spaces.space import Config
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.running.process_setup import keep_freed_memory
+from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import Preset
 from training_factors.study.training.device import open_device
@@ -15,15 +15,17 @@ from training_factors.study.training.loop import train
 from training_factors.study.training.network import normal_name
 
 PROBES = 2
+"""Number of runs that are timed."""
 
-WARM_UP = 64
-"""Samples of a run that is not timed."""
+WARM_UP_SAMPLES = 64
+"""Number of training samples of the warm-up run, which is not timed."""
 
 
 class Plan(NamedTuple):
-    """What a study would do.
+    """The size and the estimated duration of a study.
 
-    probes_s: seconds of each probe run. left_out: what does not apply to the data, and why.
+    parameters: number of parameters that vary. left_out: (name, where it would apply) of factors,
+    options and hyperparameters that do not apply to the data. probes_s: seconds of each probe run.
     """
 
     data: str
@@ -40,20 +42,20 @@ class Plan(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Wall time: runs times the mean of the probes, shared by the workers."""
+        """Estimated wall time: runs × mean seconds of the probes / workers."""
         return self.runs * sum(self.probes_s) / len(self.probes_s) / self.workers
 
 
 def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name: str) -> Plan:
-    """Time the first designed rows, as a worker runs them."""
+    """Return the plan of a study, after timing its first designed rows as a worker trains them."""
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
     data = training_division(prepared.dataset, definition.seed, device)
-    keep_freed_memory()
+    configure_process()
     rows = [designed_configuration(space, definition.seed, row) for row in range(PROBES)]
-    few = data._replace(pool=DataPart(data.pool.inputs[:WARM_UP], data.pool.targets[:WARM_UP]))
-    _seconds(prepared, few, rows[0], epochs=1)  # what only the first run of a worker waits for
-    probes = [_seconds(prepared, data, row, definition.epochs) for row in rows]
+    # The first run of a process takes longer than the later ones, so it is not timed.
+    _train_seconds(prepared, _first_samples(data, WARM_UP_SAMPLES), rows[0], epochs=1)
+    probes = [_train_seconds(prepared, data, row, definition.epochs) for row in rows]
     return Plan(
         data=prepared.dataset.name,
         samples=len(prepared.dataset.targets),
@@ -69,7 +71,14 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
     )
 
 
-def _seconds(prepared: PreparedStudy, data: Division, config: Config, epochs: int) -> float:
+def _first_samples(data: Division, samples: int) -> Division:
+    """Return the division with the first samples of its training pool only."""
+    inputs, targets = data.pool
+    return data._replace(pool=DataPart(inputs[:samples], targets[:samples]))
+
+
+def _train_seconds(prepared: PreparedStudy, data: Division, config: Config, epochs: int) -> float:
+    """Train a configuration, without storing anything; return the seconds that it took."""
     start = time.perf_counter()
     recipe = prepared.space.build(config, data.problem)
     seed = prepared.definition.seed

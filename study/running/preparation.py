@@ -1,11 +1,9 @@
-"""From a definition to all that a run needs."""
+"""Prepare a study for training: load its data, and build its space and its model."""
 
 from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from training_factors.search_spaces.overrides import Overrides, open_space, override
 from training_factors.search_spaces.problem import Problem
@@ -13,6 +11,7 @@ from training_factors.search_spaces.space import LeftOut, Space
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
+from training_factors.study.running.process_setup import configure_process
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.metrics import objective_name
 from training_factors.study.training.network import (
@@ -25,16 +24,20 @@ from training_factors.study.training.network import (
 from training_factors.study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
+"""Packages whose versions a stamp records."""
 
-ANY = Problem(shape=(3, 32, 32), classes=10)
-"""A problem that every factor applies to."""
+UNRESTRICTED_PROBLEM = Problem(shape=(3, 32, 32), classes=10)
+"""A problem to which every factor applies."""
 
-LISTED_FILES = 20
-"""Unreadable files that a stamp names; it counts the others."""
+MAX_LISTED_FILES = 20
+"""Maximum number of unreadable files whose names a stamp records; the others are counted."""
 
 
 class PreparedStudy(NamedTuple):
-    """A definition made real."""
+    """A study that is ready for training: its definition, data, space and model.
+
+    left_out: the factors, options and hyperparameters that do not apply to the data.
+    """
 
     definition: Definition
     dataset: Dataset
@@ -60,10 +63,10 @@ class PreparedStudy(NamedTuple):
             epochs=self.definition.epochs,
             seed=self.definition.seed,
             definition=self.definition,
-            skipped=dataset.skipped[:LISTED_FILES],
+            skipped=dataset.skipped[:MAX_LISTED_FILES],
             left_out=self.left_out,
             class_names=dataset.classes or (),
-            code=tuple(code_in(self.definition)),
+            code=tuple(user_functions(self.definition)),
             versions={package: version(package) for package in PACKAGES},
         )
 
@@ -71,15 +74,15 @@ class PreparedStudy(NamedTuple):
 def prepare_study(definition: Definition) -> PreparedStudy:
     """Load the data and build the space and the model.
 
-    From here on this process, and what is forked from it, computes with one thread: small networks
-    are fastest with one worker per core, each alone on it, and threads do not survive a fork.
+    Configures this process for training, and with it the processes that are forked from it; see
+    `configure_process`.
 
-    Raises ValueError, with a line that names the value and the remedy, for whatever is wrong.
+    Raises ValueError, which names the value and the remedy, for a definition that cannot be used.
     """
-    torch.set_num_threads(1)
+    configure_process()
     space = open_space(definition.space)
     changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
-    override(space, changes, ANY)  # before the data is read, which may take long
+    override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     dataset = load_dataset(
         definition.source,
         limit=definition.limit,
@@ -89,7 +92,7 @@ def prepare_study(definition: Definition) -> PreparedStudy:
     edited = override(space, changes, dataset.problem)
     fitted, left_out = edited.for_problem(dataset.problem)
     if not fitted.varied:
-        raise ValueError("nothing is left to vary; fix or drop fewer factors")
+        raise ValueError("no factor is left to vary; fix or drop fewer factors")
     model = open_model(definition.model, dataset.problem)
     recipe = fitted.build(fitted.baseline(), dataset.problem)
     try_model(model, definition.model, recipe, dataset.problem)
@@ -97,13 +100,13 @@ def prepare_study(definition: Definition) -> PreparedStudy:
 
 
 def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedStudy:
-    """All that a run of a stored study needs.
+    """Prepare a study that is stored in a database.
 
-    allow_code: import the functions that it names as its data or model. Whoever can write to the
-    database chooses them.
+    allow_code: allow functions as its data or model to be imported and run. They come from the
+    database, so anyone who can write to it chooses them.
 
-    Raises ValueError for such a function where that is not allowed; or, naming what differs, when
-    data, space, model or budget are not what they were when the study was created.
+    Raises ValueError for such a function where that is not allowed, and, naming the differences,
+    when data, space, model, epochs or seed are no longer those of the stored study.
     """
     definition = study.stamp.definition
     if not allow_code:
@@ -114,24 +117,24 @@ def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedS
 
 
 def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
-    """Raise ValueError when the definition names code, apart from what is trusted."""
-    for name in code_in(definition):
+    """Raise ValueError when the definition names a user's function that is not trusted."""
+    for name in user_functions(definition):
         if name not in trusted:
             raise ValueError(
-                f"the study runs code of its own, {name!r}; add --allow-code if you trust all who "
+                f"the study imports and runs {name!r}; add --allow-code if you trust everyone who "
                 "can write to its database"
             )
 
 
-def code_in(definition: Definition) -> list[str]:
-    """The functions of a user's own that a definition names."""
+def user_functions(definition: Definition) -> list[str]:
+    """Return the names of the user's functions that a definition uses as its data or model."""
     source, model = definition.source, definition.model
     names = [source] if ":" in source and not Path(source).exists() else []
     return names if normal_name(model) in ARCHITECTURES else [*names, model]
 
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:
-    """Raise ValueError, naming what differs, when the stamp is not that of the study."""
+    """Raise ValueError, naming the differences, when the stamp is not that of the study."""
     differing = differences(study.stamp, stamp)
     if differing:
         raise ValueError(

@@ -1,133 +1,90 @@
-"""What a run leaves behind on its way: its curve in the database, its state on the disk."""
+"""Report the learning curve of a run while it trains; prune or interrupt it where that is due."""
 
-import io
-import json
-import logging
-import pickle
 import time
 from collections.abc import Callable, Mapping
 
-import torch
-
-from training_factors.storage.checkpoints import Checkpoints
 from training_factors.storage.live_trial import LiveTrial
-from training_factors.storage.retry import StorageUnavailableError
-from training_factors.study.running.search import is_hopeless
+from training_factors.study.running.checkpointer import Checkpointer
+from training_factors.study.running.search import should_prune
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.training_state import SavedState
 
-MEASUREMENTS = 8
-"""Times that a run is measured on its way, about: its intermediate values."""
+EVALUATIONS_PER_RUN = 8
+"""Approximate number of evaluations in a run; each gives one intermediate value of its trial."""
 
-FLUSH_S = 5.0
-"""Seconds between two looks that others may have at the curve: each costs a transaction."""
-
-CHECKPOINT_TIME_FRACTION = 0.01
-"""Part of the time that checkpoints may take; where one takes long, they come less often."""
-
-FORMAT = 2
-"""Of a state; one of another format is never gone on from."""
-
-logger = logging.getLogger(__name__)
+FLUSH_INTERVAL_S = 5.0
+"""Minimum number of seconds between two writes of the curve: each write costs a transaction."""
 
 
 class RunReporter:
-    """The way of one run from its first epoch, or its last checkpoint, to its end.
+    """Reports one run, from its first epoch or its last checkpoint to its end.
 
-    unwritten: the part of its curve that is not in the database yet.
+    thresholds: epoch -> the objective below which the run is pruned. unwritten: the part of the
+    curve that is not in the database yet.
     """
 
     def __init__(
         self,
         trial: LiveTrial,
         epochs: int,
-        limits: Mapping[int, float],
+        thresholds: Mapping[int, float],
         stop: StopSignal,
-        checkpoint_s: float,
+        checkpointer: Checkpointer,
     ) -> None:
-        self._trial, self._epochs, self._limits, self._stop = trial, epochs, limits, stop
-        self._checkpoints = checkpoints_of(trial)
-        self._checkpoint_s = checkpoint_s
+        self._trial, self._epochs, self._thresholds = trial, epochs, thresholds
+        self._stop, self._checkpointer = stop, checkpointer
         self._curve: dict[int, float] = {}
         self.unwritten: dict[int, float] = {}
         self._began = time.monotonic()
-        self._keep_at = self._began + checkpoint_s
-        self._flush_at = self._began + FLUSH_S
+        self._flush_at = self._began + FLUSH_INTERVAL_S
 
     @property
     def time_s(self) -> float:
-        """Seconds of training so far, those before the checkpoint included."""
+        """Seconds of training so far, including those before the checkpoint."""
         return time.monotonic() - self._began
 
-    def start(self) -> SavedState | None:
-        """The state to go on from; None to begin."""
-        if self._trial.claim.attempt == 1:
+    def resume(self) -> SavedState | None:
+        """Return the state to resume from; None to start with the first epoch."""
+        checkpoint = self._checkpointer.load() if self._trial.claim.attempt > 1 else None
+        if checkpoint is None:
             return None
-        for content in self._checkpoints.read():
-            try:
-                kept = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-                logger.warning("checkpoint of %s left out: %s", self._trial.claim.run, error)
-                continue
-            self._curve = dict(kept["curve"])
-            self.unwritten = dict(self._curve)
-            self._began -= kept["time_s"]
-            state: SavedState = kept["state"]
-            return state
-        return None
+        self._curve = checkpoint.curve
+        self.unwritten = dict(checkpoint.curve)
+        self._began -= checkpoint.time_s
+        return checkpoint.state
 
-    def report(self, epoch: int, value: float | None, take: Callable[[], SavedState]) -> bool:
-        """Take in the objective after an epoch; whether the run is not worth going on.
+    def report(self, epoch: int, value: float | None, save: Callable[[], SavedState]) -> bool:
+        """Take note of an epoch; return whether to prune the run.
 
-        Raises InterruptedRunError, with the state kept, when the worker is asked to stop;
-        StorageLostError when the state cannot be kept.
+        value: the validation objective; None after epochs without an evaluation. save: returns the
+        state of training.
+
+        Raises InterruptedRunError, after saving a checkpoint, when the worker received a stop
+        request, StorageUnavailableError when the checkpoint or the curve cannot be written, and
+        LostClaimError when the run was given to another worker meanwhile.
         """
         if value is not None:
             self._curve[epoch] = self.unwritten[epoch] = value
         if epoch + 1 < self._epochs:
-            self._leave_behind(take)
-        return value is not None and is_hopeless(epoch, value, self._limits)
+            self._save_progress(save)
+        return value is not None and should_prune(epoch, value, self._thresholds)
 
-    def _leave_behind(self, take: Callable[[], SavedState]) -> None:
+    def _save_progress(self, save: Callable[[], SavedState]) -> None:
+        """Save a checkpoint and write the curve, where due; interrupt the run on a stop request."""
         is_stopping = self._stop.requested
-        if is_stopping or time.monotonic() >= self._keep_at:
-            self._keep(take())
+        if is_stopping or self._checkpointer.is_due:
+            self._checkpointer.save(save(), self._curve, self.time_s)
         if is_stopping or time.monotonic() >= self._flush_at:
             self._trial.report(self.unwritten)
             self.unwritten = {}
-            self._flush_at = time.monotonic() + FLUSH_S
+            self._flush_at = time.monotonic() + FLUSH_INTERVAL_S
         if is_stopping:
             raise InterruptedRunError
 
-    def _keep(self, state: SavedState) -> None:
-        began = time.monotonic()
-        content = io.BytesIO()
-        kept = {"state": state, "curve": list(self._curve.items()), "time_s": self.time_s}
-        torch.save(kept, content)
-        try:
-            self._checkpoints.write(int(state["epoch"]), content.getvalue())
-        except OSError as error:
-            raise StorageUnavailableError(
-                f"a checkpoint cannot be written to {self._checkpoints.folder}: {error.strerror}"
-            ) from error
-        now = time.monotonic()
-        self._keep_at = now + max(self._checkpoint_s, (now - began) / CHECKPOINT_TIME_FRACTION)
-
-    def end(self) -> None:
-        """Drop the checkpoints of a run that has ended."""
-        self._checkpoints.clear()
-
 
 def evaluation_interval(epochs: int) -> int:
-    """Epochs from one measurement of a run to the next: nobody looks at more of its curve."""
-    return -(-epochs // MEASUREMENTS)
+    """Return the number of epochs from one evaluation of a run to the next.
 
-
-def checkpoints_of(trial: LiveTrial) -> Checkpoints:
-    """Where the states of a run are kept, on this machine or on what it shares with others."""
-    study, run = trial.study, trial.claim.run
-    identity = json.dumps(
-        [FORMAT, study.name, study.stamp.identity(), run, trial.parameters], sort_keys=True
-    )
-    name = f"{run.phase}-{run.row}-{run.repeat}"
-    return Checkpoints(study.folder / "checkpoints", name, identity)
+    The curve of a run needs no more than a few points, and an evaluation takes time.
+    """
+    return -(-epochs // EVALUATIONS_PER_RUN)

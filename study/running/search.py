@@ -1,4 +1,4 @@
-"""When a run of the search is given up: measured curves say what a good run looks like."""
+"""The search phase: propose configurations with TPE, and prune runs that fall behind."""
 
 import warnings
 from collections.abc import Container, Mapping, Sequence
@@ -13,15 +13,36 @@ from optuna.trial import FrozenTrial, TrialState
 
 from training_factors.search_spaces.space import Config, Space
 
-QUARTILE = 0.75
+PRUNING_QUANTILE = 0.75
+"""Quantile of the measured runs' objective that serves as the pruning threshold."""
+
 PRUNING_WARM_UP = 0.25
-"""Share of the epochs before which no run is given up: good runs may start slowly."""
+"""Fraction of the epochs in which no run is pruned: good runs may start slowly."""
+
+HISTORY_TRIALS = 1000
+"""Number of latest trials that the sampler takes into account: its cost grows with them."""
 
 
-def thresholds(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:
-    """Epoch -> the objective below which a run is not worth going on.
+def propose_configuration(space: Space, trials: Sequence[FrozenTrial], seed: int) -> Config:
+    """Propose a configuration by the tree-structured Parzen estimator (Bergstra et al., 2011).
 
-    It is the top quartile of the measured, never pruned, curves at the same epoch.
+    The trials become a study in memory, so that a proposal needs no transaction and the new trial
+    can be written at once. Running trials count as bad results (the constant liar), so that
+    parallel workers do not all try the same configuration.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # group=True is experimental
+        sampler = TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
+    history = _History([trial for trial in trials[-HISTORY_TRIALS:] if trial.params])
+    study = optuna.create_study(storage=history, sampler=sampler, direction="maximize")
+    return space.suggest(study.ask())
+
+
+def pruning_thresholds(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:
+    """Return epoch -> the objective below which a run of the search is pruned.
+
+    A threshold is the upper quartile of the objective after the same epoch, over the complete runs
+    of the measuring phase, which are never pruned. Epochs of the warm-up have no threshold.
     """
     curves = [
         trial.intermediate_values
@@ -29,32 +50,28 @@ def thresholds(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:
         if trial.state is TrialState.COMPLETE and trial.user_attrs.get("phase") == "measure"
     ]
     return {
-        epoch: float(np.quantile(values, QUARTILE))
+        epoch: float(np.quantile(values, PRUNING_QUANTILE))
         for epoch in range(int(np.ceil(epochs * PRUNING_WARM_UP)), epochs)
         if (values := [curve[epoch] for curve in curves if epoch in curve])
     }
 
 
-def is_hopeless(epoch: int, value: float, limits: Mapping[int, float]) -> bool:
-    """Whether a run of the search should stop after this epoch."""
-    return value < limits.get(epoch, -np.inf)
-
-
-HISTORY_TRIALS = 1000
-"""Trials that the sampler looks at, the latest ones: its cost grows with them."""
+def should_prune(epoch: int, value: float, thresholds: Mapping[int, float]) -> bool:
+    """Return whether the objective after an epoch is below the threshold of that epoch."""
+    return value < thresholds.get(epoch, -np.inf)
 
 
 class _History(InMemoryStorage):
-    """A study in memory that begins with trials of another one, as they are.
+    """A storage in memory whose study starts with the trials of another study.
 
-    `Study.add_trials` copies every distribution of every trial: three quarters of the time of a
-    proposal after 1,000 trials.
+    `Study.add_trials` copies every distribution of every trial, which took three quarters of the
+    time of a proposal after 1,000 trials.
     """
 
     def __init__(self, trials: Sequence[FrozenTrial]) -> None:
         super().__init__()
         count = len(trials)
-        self._history = [_numbered(trial, i - count) for i, trial in enumerate(trials)]
+        self._history = [_renumber(trial, i - count) for i, trial in enumerate(trials)]
 
     def get_all_trials(
         self,
@@ -62,28 +79,13 @@ class _History(InMemoryStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """The history, not to be changed, and what has been asked for since."""
-        own = super().get_all_trials(study_id, deepcopy, states)
-        return [t for t in self._history if states is None or t.state in states] + own
+        """Return the history, which is not copied, and the trials that were asked for since."""
+        new = super().get_all_trials(study_id, deepcopy, states)
+        return [t for t in self._history if states is None or t.state in states] + new
 
 
-def _numbered(trial: FrozenTrial, number: int) -> FrozenTrial:
-    """The same trial under a number that no trial asked for has."""
+def _renumber(trial: FrozenTrial, number: int) -> FrozenTrial:
+    """Return a copy of the trial with a negative number, which no new trial can have."""
     renamed = copy(trial)
     renamed.number = number
     return renamed
-
-
-def propose_configuration(space: Space, trials: Sequence[FrozenTrial], seed: int) -> Config:
-    """The next configuration by the tree-structured Parzen estimator (Bergstra et al., 2011).
-
-    They are put into a study in memory, so that a proposal costs no transaction and the trial can
-    be written whole. Running trials count as bad ones (the constant liar), which keeps
-    workers apart.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # group=True says so
-        sampler = TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
-    history = _History([trial for trial in trials[-HISTORY_TRIALS:] if trial.params])
-    study = optuna.create_study(storage=history, sampler=sampler, direction="maximize")
-    return space.suggest(study.ask())

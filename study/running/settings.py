@@ -1,4 +1,4 @@
-"""What a user asks for: checked before anything is loaded, stored with the study."""
+"""Sizes and timings that a user may set: the presets of a study, and the timing of workers."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -10,14 +10,18 @@ from training_factors.storage.database import RETRY_TIMEOUT_S
 from training_factors.storage.run_queue import Run
 
 REPETITIONS = 2
-"""How often a repeated row is run again, each time with a fresh seed."""
+"""Number of additional runs of a repeated row, each with a fresh seed."""
+
+HEARTBEATS_PER_GRACE = 3
+"""Minimum number of heartbeats that fit into the grace period, so that a single late heartbeat does
+not take a run from its worker."""
 
 
 class Preset(NamedTuple):
-    """A size of study.
+    """The size of a study, in runs.
 
     measure: rows of the designed experiment; powers of two keep a Sobol sequence balanced.
-    repeats: how many of these rows are run again to measure the seed's own share.
+    repeats: number of these rows that are repeated, to measure the variance due to the seed.
     search: runs of the search for the best configuration.
     """
 
@@ -26,7 +30,10 @@ class Preset(NamedTuple):
     search: int
 
     def runs(self) -> Iterator[Run]:
-        """Every run of a study of this size; a larger size has all runs of a smaller one."""
+        """Yield every run of a study of this size.
+
+        A larger preset includes all runs of a smaller one, so that a study can be extended.
+        """
         yield Run("baseline", 0)
         yield from (Run("measure", row) for row in range(self.measure))
         for repeat in range(1, REPETITIONS + 1):
@@ -43,22 +50,20 @@ PRESETS = {
 
 
 def open_preset(name: str) -> Preset:
-    """The preset of this name. Raises ValueError when there is none."""
+    """Return the preset of this name. Raises ValueError when there is none."""
     if name in PRESETS:
         return PRESETS[name]
-    near = get_close_matches(name, PRESETS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(PRESETS)}"
+    matches = get_close_matches(name, PRESETS, n=1)
+    hint = f"did you mean {matches[0]!r}?" if matches else f"use one of {', '.join(PRESETS)}"
     raise ValueError(f"preset {name!r} is unknown; {hint}")
 
 
-HEARTBEATS_PER_GRACE = 3
-"""Heartbeats that may be missed before a worker counts as gone, at the least."""
-
-
 class WorkerTiming(BaseModel):
-    """Seconds. heartbeat_s: between two signs of life of a worker. grace_s: of silence after which
-    its run is given to another. checkpoint_s: of training between two checkpoints. retry_timeout_s:
-    that a database may be away.
+    """The intervals and timeouts of workers, in seconds.
+
+    heartbeat_s: interval between two heartbeats of a machine's workers. grace_s: a worker without
+    a new heartbeat for this long loses its run to another worker. checkpoint_s: training time
+    between two checkpoints. retry_timeout_s: how long to retry when the database does not answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +74,7 @@ class WorkerTiming(BaseModel):
     retry_timeout_s: float = Field(default=RETRY_TIMEOUT_S, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _grace_spans_beats(self) -> "WorkerTiming":
+    def _check_grace(self) -> "WorkerTiming":
         if self.grace_s < HEARTBEATS_PER_GRACE * self.heartbeat_s:
             raise ValueError(
                 f"--grace {self.grace_s:g} must be at least {HEARTBEATS_PER_GRACE} times "

@@ -1,8 +1,8 @@
-"""Worker processes on this machine: started, watched, asked to stop, started again.
+"""Start the worker processes of this machine, watch them, restart them, and stop them.
 
-Workers are forked from the process that has prepared the study, so that data, torch and all else
-are loaded once, are there at once, and take memory once. A worker shares nothing with it that
-either of them writes: it opens the database for itself.
+Workers are forked from the process that has prepared the study: data, torch and everything else are
+loaded once, and take memory once. A worker shares nothing with its parent that either of them
+writes, so it opens the database for itself.
 """
 
 import logging
@@ -25,32 +25,40 @@ from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study, load_study
 from training_factors.study.running.heartbeat import requeue_ended, run_heartbeat
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.running.process_setup import keep_freed_memory
+from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import EXIT_CODES, StopSignal, recorded_signals
 from training_factors.study.running.worker import FAILED, LOST, open_context, work
 
-CRASHES = 5
-"""Crashes per worker with no run ended in between, after which the study is given up."""
+MAX_CRASHES = 5
+"""Maximum number of crashes per worker without a finished run in between; then the pool stops."""
 
-_CODES = {FAILED: 1, LOST: LOST}
-"""What a shell is told of how a worker ended."""
+CHECK_INTERVAL_S = 0.25
+"""Seconds between two checks of the worker processes."""
 
-LOOK_S, STAFF_S = 0.25, 1.0
-"""Seconds between two looks at the workers, and at the list when fewer work than could."""
+QUEUE_INTERVAL_S = 1.0
+"""Seconds between two reads of the queue, while fewer workers run than the pool has room for."""
+
+STOP_INTERVAL_S = 0.05
+"""Seconds between two checks of workers that are stopping."""
+
+_POOL_EXIT_CODES = {FAILED: 1, LOST: LOST}
+"""Exit code of a worker that ends the study -> exit code of the pool."""
 
 _FORK = multiprocessing.get_context("fork")
 
-_Task = Callable[[str, PreparedStudy, "WorkerPool", int, int], None]
+_Target = Callable[[str, PreparedStudy, "WorkerPool", int, int], None]
+"""The main function of a process: (study's name, prepared study, pool, argument, parent's id)."""
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerPool(NamedTuple):
-    """The worker processes to start: how many, on which device, and where they log.
+    """The worker processes to start on this machine.
 
-    asked: how often the study's workers had been asked to stop when this began, which is before it
-    can work; once more means these. None: until now.
+    workers: their number. url: of the database. logs: folder of their log files. stop_requests:
+    number of stop requests to the study before this pool; a further one stops the pool. None:
+    those that there are when the pool starts.
     """
 
     workers: int
@@ -58,205 +66,230 @@ class WorkerPool(NamedTuple):
     url: str
     logs: Path
     timing: WorkerTiming
-    asked: int | None = None
+    stop_requests: int | None = None
 
 
 def run_workers(
-    study: Study, prepared: PreparedStudy, crew: WorkerPool, tick: Callable[[], None]
+    study: Study, prepared: PreparedStudy, pool: WorkerPool, tick: Callable[[], None]
 ) -> int:
-    """Work on the study until no run is left, here or elsewhere; the exit code.
+    """Run workers until no run of the study is left, here or elsewhere; return the exit code.
 
     tick: called about four times a second meanwhile.
     """
-    crew.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pool.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     with recorded_signals() as received:
-        foreman = Supervisor(study, prepared, crew, received)
+        supervisor = Supervisor(study, prepared, pool, received)
         try:
             while not received:
                 tick()
-                code = foreman.look()
+                code = supervisor.check()
                 if code is not None:
                     return code
-                time.sleep(LOOK_S)
-            return foreman.stop()
+                time.sleep(CHECK_INTERVAL_S)
+            return supervisor.stop()
         finally:
-            foreman.leave()
+            supervisor.close()
             if not received:
                 tick()
 
 
 class Supervisor:
-    """Who starts the workers of this machine, and looks after them.
+    """Starts the workers and the heartbeat process of this machine, and restarts them.
 
-    received: the signals that asked this process to stop, as they come.
+    received: the stop signals to this process, appended as they arrive.
     """
 
     def __init__(
         self,
         study: Study,
         prepared: PreparedStudy,
-        crew: WorkerPool,
+        pool: WorkerPool,
         received: list[signal.Signals],
     ) -> None:
-        self._study, self._prepared, self._crew = study, prepared, crew
+        self._study, self._prepared, self._pool = study, prepared, pool
         self._received = received
         requeue_ended(study)
         self._workers: dict[int, ForkProcess] = {}
         self._crashes, self._last_crash, self._done = 0, "", -1
-        self._staff_at = 0.0
-        self._lost_since: float | None = None
-        self._asked = count_stop_requests(study) if crew.asked is None else crew.asked
-        self._pulse = self._start(_beat, "pulse", self._asked)
+        self._read_queue_at = 0.0
+        self._unavailable_since: float | None = None
+        self._stop_requests = (
+            count_stop_requests(study) if pool.stop_requests is None else pool.stop_requests
+        )
+        self._heartbeat = self._start_heartbeat()
 
-    def look(self) -> int | None:
-        """See to it that whatever waits is worked on; the exit code when there is no more to do."""
-        if self._pulse.exitcode not in (None, 0):
-            self._pulse = self._start(_beat, "pulse", self._asked)
+    def check(self) -> int | None:
+        """Restart processes that have ended; return the exit code once there is no more to do."""
+        if self._heartbeat.exitcode not in (None, 0):
+            self._heartbeat = self._start_heartbeat()
+        code = self._remove_ended_workers()
+        if code is not None:
+            return code
+        try:
+            code = self._start_missing_workers()
+        except StorageUnavailableError:
+            # Workers retry for themselves, and end when that took too long.
+            self._unavailable_since = self._unavailable_since or time.monotonic()
+            waited_s = time.monotonic() - self._unavailable_since
+            is_over = not self._workers and waited_s > self._pool.timing.retry_timeout_s
+            return LOST if is_over else None
+        self._unavailable_since = None
+        return code
+
+    def _remove_ended_workers(self) -> int | None:
+        """Remove and count workers that have ended; return the exit code if one ends the study."""
         for number, process in list(self._workers.items()):
             if process.exitcode is None:
                 continue
             del self._workers[number]
-            if process.exitcode in (FAILED, LOST):
+            if process.exitcode in _POOL_EXIT_CODES:
                 self.stop()
-                return _CODES[process.exitcode]
-            self._staff_at = 0.0
+                return _POOL_EXIT_CODES[process.exitcode]
+            self._read_queue_at = 0.0
             if process.exitcode not in (0, *EXIT_CODES.values()):
                 self._crashes += 1
-                self._last_crash = _death(process)
-        try:
-            code = self._staff()
-        except StorageUnavailableError:
-            # Workers wait for the database themselves, and say when it took too long.
-            self._lost_since = self._lost_since or time.monotonic()
-            waited = time.monotonic() - self._lost_since
-            is_over = not self._workers and waited > self._crew.timing.retry_timeout_s
-            return LOST if is_over else None
-        self._lost_since = None
-        return code
+                self._last_crash = _describe_exit(process)
+        return None
 
-    def _staff(self) -> int | None:
-        """As many workers as there are runs for; the exit code when no run is left."""
-        missing = self._crew.workers - len(self._workers)
-        if not missing or time.monotonic() < self._staff_at:
+    def _start_missing_workers(self) -> int | None:
+        """Start as many workers as there are waiting runs; return the exit code if none is left."""
+        missing = self._pool.workers - len(self._workers)
+        if not missing or time.monotonic() < self._read_queue_at:
             return None
-        self._staff_at = time.monotonic() + STAFF_S
+        self._read_queue_at = time.monotonic() + QUEUE_INTERVAL_S
         if self._crashes:
             requeue_ended(self._study)
         phases = self._study.queue.progress().values()
         done = sum(phase.done for phase in phases)
         if done != self._done:
             self._crashes, self._done = min(self._crashes, 1), done
-        if self._crashes > CRASHES * self._crew.workers:
-            print(f"workers crash again and again: {self._last_crash}", file=sys.stderr)
+        if self._crashes > MAX_CRASHES * self._pool.workers:
+            print(f"workers keep crashing: {self._last_crash}", file=sys.stderr)
             self.stop()
             return 1
         waiting = sum(phase.waiting for phase in phases)
-        free = [number for number in range(self._crew.workers) if number not in self._workers]
+        free = [number for number in range(self._pool.workers) if number not in self._workers]
         for number in free[:waiting]:
-            self._workers[number] = self._start(_work, f"worker-{number}", number)
+            self._workers[number] = self._start(_run_worker, f"worker-{number}", number)
         if waiting or sum(phase.running for phase in phases):
             return None
-        self._end_stopped()
+        self._kill_stopped_workers()
         return None if self._workers else 0
 
-    def _end_stopped(self) -> None:
-        """End workers that stand still, and whose runs others have done meanwhile."""
+    def _kill_stopped_workers(self) -> None:
+        """Kill workers that SIGSTOP has stopped: others have finished their runs meanwhile."""
         for process in self._workers.values():
             if process.pid is not None and is_stopped(process.pid):
                 process.kill()
 
     def stop(self) -> int:
-        """Ask all workers to stop, and once more for every further signal; the exit code."""
+        """Send workers every stop signal that this process received; return the exit code.
+
+        Without any, send SIGTERM. The third and later ones are sent as SIGKILL, for workers that
+        do not respond.
+        """
         if self._received[:1] == [signal.SIGINT]:
             print("stopping after this epoch; Ctrl-C again stops at once", file=sys.stderr)
         elif not self._received:
             self._received.append(signal.SIGTERM)
         sent = 0
         while any(process.exitcode is None for process in self._workers.values()):
-            for order, number in enumerate(self._received[sent:], start=sent):
+            for count, number in enumerate(self._received[sent:], start=sent):
                 for process in self._workers.values():
                     if process.exitcode is None and process.pid is not None:
-                        # The third is for those that do not answer.
-                        os.kill(process.pid, number if order < 2 else signal.SIGKILL)
+                        os.kill(process.pid, number if count < 2 else signal.SIGKILL)
                         os.kill(process.pid, signal.SIGCONT)
             sent = len(self._received)
-            time.sleep(0.05)
+            time.sleep(STOP_INTERVAL_S)
         return EXIT_CODES[self._received[0]]
 
-    def leave(self) -> None:
-        """Hand back what crashed workers held, so that nobody has to wait for the grace period."""
-        self._pulse.kill()
-        self._pulse.join()
+    def close(self) -> None:
+        """End the heartbeat process, requeue the runs of crashed workers, delete empty logs.
+
+        Runs are requeued here so that nobody has to wait for the grace period.
+        """
+        self._heartbeat.kill()
+        self._heartbeat.join()
         try:
             requeue_ended(self._study)
         except StorageUnavailableError as error:
-            print(f"{error}; what ran is run again later", file=sys.stderr)
-        for log in self._crew.logs.glob(f"{os.getpid()}-*.log"):
+            print(f"{error}; interrupted runs will be requeued later", file=sys.stderr)
+        for log in self._pool.logs.glob(f"{os.getpid()}-*.log"):
             if not log.stat().st_size:
                 log.unlink()
 
-    def _start(self, target: _Task, name: str, number: int) -> ForkProcess:
-        # A connection that two processes hold is used by both.
+    def _start_heartbeat(self) -> ForkProcess:
+        return self._start(_run_heartbeat, "heartbeat", self._stop_requests)
+
+    def _start(self, target: _Target, name: str, argument: int) -> ForkProcess:
+        # Parent and child must not share a connection.
         self._study.database.close()
         process = _FORK.Process(
-            target=_begin, name=name, daemon=True,
-            args=(target, name, self._study.name, self._prepared, self._crew, number, os.getpid()),
+            target=_run_process, name=name, daemon=True,
+            args=(
+                target, name, self._study.name, self._prepared, self._pool, argument, os.getpid()
+            ),
         )  # fmt: skip
-        # A signal that comes before the worker listens waits until it does.
+        # Block signals until the worker listens: one that arrives earlier is delivered then.
         signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
         return process
 
 
-def _begin(
-    target: _Task,
+def _run_process(
+    target: _Target,
     name: str,
     study: str,
     prepared: PreparedStudy,
-    crew: WorkerPool,
-    number: int,
+    pool: WorkerPool,
+    argument: int,
     parent: int,
 ) -> None:
-    os.setsid()  # a Ctrl-C reaches the workers once, through the process that started them
-    _log_to(crew.logs / f"{parent}-{name}.log")
-    target(study, prepared, crew, number, parent)
+    os.setsid()  # Ctrl-C signals the parent alone, which passes it on once
+    _redirect_output(pool.logs / f"{parent}-{name}.log")
+    target(study, prepared, pool, argument, parent)
 
 
-def _work(name: str, prepared: PreparedStudy, crew: WorkerPool, number: int, parent: int) -> None:
-    keep_freed_memory()
+def _run_worker(
+    name: str, prepared: PreparedStudy, pool: WorkerPool, number: int, parent: int
+) -> None:
+    configure_process()
     stop = StopSignal(parent).listen()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
     try:
         database = open_database(
-            crew.url,
-            retry_timeout_s=crew.timing.retry_timeout_s,
+            pool.url,
+            retry_timeout_s=pool.timing.retry_timeout_s,
             is_cancelled=lambda: stop.requested,
         )
         study = load_study(database, name)
-        bench = open_context(study, prepared, crew.device, number, crew.timing)
-        code = work(study, bench, stop)
+        context = open_context(study, prepared, pool.device, number, pool.timing)
+        code = work(study, context, stop)
     except StorageUnavailableError as error:
         logger.error(str(error))
         code = stop.exit_code if stop.requested else LOST
     sys.exit(code)
 
 
-def _beat(name: str, prepared: PreparedStudy, crew: WorkerPool, asked: int, parent: int) -> None:
-    study = load_study(open_database(crew.url, retry_timeout_s=crew.timing.retry_timeout_s), name)
-    run_heartbeat(study, crew.timing, parent, asked)
+def _run_heartbeat(
+    name: str, prepared: PreparedStudy, pool: WorkerPool, stop_requests: int, parent: int
+) -> None:
+    database = open_database(pool.url, retry_timeout_s=pool.timing.retry_timeout_s)
+    run_heartbeat(load_study(database, name), pool.timing, parent, stop_requests)
 
 
-def _log_to(path: Path) -> None:
-    """Standard output and error of this process go to a file from now on."""
+def _redirect_output(path: Path) -> None:
+    """Append standard output, standard error and the log of this process to a file."""
     with path.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
     logging.basicConfig(format="%(asctime)s %(message)s", force=True)
 
 
-def _death(process: ForkProcess) -> str:
-    """How a process ended, in words."""
+def _describe_exit(process: ForkProcess) -> str:
+    """Return how a process ended, in words."""
     code = process.exitcode or 0
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return f"{process.name} ended with {how}; its log has more, if it could write"
+    if code < 0:
+        return f"{process.name} was killed by {signal.Signals(-code).name}; see its log"
+    return f"{process.name} ended with exit code {code}; see its log"

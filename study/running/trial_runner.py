@@ -1,9 +1,9 @@
-"""One claimed run becomes a finished trial: the only meeting of a trial and the loop."""
+"""Train a claimed run, and store its result as a trial."""
 
 import logging
 import math
 import platform
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -19,23 +19,28 @@ from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.run_queue import Claim, LostClaimError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import read_frozen_trials
+from training_factors.study.running.checkpointer import Checkpointer
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.reporter import RunReporter, evaluation_interval
-from training_factors.study.running.search import propose_configuration, thresholds
+from training_factors.study.running.search import propose_configuration, pruning_thresholds
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.division import DataPart, Division
 from training_factors.study.training.loop import Outcome, train
 from training_factors.study.training.network import Builder
 from training_factors.study.training.seeds import derive_seed
 
+MAX_REASON_LENGTH = 500
+"""Maximum number of characters of a failure reason that is stored."""
+
 logger = logging.getLogger(__name__)
 
 
 class WorkerContext(NamedTuple):
-    """A worker's place: the study, and all that its runs have in common.
+    """A worker's study, and everything that its runs have in common.
 
-    test: the test part, where the study is a confirmation. chance: objective of having learned
-    nothing. checkpoint_s: seconds of training between two checkpoints.
+    data: training pool and validation part on the worker's device. chance: the objective of a
+    model that has learned nothing. objective: its name. test: the test part, if the study is a
+    confirmation. checkpoint_s: seconds of training between two checkpoints.
     """
 
     study: Study
@@ -51,114 +56,122 @@ class WorkerContext(NamedTuple):
     checkpoint_s: float
 
 
-def run_claim(bench: WorkerContext, claim: Claim, stop: StopSignal) -> str | None:
-    """Train what was claimed and write down what came of it; the reason when it failed.
+def run_claim(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | None:
+    """Train a claimed run and store its result; return the reason when it failed, else None.
 
-    Raises InterruptedRunError, with the run handed back, when the worker is asked to stop;
-    LostClaimError when the run was given to another worker meanwhile; StorageLostError when what
-    has to be written cannot be.
+    Raises InterruptedRunError, after releasing the run, when the worker received a stop request;
+    LostClaimError when the run was given to another worker meanwhile; StorageUnavailableError when
+    the database or a checkpoint cannot be written.
     """
     try:
-        trial = _trial(bench, claim)
-        course = RunReporter(trial, bench.epochs, _limits(bench, claim), stop, bench.checkpoint_s)
-        outcome = _train(bench, trial, course)
+        trial = _start_or_resume(context, claim)
+        thresholds = _pruning_thresholds(context, claim)
+        checkpointer = Checkpointer(trial, context.checkpoint_s)
+        reporter = RunReporter(trial, context.epochs, thresholds, stop, checkpointer)
+        outcome = _train(context, trial, reporter)
     except (InterruptedRunError, KeyboardInterrupt):
-        _give_up(bench, claim)
+        _release(context, claim)
         raise InterruptedRunError from None
-    reason = _end(bench, trial, outcome, course)
-    course.end()
+    reason = _store_outcome(context, trial, outcome, reporter)
+    checkpointer.clear()
     return reason
 
 
-def _give_up(bench: WorkerContext, claim: Claim) -> None:
-    """Hand the run back; who is asked to stop does not wait for a database that is away."""
+def _release(context: WorkerContext, claim: Claim) -> None:
+    """Release the run, without retry: a worker that is to stop does not wait for the database."""
     try:
-        release_claim(bench.study.without_retry(), claim)
+        release_claim(context.study.without_retry(), claim)
     except StorageUnavailableError as error:
-        logger.warning("%s is handed back later: %s", claim.run, error)
+        logger.warning("%s is not released yet; it will be requeued later: %s", claim.run, error)
     except LostClaimError:
-        pass  # it is somebody else's already
+        pass  # another worker has it already
 
 
-def _trial(bench: WorkerContext, claim: Claim) -> LiveTrial:
+def _start_or_resume(context: WorkerContext, claim: Claim) -> LiveTrial:
     if claim.trial is not None:
-        return resume_trial(bench.study, claim)
-    config = _configuration(bench, claim)
+        return resume_trial(context.study, claim)
+    config = _configuration(context, claim)
     attributes = {
         **claim.run._asdict(),
-        "seed": _seed(bench, claim),
+        "seed": _seed(context, claim),
         "host": platform.node(),
-        "device": bench.device,
-        "chance": bench.chance,
+        "device": context.device,
+        "chance": context.chance,
     }
-    return start_trial(bench.study, claim, config, bench.space.distributions(config), attributes)
+    distributions = context.space.distributions(config)
+    return start_trial(context.study, claim, config, distributions, attributes)
 
 
-def _seed(bench: WorkerContext, claim: Claim) -> int:
-    """The run's own; arms of one purpose share theirs, repeat by repeat."""
+def _seed(context: WorkerContext, claim: Claim) -> int:
+    """Return the seed of the run.
+
+    Arms of a confirmation with the same purpose share their seeds, repeat by repeat: runs of two
+    arms with the same seed are a pair.
+    """
     if claim.run.phase == "confirm":
-        purpose = read_arms(bench.study)[claim.run.row].purpose
-        return derive_seed(bench.seed, "confirm", purpose, claim.run.repeat)
-    return derive_seed(bench.seed, *claim.run)
+        purpose = read_arms(context.study)[claim.run.row].purpose
+        return derive_seed(context.seed, "confirm", purpose, claim.run.repeat)
+    return derive_seed(context.seed, *claim.run)
 
 
-def _configuration(bench: WorkerContext, claim: Claim) -> Config:
+def _configuration(context: WorkerContext, claim: Claim) -> Config:
     run = claim.run
     if run.phase == "confirm":
-        return read_arms(bench.study)[run.row].config
+        return read_arms(context.study)[run.row].config
     if run.phase == "baseline":
-        return bench.space.baseline()
+        return context.space.baseline()
     if run.phase == "measure":
-        return designed_configuration(bench.space, bench.seed, run.row)
-    seed = derive_seed(bench.seed, "sampler", run.row)
-    return propose_configuration(bench.space, read_frozen_trials(bench.study), seed)
+        return designed_configuration(context.space, context.seed, run.row)
+    seed = derive_seed(context.seed, "sampler", run.row)
+    return propose_configuration(context.space, read_frozen_trials(context.study), seed)
 
 
-def _limits(bench: WorkerContext, claim: Claim) -> dict[int, float]:
-    """Below what a run is given up: of the search alone."""
+def _pruning_thresholds(context: WorkerContext, claim: Claim) -> dict[int, float]:
+    """Return the pruning thresholds by epoch; empty outside the search phase."""
     if claim.run.phase != "search":
         return {}
-    return thresholds(read_frozen_trials(bench.study), bench.epochs)
+    return pruning_thresholds(read_frozen_trials(context.study), context.epochs)
 
 
-def _train(bench: WorkerContext, trial: LiveTrial, course: RunReporter) -> Outcome | str:
-    """The outcome, or the reason why there is none."""
-    test = bench.test if _is_contrast(bench, trial.claim) else None
+def _train(context: WorkerContext, trial: LiveTrial, reporter: RunReporter) -> Outcome | str:
+    """Train the run; return its outcome, or the reason why it failed."""
+    test = context.test if _is_contrast(context, trial.claim) else None
     seed = int(trial.attributes["seed"])
-    given = (bench.data, bench.model, bench.epochs, seed, course.report, test)
-    every = evaluation_interval(bench.epochs)
+    arguments = (context.data, context.model, context.epochs, seed, reporter.report, test)
+    every = evaluation_interval(context.epochs)
     try:
-        recipe = bench.space.build(trial.parameters, bench.data.problem)
-        return train(recipe, *given, start=course.start(), every=every)
+        recipe = context.space.build(trial.parameters, context.data.problem)
+        return train(recipe, *arguments, start=reporter.resume(), every=every)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"
     except (InterruptedRunError, LostClaimError, StorageUnavailableError):
         raise
     except Exception as error:
-        # A model of the user's own may raise anything; the other configurations go on.
+        # A user's own model may raise anything; the runs of other configurations continue.
         logger.exception("%s", trial.claim.run)
-        return f"{type(error).__name__}: {error}"[:500]
+        return f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH]
 
 
-def _is_contrast(bench: WorkerContext, claim: Claim) -> bool:
-    """Whether the run is one of those that may look at the test part."""
+def _is_contrast(context: WorkerContext, claim: Claim) -> bool:
+    """Return whether the run belongs to a contrast: only these are measured on the test part."""
     if claim.run.phase != "confirm":
         return False
-    return read_arms(bench.study)[claim.run.row].purpose == CONTRAST
+    return read_arms(context.study)[claim.run.row].purpose == CONTRAST
 
 
-def _end(
-    bench: WorkerContext, trial: LiveTrial, outcome: Outcome | str, course: RunReporter
+def _store_outcome(
+    context: WorkerContext, trial: LiveTrial, outcome: Outcome | str, reporter: RunReporter
 ) -> str | None:
+    """End the trial as complete, pruned or failed; return the reason when it failed."""
     if isinstance(outcome, Outcome) and not math.isfinite(outcome.value):
-        outcome = f"the {bench.objective} is {outcome.value}"
+        outcome = f"the {context.objective} is {outcome.value}"
     if isinstance(outcome, str):
         trial.fail(outcome)
         return outcome
-    attributes: dict[str, Any] = {"time_s": course.time_s}
+    attributes: dict[str, object] = {"time_s": reporter.time_s}
     if outcome.stopped:
-        trial.prune(outcome.value, attributes, course.unwritten)
+        trial.prune(outcome.value, attributes, reporter.unwritten)
         return None
     attributes["metrics"] = outcome.metrics
     if outcome.confusion:
@@ -166,8 +179,8 @@ def _end(
     if outcome.diverged:
         attributes["diverged"] = True
     if outcome.test is not None:
-        attributes |= {"test": outcome.test, "test_value": outcome.test[bench.objective]}
+        attributes |= {"test": outcome.test, "test_value": outcome.test[context.objective]}
     if outcome.test_confusion:
         attributes["test_confusion"] = outcome.test_confusion
-    trial.complete(outcome.value, attributes, course.unwritten)
+    trial.complete(outcome.value, attributes, reporter.unwritten)
     return None

@@ -1,8 +1,10 @@
-"""What a confirmation runs next, given what it has found."""
+"""The stages of a confirmation, and the number of seeds that its power analysis asks for."""
 
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, Space, named_space
@@ -10,28 +12,29 @@ from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm
 from training_factors.storage.run_queue import Run
 from training_factors.storage.trials import Trial
 from training_factors.study.running.confirmation import (
-    FEWEST_SEEDS,
-    MOST_SEEDS,
-    RATES,
+    LEARNING_RATES,
+    MAX_SEEDS,
+    MIN_SEEDS,
     ConfirmationRequest,
     Stage,
     next_stage,
+    seeds_needed,
 )
 
 SPACE, _ = named_space("documented").for_problem(Problem(shape=(1, 8, 8), classes=10))
 BEST: Config = {
     **SPACE.baseline(), "activation": "tanh", "dropout": "dropout", "dropout.dropout.rate": 0.3
 }  # fmt: skip
-WISH = ConfirmationRequest(
+REQUEST = ConfirmationRequest(
     {"activation": "elu", "dropout": "dropout", "residual": "residual"}, 0.01
 )
 
 
 def candidate(number: int, value: float | None, config: Config, **changes: str) -> Trial:
-    plain = Trial(
+    trial = Trial(
         number, "COMPLETE", "search", number, 0, 0, dict(config), value, {}, {}, 1.0, {}
     )  # fmt: skip
-    return plain._replace(**changes)  # type: ignore[arg-type]
+    return trial._replace(**changes)  # type: ignore[arg-type]
 
 
 CANDIDATES = [
@@ -43,21 +46,21 @@ CANDIDATES = [
 
 
 class Simulated:
-    """A confirmation whose runs end at once, with the values that a rule gives."""
+    """A confirmation whose runs end at once, with values computed from their configuration."""
 
     def __init__(self, noise: float = 0.0, space: Space = SPACE) -> None:
         self.noise, self.space = noise, space
         self.arms: list[Arm] = []
         self.trials: dict[Run, Trial] = {}
 
-    def step(self, wish: ConfirmationRequest = WISH) -> Stage:
-        stage = next_stage(CANDIDATES, self.arms, list(self.trials.values()), self.space, wish)
+    def step(self, request: ConfirmationRequest = REQUEST) -> Stage:
+        stage = next_stage(CANDIDATES, self.arms, list(self.trials.values()), self.space, request)
         self.arms += stage.arms
         for run in stage.runs:
-            self.trials.setdefault(run, self.ended(run))
+            self.trials.setdefault(run, self.result(run))
         return stage
 
-    def ended(self, run: Run) -> Trial:
+    def result(self, run: Run) -> Trial:
         config = self.arms[run.row].config
         rate = config.get("optimizer.sgd.lr", 0.1)
         value = (
@@ -79,7 +82,7 @@ def test_the_stages_follow_each_other_and_end() -> None:
 
     tuning = simulated.step()
     assert {(arm.purpose, arm.factor) for arm in tuning.arms} == {(TUNE, "activation")}
-    assert len(tuning.runs) == len(tuning.arms) == RATES
+    assert len(tuning.runs) == len(tuning.arms) == LEARNING_RATES
     assert all(arm.config["activation"] == "relu" for arm in tuning.arms)
 
     contrasts = simulated.step()
@@ -91,8 +94,8 @@ def test_the_stages_follow_each_other_and_end() -> None:
         "residual set to residual",
         "placebo moved",
     ]
-    assert set(Counter(run.row for run in contrasts.runs).values()) == {FEWEST_SEEDS}
-    assert {run.repeat for run in contrasts.runs} == set(range(FEWEST_SEEDS))
+    assert set(Counter(run.row for run in contrasts.runs).values()) == {MIN_SEEDS}
+    assert {run.repeat for run in contrasts.runs} == set(range(MIN_SEEDS))
     assert simulated.step().arms == []
     assert set(simulated.step().runs) <= set(simulated.trials)
 
@@ -114,7 +117,7 @@ def test_an_arm_changes_one_factor_and_nothing_else() -> None:
     assert 0.01 < float(tuned.config["optimizer.sgd.lr"]) < 0.1
 
 
-@pytest.mark.parametrize(("noise", "seeds"), [(0.0, FEWEST_SEEDS), (0.004, 13), (0.1, MOST_SEEDS)])
+@pytest.mark.parametrize(("noise", "seeds"), [(0.0, MIN_SEEDS), (0.004, 13), (0.1, MAX_SEEDS)])
 def test_seeds_grow_with_the_spread_of_differences(noise: float, seeds: int) -> None:
     simulated = Simulated(noise)
     for _ in range(6):
@@ -124,12 +127,33 @@ def test_seeds_grow_with_the_spread_of_differences(noise: float, seeds: int) -> 
     assert set(counts.values()) == {seeds}
 
 
-def test_a_factor_that_is_wished_for_later_joins_with_the_same_seeds() -> None:
+def test_a_factor_requested_later_runs_with_the_same_seeds() -> None:
     simulated = Simulated()
     for _ in range(4):
         simulated.step()
     before = len(simulated.arms)
-    wider = ConfirmationRequest({**WISH.alternatives, "penalty": "l2"}, 0.01)
+    wider = ConfirmationRequest({**REQUEST.alternatives, "penalty": "l2"}, 0.01)
     added = simulated.step(wider)
     assert [arm.name for arm in added.arms] == ["penalty set to l2"]
-    assert added.runs == [Run("confirm", before, seed) for seed in range(FEWEST_SEEDS)]
+    assert added.runs == [Run("confirm", before, seed) for seed in range(MIN_SEEDS)]
+
+
+@pytest.mark.parametrize(
+    ("deviation", "comparisons", "seeds"),
+    [(1.0, 1, 10), (0.5, 1, 5), (1.0, 12, 18), (0.0, 1, MIN_SEEDS), (9.0, 1, MAX_SEEDS)],
+)
+def test_the_number_of_seeds_agrees_with_published_tables(
+    deviation: float, comparisons: int, seeds: int
+) -> None:
+    """Power 0.8, a difference of one deviation: 10 seeds for one comparison, 18 for twelve."""
+    assert seeds_needed(deviation, 1.0, comparisons) == seeds
+
+
+@settings(max_examples=30)
+@given(st.floats(0.1, 3), st.floats(0.1, 3), st.integers(1, 20))
+def test_a_larger_deviation_or_more_comparisons_never_need_fewer_seeds(
+    deviation: float, other_deviation: float, comparisons: int
+) -> None:
+    low, high = sorted((deviation, other_deviation))
+    assert seeds_needed(low, 1.0, comparisons) <= seeds_needed(high, 1.0, comparisons)
+    assert seeds_needed(low, 1.0, comparisons) <= seeds_needed(low, 1.0, comparisons + 1)

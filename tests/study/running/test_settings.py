@@ -1,31 +1,36 @@
+from itertools import pairwise
+
 import pytest
 from pydantic import ValidationError
 
-from training_factors.storage.definition import Definition, default_name
+from training_factors.study.running.settings import PRESETS, WorkerTiming, open_preset
 
 
-def test_the_default_study_has_a_plain_name() -> None:
-    assert default_name(Definition()) == "digits-mlp"
-    assert default_name(Definition(source="wine", model="mlp:small")) == "wine-mlp"
+def test_a_larger_preset_has_all_runs_of_a_smaller_one() -> None:
+    sizes = [set(preset.runs()) for preset in PRESETS.values()]
+    for smaller, larger in pairwise(sizes):
+        assert smaller < larger
 
 
-def test_another_definition_has_another_name() -> None:
-    names = {
-        default_name(Definition(**changed))
-        for changed in (
-            {},
-            {"epochs": 3},
-            {"seed": 1},
-            {"fix": ("optimizer=adam",)},
-            {"source": "/a/pets"},
-            {"source": "/b/pets"},
-        )
-    }
-    assert len(names) == 6
-    assert all(name.startswith(("digits-mlp", "pets-mlp-")) for name in names)
+@pytest.mark.parametrize(("name", "runs"), [("smoke", 49), ("quick", 177), ("standard", 353)])
+def test_runs_of_a_preset(name: str, runs: int) -> None:
+    planned = list(open_preset(name).runs())
+    assert len(planned) == len(set(planned)) == runs
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"limit": -1}, {"seed": 2**32}, {"sead": 1}])
-def test_wrong_settings_are_refused(wrong: dict[str, int]) -> None:
+def test_an_unknown_preset_is_refused_with_the_closest_name() -> None:
+    with pytest.raises(ValueError, match="did you mean 'quick'"):
+        open_preset("qick")
+
+
+def test_the_grace_period_spans_several_heartbeats() -> None:
+    WorkerTiming(heartbeat_s=10, grace_s=30)
+    with pytest.raises(ValidationError, match="--grace 29 must be at least 3 times --heartbeat 10"):
+        WorkerTiming(heartbeat_s=10, grace_s=29)
+
+
+@pytest.mark.parametrize("field", ["heartbeat_s", "grace_s", "checkpoint_s", "retry_timeout_s"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_seconds_are_finite_and_not_negative(field: str, value: float) -> None:
     with pytest.raises(ValidationError):
-        Definition(**wrong)  # type: ignore[arg-type]
+        WorkerTiming(**{field: value})

@@ -1,4 +1,4 @@
-"""What a data sheet shows, and what it must not."""
+"""The data sheet: counts, example images, augmentations, and nothing of the held-out parts."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from training_factors.storage.definition import Definition
 from training_factors.storage.studies import Study, confirmation_name, create_study
 from training_factors.study.running import datasheet_builder
 from training_factors.study.running.datasheet_builder import (
-    LARGEST,
+    MAX_IMAGE_SIDE,
     PREVIEW_IMAGES,
     build_datasheet,
     store_datasheet,
@@ -38,7 +38,7 @@ def sheet(digits: PreparedStudy) -> DataSheet:
 
 
 def made(shape: tuple[int, ...], classes: int | None = 4, samples: int = 60) -> PreparedStudy:
-    """Images whose every value says which sample it belongs to."""
+    """Return images of which every pixel identifies its sample."""
     inputs = np.zeros((samples, *shape), dtype=np.uint8)
     inputs[:] = np.arange(samples).reshape(-1, *[1] * len(shape)) * 4
     names = None if classes is None else tuple("abcdefgh"[:classes])
@@ -63,11 +63,12 @@ def test_parts_are_counted_by_class(digits: PreparedStudy, sheet: DataSheet) -> 
     indices = divide(digits.dataset, 0)
     assert sheet.classes == digits.dataset.classes
     assert list(sheet.parts) == ["pool", "validation", "test"]
-    for name, own in indices._asdict().items():
-        assert sheet.parts[name] == digits.dataset.targets[own].bincount(minlength=10).tolist()
+    for name, samples in indices._asdict().items():
+        counts = digits.dataset.targets[samples].bincount(minlength=10)
+        assert sheet.parts[name] == counts.tolist()
 
 
-def test_the_originals_are_images_of_the_pool_each_of_another_class(
+def test_the_originals_are_pool_images_of_different_classes(
     digits: PreparedStudy, sheet: DataSheet
 ) -> None:
     pool = divide(digits.dataset, 0).pool
@@ -81,51 +82,55 @@ def test_every_option_of_every_augmentation_is_shown(
     digits: PreparedStudy, sheet: DataSheet
 ) -> None:
     augmenting = [f for f in digits.space.factors if f.topic == "data augmentation"]
-    assert [(one.factor, one.option) for one in sheet.augmented] == [
+    assert [(preview.factor, preview.option) for preview in sheet.augmented] == [
         (factor.name, option.name) for factor in augmenting for option in factor.options[1:]
     ]
     size = pixels(sheet.originals).shape
-    for one in sheet.augmented:
-        assert pixels(one.picture).shape == size
-    (jitter,) = (one for one in sheet.augmented if one.option == "jitter")
+    for preview in sheet.augmented:
+        assert pixels(preview.picture).shape == size
+    (jitter,) = (preview for preview in sheet.augmented if preview.option == "jitter")
     assert jitter.hyperparameters == {"brightness": 0.3, "contrast": 0.3}, (
         "grey images have no saturation"
     )
 
 
 def test_every_option_changes_an_image() -> None:
-    """Of 32 × 32; an image of 8 × 8 is blurred by less than a 255th of the range."""
+    """Images of 32 × 32: blurring one of 8 × 8 changes it by less than 1/255 of the range."""
     prepared = made((3, 32, 32))
     noise = np.random.default_rng(0).integers(0, 256, prepared.dataset.inputs.shape, np.uint8)
     dataset = prepared.dataset._replace(inputs=torch.from_numpy(noise))
-    found = build_datasheet(prepared._replace(dataset=dataset))
-    pictures = [found.originals, *(one.picture for one in found.augmented)]
+    sheet = build_datasheet(prepared._replace(dataset=dataset))
+    pictures = [sheet.originals, *(preview.picture for preview in sheet.augmented)]
     assert len(set(pictures)) == len(pictures) > 10
 
 
-def test_the_seed_decides(digits: PreparedStudy, sheet: DataSheet) -> None:
+def test_the_sheet_depends_on_the_seed_only(digits: PreparedStudy, sheet: DataSheet) -> None:
     assert build_datasheet(digits) == sheet
     definition = digits.definition.model_copy(update={"seed": 1})
     assert build_datasheet(digits._replace(definition=definition)).originals != sheet.originals
 
 
-def test_no_picture_depends_on_what_is_held_out(digits: PreparedStudy, sheet: DataSheet) -> None:
+def test_pictures_do_not_depend_on_held_out_samples(
+    digits: PreparedStudy, sheet: DataSheet
+) -> None:
     dataset = digits.dataset
     indices = divide(dataset, 0)
-    # The draw itself looks at classes; from here on it is the source's own.
-    parts, inputs, targets = (t.clone() for t in (dataset.parts, dataset.inputs, dataset.targets))
-    for part, place in zip(indices, PartLabel, strict=False):
-        parts[part] = place
-    for part in (indices.validation, indices.test):
-        inputs[part] = 255 - inputs[part]
-        targets[part] = 9 - targets[part]
+    # Dividing looks at classes, so the division is fixed first.
+    parts, inputs, targets = (
+        tensor.clone() for tensor in (dataset.parts, dataset.inputs, dataset.targets)
+    )
+    for samples, label in zip(indices, PartLabel, strict=False):
+        parts[samples] = label
+    for samples in (indices.validation, indices.test):
+        inputs[samples] = 255 - inputs[samples]
+        targets[samples] = 9 - targets[samples]
     garbage = dataset._replace(inputs=inputs, targets=targets, parts=parts)
     again = build_datasheet(digits._replace(dataset=garbage))
     assert again.originals == sheet.originals
     assert again.augmented == sheet.augmented
 
 
-def test_with_few_classes_each_is_shown_as_often() -> None:
+def test_with_few_classes_each_is_shown_equally_often() -> None:
     prepared = made((1, 8, 8), classes=2)
     targets = {int(v): int(t) for v, t in zip(prepared.dataset.inputs[:, 0, 0, 0],
                                               prepared.dataset.targets, strict=True)}  # fmt: skip
@@ -144,15 +149,15 @@ def test_with_few_classes_each_is_shown_as_often() -> None:
     ],
 )
 def test_images_of_every_shape(shape: tuple[int, ...], mode: str, side: tuple[int, int]) -> None:
-    found = build_datasheet(made(shape))
-    for picture in (found.originals, *(one.picture for one in found.augmented)):
+    sheet = build_datasheet(made(shape))
+    for picture in (sheet.originals, *(preview.picture for preview in sheet.augmented)):
         strip = Image.open(io.BytesIO(base64.b64decode(picture)))
         assert strip.mode == mode
         assert strip.size == (PREVIEW_IMAGES * (side[0] + 1) - 1, side[1])
-        assert max(side) <= LARGEST
+        assert max(side) <= MAX_IMAGE_SIDE
 
 
-def test_tables_and_numbers_have_counts_alone() -> None:
+def test_tables_have_counts_only() -> None:
     table = build_datasheet(prepare_study(Definition(source="wine")))
     assert (table.originals, table.augmented) == ("", ())
     assert table.classes and sum(sum(part) for part in table.parts.values()) == 178
@@ -162,37 +167,36 @@ def test_tables_and_numbers_have_counts_alone() -> None:
     assert sum(part[0] for part in numbers.parts.values()) == 442
 
 
-def test_images_that_stand_for_numbers() -> None:
-    found = build_datasheet(made((1, 8, 8), classes=None))
-    assert len(tiles(found.originals, 8)) == PREVIEW_IMAGES
-    assert found.parts.keys() == {"pool", "validation", "test"} and found.classes == ()
+def test_images_with_numeric_targets() -> None:
+    sheet = build_datasheet(made((1, 8, 8), classes=None))
+    assert len(tiles(sheet.originals, 8)) == PREVIEW_IMAGES
+    assert sheet.parts.keys() == {"pool", "validation", "test"} and sheet.classes == ()
 
 
 def test_a_held_factor_is_not_shown() -> None:
     definition = Definition(source="digits", limit=300, drop=("augment_mix",))
-    found = build_datasheet(prepare_study(definition))
-    assert "augment_mix" not in {one.factor for one in found.augmented}
+    sheet = build_datasheet(prepare_study(definition))
+    assert "augment_mix" not in {preview.factor for preview in sheet.augmented}
 
 
-def a_study(database: Database, prepared: PreparedStudy, name: str) -> Study:
+def create(database: Database, prepared: PreparedStudy, name: str) -> Study:
     return create_study(database, name, prepared.stamp())
 
 
-def test_it_is_kept_once_and_not_for_confirmations(
+def test_the_sheet_is_stored_once_and_not_for_confirmations(
     database: Database, digits: PreparedStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = a_study(database, digits, "mine")
+    study = create(database, digits, "mine")
     store_datasheet(study, digits)
-    kept = read_sheet(study)
-    assert kept == build_datasheet(digits)
-    monkeypatch.setattr(datasheet_builder, "build_datasheet", None)  # it would be called no more
+    assert read_sheet(study) == build_datasheet(digits)
+    monkeypatch.setattr(datasheet_builder, "build_datasheet", None)  # must not be called again
     store_datasheet(study, digits)
-    confirmation = a_study(database, digits, confirmation_name("mine"))
+    confirmation = create(database, digits, confirmation_name("mine"))
     store_datasheet(confirmation, digits)
     assert read_sheet(confirmation) is None
 
 
-def test_it_leaves_the_global_generator_alone(digits: PreparedStudy) -> None:
+def test_building_a_sheet_does_not_use_the_global_generator(digits: PreparedStudy) -> None:
     before = torch.get_rng_state()
     build_datasheet(digits)
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,31 @@
+import pytest
+from pydantic import ValidationError
+
+from training_factors.storage.definition import Definition, default_name
+
+
+def test_the_default_study_has_a_plain_name() -> None:
+    assert default_name(Definition()) == "digits-mlp"
+    assert default_name(Definition(source="wine", model="mlp:small")) == "wine-mlp"
+
+
+def test_another_definition_has_another_name() -> None:
+    names = {
+        default_name(Definition(**changed))
+        for changed in (
+            {},
+            {"epochs": 3},
+            {"seed": 1},
+            {"fix": ("optimizer=adam",)},
+            {"source": "/a/pets"},
+            {"source": "/b/pets"},
+        )
+    }
+    assert len(names) == 6
+    assert all(name.startswith(("digits-mlp", "pets-mlp-")) for name in names)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"limit": -1}, {"seed": 2**32}, {"sead": 1}])
+def test_wrong_settings_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        Definition(**wrong)  # type: ignore[arg-type]
