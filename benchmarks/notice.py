@@ -30,7 +30,7 @@ def notice(url: str) -> list[float]:
     """Seconds from the last heartbeat of each vanished worker until its run waits again."""
     study = create_study(open_database(url, create=True), NAME, prepare_short_runs().stamp())
     study.queue.add([Run("measure", row) for row in range(WORKERS + LONG)])
-    owners = [str(Owner("elsewhere", i, "00000000", "1")) for i in range(WORKERS + LONG)]
+    owners = [str(Owner("elsewhere", i, "00000000", 1.0)) for i in range(WORKERS + LONG)]
     claims = {owner: study.queue.claim(owner) for owner in owners}
     gone, busy = owners[:WORKERS], owners[WORKERS:]
     study.database.close()

@@ -1,4 +1,4 @@
-"""Answers kept with the study that they belong to: a second look costs nothing."""
+"""A cache of computed answers in the database, one per study and kind of answer."""
 
 from contextlib import suppress
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from training_factors.storage.database import make_table
+from training_factors.storage.database import create_table
 from training_factors.storage.retry import retry
 from training_factors.storage.studies import Study
 
@@ -23,42 +23,45 @@ _ANSWERS = Table(
 
 
 class CachedAnswer(NamedTuple):
-    """Where a study keeps its answer to one kind of question; digest: of what it depends on."""
+    """The cache entry for one kind of answer of a study.
+
+    digest: cache key, a digest of everything that the answer depends on.
+    """
 
     study: Study
     kind: str
     digest: str
 
     def read(self) -> str | None:
-        """The text that was kept; None when there is none or it belongs to other evidence."""
-        make_table(self.study.database, _ANSWERS)
-        wanted = select(_ANSWERS.c.text).where(self._mine, _ANSWERS.c.digest == self.digest)
+        """Return the stored text; None if there is none, or only one with another digest."""
+        create_table(self.study.database, _ANSWERS)
+        query = select(_ANSWERS.c.text).where(self._is_this_kind, _ANSWERS.c.digest == self.digest)
 
-        def attempt(again: bool) -> str | None:
+        def attempt(is_retry: bool) -> str | None:
             with self.study.database.engine.connect() as connection:
-                text: str | None = connection.execute(wanted).scalar()
+                text: str | None = connection.execute(query).scalar()
             return text
 
         return retry(self.study.database, attempt)
 
     def write(self, text: str) -> None:
-        """Keep the text, in place of an earlier one of this kind.
+        """Store the text, in place of an earlier one of this kind, whatever its digest.
 
-        Of two that are written at the same moment one is kept.
+        If two processes write at the same moment, one of the texts is kept.
         """
-        make_table(self.study.database, _ANSWERS)
+        create_table(self.study.database, _ANSWERS)
         row = {
             "study_id": self.study.study_id, "kind": self.kind, "digest": self.digest,
             "text": text,
         }  # fmt: skip
 
-        def attempt(again: bool) -> None:
+        def attempt(is_retry: bool) -> None:
             with suppress(IntegrityError), self.study.database.engine.begin() as connection:
-                connection.execute(delete(_ANSWERS).where(self._mine))
+                connection.execute(delete(_ANSWERS).where(self._is_this_kind))
                 connection.execute(insert(_ANSWERS).values(row))
 
         retry(self.study.database, attempt)
 
     @property
-    def _mine(self) -> ColumnElement[bool]:
+    def _is_this_kind(self) -> ColumnElement[bool]:
         return and_(_ANSWERS.c.study_id == self.study.study_id, _ANSWERS.c.kind == self.kind)

@@ -1,4 +1,4 @@
-"""The arms of a confirmation: configurations that are run again and again with the same seeds."""
+"""Arms of a confirmation: configurations that are each run several times with the same seeds."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,16 +7,17 @@ from training_factors.storage.retry import retry
 from training_factors.storage.studies import Study
 
 _ARMS = "arms"
+"""Key of the study attribute that holds the arms, as a list of lists."""
 
 RANK, TUNE, CONTRAST = "rank", "tune", "contrast"
-"""What an arm is for: ranking candidates, re-tuning a learning rate, or being compared."""
+"""Purposes of an arm: to rank candidates, to re-tune a learning rate, or to be compared."""
 
 
 class Arm(NamedTuple):
-    """One configuration of a confirmation; its number is the row of its runs.
+    """One configuration of a confirmation; its position in the list is the row of its runs.
 
-    name: as on screen. factor: the one that is set back to its baseline; None for the best
-    configuration itself and for candidates. config: its parameters.
+    purpose: RANK, TUNE or CONTRAST. name: for the screen. factor: the factor that is reset to its
+    baseline; None for candidates and for the best configuration itself. config: the parameters.
     """
 
     purpose: str
@@ -26,14 +27,17 @@ class Arm(NamedTuple):
 
 
 def read_arms(study: Study) -> list[Arm]:
-    """The arms that were planned so far, in the order of their numbers."""
-    attributes = retry(study.database, lambda again: study.optuna_study.user_attrs)
+    """Return the arms that were planned so far, in the order of their rows."""
+    attributes = retry(study.database, lambda is_retry: study.optuna_study.user_attrs)
     return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
 
 
 def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:
-    """Add arms behind those that were there before; nothing if somebody else has added some."""
+    """Append arms to those that the caller has read before.
+
+    Does nothing if another process has appended some since: both would plan the same arms.
+    """
     if len(read_arms(study)) != len(before):
         return
-    plain = [list(arm) for arm in [*before, *arms]]
-    retry(study.database, lambda again: study.optuna_study.set_user_attr(_ARMS, plain))
+    rows = [list(arm) for arm in [*before, *arms]]
+    retry(study.database, lambda is_retry: study.optuna_study.set_user_attr(_ARMS, rows))

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the last two states that it can go on from."""
+"""Checkpoints of a run: the training states of its last two saved epochs, as files."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,16 +9,17 @@ from typing import NamedTuple
 from training_factors.storage.files import write_atomically
 
 KEPT_CHECKPOINTS = 2
-"""Should the newest be damaged, there is the one before it."""
+"""Number of checkpoints to keep for a run: if the last is damaged, the one before is used."""
 
 SUFFIX = ".checkpoint"
+"""File name suffix of a checkpoint."""
 
 
 class Checkpoints(NamedTuple):
     """The checkpoints of one run.
 
-    name: of the run, as a file's name may be. identity: all that a state depends on; a state of
-    another study or configuration is never taken for one of this run.
+    name: of the run, valid as a file name. identity: everything that the state depends on, as
+    text; checkpoints with another identity (study, configuration) are ignored.
     """
 
     folder: Path
@@ -26,38 +27,40 @@ class Checkpoints(NamedTuple):
     identity: str
 
     def write(self, epoch: int, state: bytes) -> None:
-        """Keep the state after an epoch, and drop those before the last two.
+        """Save the state after an epoch, and delete all but the last two checkpoints.
 
-        Raises OSError, with the earlier ones as they were, when it cannot be written.
+        Raises OSError when it cannot be written; earlier checkpoints are unchanged then.
         """
         path = self.folder / f"{self.name}.{epoch:06d}{SUFFIX}"
         write_atomically(path, self._digest(state) + state)
         for old in self._paths()[KEPT_CHECKPOINTS:]:
-            _remove(old)
+            _delete(old)
 
     def read(self) -> Iterator[bytes]:
-        """The states that are whole, the newest first."""
+        """Yield the undamaged states, the newest first."""
         for path in self._paths():
             try:
                 content = path.read_bytes()
             except FileNotFoundError:
-                continue  # another attempt at the run dropped it meanwhile
+                continue  # another attempt at the run deleted it meanwhile
             state = content[hashlib.sha256().digest_size :]
             if content == self._digest(state) + state:
                 yield state
 
     def clear(self) -> None:
-        """Drop all of them, the run having ended."""
+        """Delete all checkpoints, at the end of the run."""
         for path in self._paths():
-            _remove(path)
+            _delete(path)
 
     def _paths(self) -> list[Path]:
+        """Return the files of the checkpoints, the newest first."""
         return sorted(self.folder.glob(f"{self.name}.??????{SUFFIX}"), reverse=True)
 
     def _digest(self, state: bytes) -> bytes:
         return hashlib.sha256(self.identity.encode() + b"\0" + state).digest()
 
 
-def _remove(path: Path) -> None:
+def _delete(path: Path) -> None:
+    """Delete a file that another process may delete at the same time."""
     with suppress(FileNotFoundError):
         path.unlink()

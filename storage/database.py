@@ -1,4 +1,7 @@
-"""Opening a study's database: the only place that knows engines and pragmas."""
+"""Open a database of studies: check its URL, create its tables, and set up its connections.
+
+SQLite's pragmas and SQLAlchemy's engines are known here and in `urls` alone.
+"""
 
 import time
 from collections.abc import Callable
@@ -19,30 +22,37 @@ from training_factors.storage.retry import (
     StorageUnavailableError,
     first_line,
     is_connection_error,
-    is_out_of_space,
+    is_full_or_busy,
     never_cancelled,
     retry,
 )
-from training_factors.storage.urls import engine_options, read_url, remedy, shown, without_driver
+from training_factors.storage.urls import (
+    engine_options,
+    hide_password,
+    missing_driver,
+    read_url,
+    remedy,
+)
 
 RETRY_TIMEOUT_S = 600.0
-"""Seconds that workers wait for a database that does not answer."""
+"""Default retry timeout of workers, in seconds, when the database does not answer."""
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # we say ourselves what happens
+_STUDIES, _VERSION_INFO = "studies", "version_info"
+"""Tables that tell Optuna's databases from those of other programs that have `studies` as well."""
 
-_OPTUNA, _VERSIONS = "studies", "version_info"
-"""Two tables by which a database of Optuna's is known."""
+_MAX_CREATIONS = 40
+"""Maximum number of attempts to create Optuna's tables while other workers create them too."""
 
-_MEETINGS = 40
-"""Tries to make tables that other workers are making at the same moment."""
+_CREATION_PAUSE_S = 0.05
+"""Seconds between two attempts to create Optuna's tables."""
 
 
 class Database(NamedTuple):
     """An open database.
 
-    url: as it may be shown, the password hidden. engine: for tables of our own.
-    storage: Optuna's. retry_timeout_s: how long to wait for it when it does not answer.
-    is_cancelled: asked meanwhile; whether to wait no longer.
+    url: for messages, without the password. engine: of SQLAlchemy, for tables of this package.
+    storage: Optuna's. retry_timeout_s: seconds to retry when the database does not answer.
+    is_cancelled: called between retries; returns whether to give up before the timeout.
     """
 
     url: str
@@ -52,24 +62,24 @@ class Database(NamedTuple):
     is_cancelled: Callable[[], bool] = never_cancelled
 
     def close(self) -> None:
-        """Let go of all connections; the next use opens new ones."""
+        """Close all connections; the next call opens new ones."""
         self.storage.scoped_session.remove()
         self.engine.dispose()
 
 
 class NoDatabaseError(FileNotFoundError):
-    """There is no database at this place yet, or no study in it."""
+    """There is no database at this URL yet, or it holds no study."""
 
 
-class _Unopened(NamedTuple):
-    """A database that is waited for before it is open."""
+class _UnopenedDatabase(NamedTuple):
+    """A database that is being opened, with the settings of its retries."""
 
     url: str
     retry_timeout_s: float
     is_cancelled: Callable[[], bool]
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing, since there are no connections yet."""
 
 
 def open_database(
@@ -80,49 +90,50 @@ def open_database(
     retry_timeout_s: float = 0.0,
     is_cancelled: Callable[[], bool] = never_cancelled,
 ) -> Database:
-    """Open the database at an SQLAlchemy URL.
+    """Open the database at an SQLAlchemy URL. Optuna logs warnings and errors alone from then on.
 
-    create: make it, with its folder, where there is none. reading: SQLite's transactions take no
-    write lock before they write. retry_timeout_s, is_cancelled: see `Database`.
+    create: create the database and its folder if missing. reading: do not lock SQLite's file for
+    writing at the start of each transaction. retry_timeout_s, is_cancelled: see `Database`.
 
-    Raises ValueError for a URL that cannot be used, NoDatabaseError where there is no database
-    and none is to be made, StorageLostError when it does not answer for longer than its patience.
+    Raises ValueError for a URL that cannot be used, NoDatabaseError if there is no database and
+    create is False, StorageUnavailableError if it does not answer within the retry timeout.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = read_url(url)
-    # Only workers wait, and workers do not fork.
+    # Only workers have a retry timeout, and workers do not fork.
     options = engine_options(parsed, may_fork=retry_timeout_s == 0)
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
-    open_now = _Unopened(shown(url), retry_timeout_s, is_cancelled)
+    unopened = _UnopenedDatabase(hide_password(url), retry_timeout_s, is_cancelled)
 
-    def attempt(again: bool) -> RDBStorage:
+    def attempt(is_retry: bool) -> RDBStorage:
         try:
             return _connect(parsed, options, create)
         except (ImportError, NoSuchModuleError):
-            raise ValueError(without_driver(parsed)) from None
+            raise ValueError(missing_driver(parsed)) from None
 
     try:
-        rdb = retry(open_now, attempt)
+        storage = retry(unopened, attempt)
     except StorageUnavailableError as error:
-        if retry_timeout_s or is_out_of_space(error):
+        if retry_timeout_s or is_full_or_busy(error):
             raise
-        # Nothing was begun yet: what was asked for cannot be.
+        # Without a retry timeout this is a user's mistake in the URL, not an outage.
         cause = error.__cause__ or error
         raise ValueError(
-            f"storage {shown(url)} cannot be opened: {first_line(cause)}; {remedy(parsed)}"
+            f"storage {unopened.url} cannot be opened: {first_line(cause)}; {remedy(parsed)}"
         ) from error
     except DatabaseError as error:
         raise ValueError(
-            f"storage {shown(url)} cannot be used: {first_line(error)}; {remedy(parsed)}"
+            f"storage {unopened.url} cannot be used: {first_line(error)}; {remedy(parsed)}"
         ) from error
-    database = Database(shown(url), rdb.engine, rdb, retry_timeout_s, is_cancelled)
+    database = Database(unopened.url, storage.engine, storage, retry_timeout_s, is_cancelled)
     if parsed.get_backend_name() == "sqlite":
-        _tune_sqlite(database, reading)
+        _configure_sqlite(database, reading)
     return database
 
 
 def folder_of(database: Database) -> Path:
-    """Where files that belong to the database's studies are kept: beside an SQLite file."""
+    """Return the folder for files of the database's studies: that of an SQLite file, or `runs`."""
     url = database.engine.url
     if url.get_backend_name() == "sqlite" and url.database:
         return Path(url.database).parent
@@ -130,50 +141,54 @@ def folder_of(database: Database) -> Path:
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
-    """Let one transaction at a time go on from here; SQLite has one writer anyway."""
+    """Lock a study's row until the transaction ends; SQLite's transactions are exclusive anyway."""
     studies = models.StudyModel.__table__
     connection.execute(
         select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update()
     )
 
 
-def make_table(database: Database, table: Table) -> None:
-    """Make a table of our own, and its indexes, where missing, whoever else does at the moment."""
-    wanted: list[Table | Index] = [table, *table.indexes]
+def create_table(database: Database, table: Table) -> None:
+    """Create a table of this package and its indexes if missing; other processes may do so too."""
+    tables_and_indexes: list[Table | Index] = [table, *table.indexes]
 
-    def attempt(again: bool) -> None:
-        for missing in wanted:
+    def attempt(is_retry: bool) -> None:
+        for item in tables_and_indexes:
             try:
-                missing.create(database.engine, checkfirst=True)
+                item.create(database.engine, checkfirst=True)
             except DatabaseError:
-                if missing.name not in _names(database.engine, table):
+                if item.name not in _existing_names(database.engine, table):
                     raise
 
     retry(database, attempt)
 
 
-def _names(engine: Engine, table: Table) -> set[str | None]:
-    """The table's and its indexes', where they are in the database."""
-    found = inspect(engine)
-    if not found.has_table(table.name):
+def _existing_names(engine: Engine, table: Table) -> set[str | None]:
+    """Return the names of the table and of its indexes, of those that exist in the database."""
+    inspector = inspect(engine)
+    if not inspector.has_table(table.name):
         return set()
-    return {table.name, *(index["name"] for index in found.get_indexes(table.name))}
+    return {table.name, *(index["name"] for index in inspector.get_indexes(table.name))}
 
 
 def _check_file(url: URL, create: bool) -> None:
+    """Check the file of an SQLite URL, and create it if missing and asked for.
+
+    Raises ValueError for a path that cannot be used, NoDatabaseError for one without a database.
+    """
     if not url.database or url.database == ":memory:":
         raise ValueError("a study must outlive its process; use sqlite:///FILE.db")
     path = Path(url.database)
     if path.is_dir():
         raise ValueError(f"storage {str(path)!r} is a folder; name a file in it")
-    mount = network_filesystem(path)
-    if mount:
+    filesystem = network_filesystem(path)
+    if filesystem:
         raise ValueError(
-            f"storage {str(path)!r} is on {mount}, where SQLite's locks do not hold; "
+            f"storage {str(path)!r} is on {filesystem}, where SQLite's locks do not hold; "
             "use a local disk, or postgresql://USER@HOST/NAME"
         )
-    # The file is not looked into: closing it would drop the locks that SQLite has on it for this
-    # process, and two processes would write at once.
+    # The file is not opened here: closing it would drop the locks that SQLite holds on it for this
+    # process, and two processes could write at once.
     if path.is_file() and (create or path.stat().st_size > 0):
         return
     if not create:
@@ -191,11 +206,11 @@ def _check_file(url: URL, create: bool) -> None:
 
 
 def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
-    """Optuna's storage, its tables made where that is asked for."""
-    # Optuna reads braces as places to fill in.
+    """Open Optuna's storage; create its tables if missing and asked for."""
+    # Optuna passes the URL through str.format, which would replace braces.
     address = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     is_ready = _has_tables(url, options, create)
-    for meeting in range(_MEETINGS):
+    for attempt in range(_MAX_CREATIONS):
         try:
             return BulkReadStorage(
                 address, engine_kwargs=dict(options), skip_table_creation=is_ready
@@ -206,43 +221,47 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
                 f"({' '.join(str(error).split())[:120]})"
             ) from error
         except (DatabaseError, StorageInternalError) as error:
-            # Several workers may create the same tables at once; the loser looks again.
-            if meeting == _MEETINGS - 1 or (
+            # Another worker may create the same tables at this moment: try again.
+            if attempt == _MAX_CREATIONS - 1 or (
                 is_connection_error(error) and url.get_backend_name() != "sqlite"
             ):
                 raise
-            time.sleep(0.05)
+            time.sleep(_CREATION_PAUSE_S)
     raise AssertionError("unreachable")
 
 
 def _has_tables(url: URL, options: dict[str, Any], create: bool) -> bool:
-    """Whether Optuna's tables are there, all of them.
+    """Return whether all of Optuna's tables exist.
 
-    Raises ValueError for another program's database, NoDatabaseError when there are none and none
-    are to be made.
+    Raises ValueError for another program's database, NoDatabaseError if no table exists and create
+    is False.
     """
     engine = create_engine(url, **options)
     try:
-        there = set(inspect(engine).get_table_names())
+        existing = set(inspect(engine).get_table_names())
     finally:
         engine.dispose()
-    wanted = {table.name for table in models.BaseModel.metadata.sorted_tables}
-    is_strange = _OPTUNA in there and _VERSIONS not in there and not there <= wanted
-    if is_strange or (there and not there & wanted and url.get_backend_name() == "sqlite"):
+    optuna_tables = {table.name for table in models.BaseModel.metadata.sorted_tables}
+    has_other_studies = (
+        _STUDIES in existing and _VERSION_INFO not in existing and not existing <= optuna_tables
+    )
+    has_other_tables = bool(existing) and not existing & optuna_tables
+    # A server's database may be shared with other programs, an SQLite file is not.
+    if has_other_studies or (has_other_tables and url.get_backend_name() == "sqlite"):
         raise ValueError(
             f"storage {url.render_as_string()} is another program's database; name a new one"
         )
-    if not there & wanted and not create:
+    if not existing & optuna_tables and not create:
         raise NoDatabaseError(
             f"there is no study yet in {url.render_as_string()}; start one with run"
         )
-    return wanted <= there
+    return optuna_tables <= existing
 
 
-def _tune_sqlite(database: Database, reading: bool) -> None:
-    """Write-ahead log, and write locks taken at the start of a transaction.
+def _configure_sqlite(database: Database, reading: bool) -> None:
+    """Use a write-ahead log, and lock the file for writing at the start of each transaction.
 
-    Without BEGIN IMMEDIATE two processes may read the same row before either writes it.
+    Without that lock (BEGIN IMMEDIATE) two processes could read a row before either writes it.
     """
 
     def on_connect(connection: Any, record: Any) -> None:
@@ -256,5 +275,5 @@ def _tune_sqlite(database: Database, reading: bool) -> None:
 
     event.listen(database.engine, "connect", on_connect)
     event.listen(database.engine, "begin", on_begin)
-    # The constructor has opened a connection already, without these.
+    # Optuna has opened a connection already, which lacks these settings.
     database.close()

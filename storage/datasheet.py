@@ -1,32 +1,38 @@
-"""A study's data at a glance, kept with it: what only those who have the data can know."""
+"""The data sheet of a study: class counts and example images, stored for readers without the data.
+
+A worker writes it once. Reports read it on machines that do not have the data.
+"""
 
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from training_factors.storage.answer_cache import CachedAnswer
 from training_factors.storage.studies import Study
 
 
 class Augmented(NamedTuple):
-    """What one option of an augmenting factor does to the images. hyperparameters: the values used."""
+    """Example images after one option of an augmentation factor.
+
+    hyperparameters: the values used, by name. picture: PNG in base64.
+    """
 
     factor: str
     option: str
-    hyperparameters: dict[str, bool | int | float | str]
+    # The JSON schema is part of the cache key, so this title must stay as it was first stored.
+    hyperparameters: Annotated[dict[str, bool | int | float | str], Field(title="Knobs")]
     picture: str
 
 
 class DataSheet(NamedTuple):
     """The data of a study.
 
-    classes: names as shown; empty for regression. parts: `pool`, `validation`, `test` -> samples
-    of every class in their order; of a regression one number. originals: some images of the
-    training pool, side by side; augmented: the same ones, augmented. Both are empty for tables.
-
-    A picture is a PNG in base64.
+    classes: names as shown; empty for regression. parts: number of samples by part (`pool`,
+    `validation`, `test`), one number per class in their order; a single number for regression.
+    originals: some images of the training pool side by side, a PNG in base64. augmented: the same
+    images after each augmentation. Both are empty for tables.
     """
 
     classes: tuple[str, ...]
@@ -35,25 +41,25 @@ class DataSheet(NamedTuple):
     augmented: tuple[Augmented, ...]
 
 
-_RECORDS = TypeAdapter(DataSheet)
+_SHEETS = TypeAdapter(DataSheet)
 
 
 def read_sheet(study: Study) -> DataSheet | None:
-    """The data sheet of a study; None where nobody has written one yet."""
-    text = _shelf(study).read()
-    return None if text is None else _RECORDS.validate_json(text)
+    """Return the data sheet of a study; None if there is none yet."""
+    text = _cache_entry(study).read()
+    return None if text is None else _SHEETS.validate_json(text)
 
 
 def write_sheet(study: Study, sheet: DataSheet) -> None:
-    """Keep the sheet with the study; one that is there already stays."""
-    shelf = _shelf(study)
-    if shelf.read() is None:
-        shelf.write(_RECORDS.dump_json(sheet).decode())
+    """Store the data sheet of a study, unless there is one already."""
+    entry = _cache_entry(study)
+    if entry.read() is None:
+        entry.write(_SHEETS.dump_json(sheet).decode())
 
 
-def _shelf(study: Study) -> CachedAnswer:
-    """A record whose fields have changed since cannot be read, so it is not looked for."""
-    stamp, fields = study.stamp, _RECORDS.json_schema()
-    known = [stamp.data.fingerprint, stamp.space.fingerprint, stamp.seed, fields]
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+def _cache_entry(study: Study) -> CachedAnswer:
+    """Return the cache entry of the sheet; sheets with other fields are under another key."""
+    stamp = study.stamp
+    key = [stamp.data.fingerprint, stamp.space.fingerprint, stamp.seed, _SHEETS.json_schema()]
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return CachedAnswer(study, "data sheet", digest)

@@ -1,4 +1,4 @@
-"""The settings that define a study: checked before anything is loaded, stored with the study."""
+"""The definition of a study: the settings that decide what it is, checked and stored with it."""
 
 import hashlib
 import re
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Definition(BaseModel):
-    """What a study is. The same definition, on the same data, gives the same study.
+    """The settings of a study. The same settings, on the same data, give the same study.
 
     source, limit, image_size, target: the data; see `training_factors.study.training.sources`.
-    fix, drop, range, choices: edits of the space; see `training_factors.search_spaces.overrides`.
+    fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,9 +31,10 @@ class Definition(BaseModel):
 
 
 def default_name(definition: Definition) -> str:
-    """The name of a study that nobody named: the same definition has the same name.
+    """Return the name of a study that the user has not named; equal definitions share it.
 
-    Data and model; where anything else is not the default, a digest of it all behind them.
+    It names data and model; a digest of the whole definition follows if any other setting is not
+    the default.
     """
     data = PurePath(definition.source).stem.partition(":")[0] or "data"
     plain = f"{data}-{definition.model.partition(':')[0]}"

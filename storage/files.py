@@ -1,67 +1,84 @@
-"""Files that are there whole or not at all."""
+"""Write files atomically, and find out whether a path lies on a network file system."""
 
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 PARTIAL = ".partial"
-"""What files end with that a killed process left half written."""
+"""Suffix of a file that is being written; a killed process may leave one behind."""
 
 REPORT = 0o644
-"""Permissions of what is written to be shown around."""
+"""Permissions of reports, pictures and tables, which everybody may read."""
+
+NETWORK_FILESYSTEMS = frozenset(
+    {
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "afpfs", "webdav", "ceph", "lustre", "gpfs",
+        "beegfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone",
+    }
+)  # fmt: skip
+"""Names of network file systems on Linux and macOS.
+
+File locks and memory maps are not reliable on them.
+"""
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put a file in place at once, on the disk when this returns.
+    """Write a file so that it is either complete or not there; it is on the disk on return.
 
-    mode: its permissions; its owner's alone where nothing else is said.
+    mode: permissions of the file; by default only its owner may read it.
 
-    Raises OSError, with an earlier file of this name as it was, when it cannot be written.
+    Raises OSError when the file cannot be written; an earlier file of this name is unchanged.
     """
     folder_mode = 0o755 if mode == REPORT else 0o700
     path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+    partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            partial.chmod(mode)
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        partial.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
-            Path(name).unlink()
+            partial.unlink()
         raise
-    # The new name itself must outlive a crash of the machine.
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a crash of the machine, where folders can be opened."""
     try:
-        os.fsync(folder)
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # on Windows
+    try:
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
-NETWORK_FILESYSTEMS = frozenset(
-    {
-        "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs",
-        "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone",
-    }
-)  # fmt: skip
-"""File systems that are shared over a network; locks and mapped memory are not sure on them."""
+def network_filesystem(path: Path) -> str | None:
+    """Return the name of the network file system that holds a path, which need not exist.
 
-
-def network_filesystem(path: Path, table: Path = Path("/proc/self/mounts")) -> str | None:
-    """The kind of network file system that a path lies on, or will; None for local disks.
-
-    table: the kernel's list of mounts, `device place kind options …` a line.
+    Returns None for a local disk, and where the mounts cannot be listed. On Windows the name is
+    that of the server's file system.
     """
     real = path.resolve()
-    kinds = {}
-    for line in table.read_text().splitlines():
-        _, place, kind, *_ = line.split(" ")
-        # The kernel writes spaces as \\040 and the like.
-        kinds[Path(place.encode().decode("unicode_escape"))] = kind  # later mounts lie on top
+    # Windows lists drives, but not shares that are named by their server, \\server\share.
+    if real.drive.startswith("\\\\") and "?" not in real.drive:
+        return "a network share"
+    try:
+        mounts = {Path(mount.mountpoint): mount for mount in psutil.disk_partitions(all=True)}
+    except OSError:
+        return None
     for folder in (real, *real.parents):
-        if folder in kinds:
-            return kinds[folder] if kinds[folder] in NETWORK_FILESYSTEMS else None
+        if folder in mounts:
+            mount = mounts[folder]  # the last one mounted there, which covers earlier ones
+            is_remote = "remote" in mount.opts.split(",")  # a network drive of Windows
+            return mount.fstype if is_remote or mount.fstype in NETWORK_FILESYSTEMS else None
     return None

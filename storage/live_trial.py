@@ -1,9 +1,9 @@
-"""A run as one of Optuna's trials: created whole, reported to, ended once.
+"""Write the trial of a claimed run: start, resume, report, end and release it.
 
-Every change is one transaction with the queue's row of the run, so that the two never differ,
-and a claim that is void changes neither. Optuna writes a trial in some 150 statements, one
-transaction for each attribute; what is written here is the same rows in six, and is read back
-through Optuna (`tests/storage/test_trials.py` compares the two).
+Each change updates the trial and the run's row of the queue in one transaction, so that the two
+always agree; with a void claim neither changes. Optuna writes a trial in some 150 statements, with
+a transaction for each attribute. This module writes the same rows in six statements, and they are
+read through Optuna (`tests/storage/test_live_trial.py` compares the two).
 """
 
 import json
@@ -30,11 +30,12 @@ _STEPS: Table = models.TrialIntermediateValueModel.__table__
 
 
 class LiveTrial(NamedTuple):
-    """A trial that is being run under a claim.
+    """A running trial and the claim of its run.
 
-    parameters, attributes: as they stand in the database.
+    trial_id: Optuna's id, unique in the database. number: of the trial in its study.
+    parameters, attributes: as stored when the trial was started or resumed.
 
-    Its methods raise LostClaimError when the claim is void; then they have changed nothing.
+    All methods raise LostClaimError, and change nothing, if the claim is void.
     """
 
     study: Study
@@ -45,9 +46,9 @@ class LiveTrial(NamedTuple):
     attributes: dict[str, Any]
 
     def report(self, curve: Mapping[int, float]) -> None:
-        """Write intermediate values, epoch -> value, over those of an earlier attempt."""
+        """Store intermediate values, epoch -> value, in place of those of an earlier attempt."""
 
-        def attempt(again: bool) -> None:
+        def attempt(is_retry: bool) -> None:
             with self.study.database.engine.begin() as connection:
                 self.study.queue.update_claimed(connection, self.claim)
                 self._write_curve(connection, curve)
@@ -57,17 +58,17 @@ class LiveTrial(NamedTuple):
     def complete(
         self, value: float, attributes: Mapping[str, Any], curve: Mapping[int, float]
     ) -> None:
-        """End as COMPLETE, with the rest of the curve."""
+        """End the trial as COMPLETE; curve: the values that were not reported yet."""
         self._end(TrialState.COMPLETE, value, attributes, curve)
 
     def prune(
         self, value: float, attributes: Mapping[str, Any], curve: Mapping[int, float]
     ) -> None:
-        """End as PRUNED, with the rest of the curve; the value is the last one's."""
+        """End the trial as PRUNED; value: the last one of its curve. curve: as in `complete`."""
         self._end(TrialState.PRUNED, value, attributes, curve)
 
     def fail(self, reason: str) -> None:
-        """End as FAIL with its reason."""
+        """End the trial as FAIL; the reason is stored as an attribute."""
         self._end(TrialState.FAIL, None, {"reason": reason}, {})
 
     def _end(
@@ -77,7 +78,7 @@ class LiveTrial(NamedTuple):
         attributes: Mapping[str, Any],
         curve: Mapping[int, float],
     ) -> None:
-        def attempt(again: bool) -> None:
+        def attempt(is_retry: bool) -> None:
             with self.study.database.engine.begin() as connection:
                 if self.study.queue.update_claimed(connection, self.claim, state=DONE):
                     return
@@ -93,7 +94,7 @@ class LiveTrial(NamedTuple):
                 connection.execute(
                     update(_TRIALS)
                     .where(_TRIALS.c.trial_id == self.trial_id)
-                    .values(state=state, datetime_complete=_now())
+                    .values(state=state, datetime_complete=utc_now())
                 )
 
         retry(self.study.database, attempt)
@@ -124,45 +125,48 @@ def start_trial(
     distributions: Mapping[str, BaseDistribution],
     attributes: Mapping[str, Any],
 ) -> LiveTrial:
-    """A new RUNNING trial for a claim. Raises LostClaimError when the claim is void."""
+    """Create the trial of a claim, in state RUNNING.
 
-    def attempt(again: bool) -> LiveTrial:
+    distributions: of all parameters, by name. Raises LostClaimError if the claim is void.
+    """
+
+    def attempt(is_retry: bool) -> LiveTrial:
         with study.database.engine.begin() as connection:
-            # Trials are numbered in the order in which they are made, so one at a time.
+            # Trials are numbered in the order of their creation, so one is created at a time.
             lock_study(connection, study.study_id)
-            noted = study.queue.trial_number(connection, claim) if again else None
-            if noted is not None:
+            created = study.queue.trial_number(connection, claim) if is_retry else None
+            if created is not None:
                 study.queue.update_claimed(connection, claim)
-                found = connection.execute(select(_TRIALS.c.trial_id).where(_is(study, noted)))
-                return live(found.scalar_one(), noted)
+                query = select(_TRIALS.c.trial_id).where(_has_number(study, created))
+                return live_trial(connection.execute(query).scalar_one(), created)
             number = _next_number(connection, study.study_id)
             trial_id = _insert_trial(connection, study.study_id, number)
             _write_parameters(connection, trial_id, parameters, distributions)
             _write_attributes(connection, trial_id, attributes)
             study.queue.update_claimed(connection, claim, trial=number)
-            return live(trial_id, number)
+            return live_trial(trial_id, number)
 
-    def live(trial_id: int, number: int) -> LiveTrial:
+    def live_trial(trial_id: int, number: int) -> LiveTrial:
         return LiveTrial(study, claim, trial_id, number, dict(parameters), dict(attributes))
 
     return retry(study.database, attempt)
 
 
 def resume_trial(study: Study, claim: Claim) -> LiveTrial:
-    """The trial of an earlier attempt, RUNNING again.
+    """Continue the trial that an earlier attempt at the run created, in state RUNNING.
 
-    Raises LostClaimError when the claim is void.
+    Raises LostClaimError if the claim is void.
     """
     assert claim.trial is not None
     number = claim.trial
 
-    def attempt(again: bool) -> FrozenTrial:
+    def attempt(is_retry: bool) -> FrozenTrial:
         with study.database.engine.begin() as connection:
             study.queue.update_claimed(connection, claim)
             connection.execute(
                 update(_TRIALS)
-                .where(_is(study, number), _TRIALS.c.state == TrialState.WAITING)
-                .values(state=TrialState.RUNNING, datetime_start=_now())
+                .where(_has_number(study, number), _TRIALS.c.state == TrialState.WAITING)
+                .values(state=TrialState.RUNNING, datetime_start=utc_now())
             )
         storage = study.database.storage
         return storage.get_trial(
@@ -174,28 +178,33 @@ def resume_trial(study: Study, claim: Claim) -> LiveTrial:
 
 
 def release_claim(study: Study, claim: Claim) -> None:
-    """Let another worker, or a later start, run it; its trial waits meanwhile.
+    """Give up a claim, so that a worker can claim the run again; its trial is WAITING until then.
 
-    Raises LostClaimError when the claim is void.
+    Raises LostClaimError if the claim is void.
     """
 
-    def attempt(again: bool) -> None:
+    def attempt(is_retry: bool) -> None:
         with study.database.engine.begin() as connection:
             if study.queue.update_claimed(connection, claim, state=WAITING, owner=None):
                 return
-            noted = study.queue.trial_number(connection, claim)
-            if noted is not None:
+            number = study.queue.trial_number(connection, claim)
+            if number is not None:
                 connection.execute(
                     update(_TRIALS)
-                    .where(_is(study, noted), _TRIALS.c.state == TrialState.RUNNING)
+                    .where(_has_number(study, number), _TRIALS.c.state == TrialState.RUNNING)
                     .values(state=TrialState.WAITING)
                 )
 
     retry(study.database, attempt)
 
 
+def utc_now() -> datetime:
+    """Return the current time in UTC, without a time zone: Optuna's columns have none."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
 def _next_number(connection: Connection, study_id: int) -> int:
-    """As many trials as there are; the last one's number says so without counting them."""
+    """Return the number of the last trial plus one, which is quicker than counting all trials."""
     last = select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id)
     number = connection.execute(last.order_by(_TRIALS.c.trial_id.desc()).limit(1)).scalar()
     return 0 if number is None else number + 1
@@ -204,7 +213,7 @@ def _next_number(connection: Connection, study_id: int) -> int:
 def _insert_trial(connection: Connection, study_id: int, number: int) -> int:
     row = {
         "study_id": study_id, "number": number, "state": TrialState.RUNNING,
-        "datetime_start": _now(),
+        "datetime_start": utc_now(),
     }  # fmt: skip
     (trial_id,) = connection.execute(insert(_TRIALS).values(row)).inserted_primary_key or (None,)
     assert isinstance(trial_id, int)
@@ -239,10 +248,5 @@ def _write_attributes(connection: Connection, trial_id: int, attributes: Mapping
         connection.execute(insert(_ATTRIBUTES), rows)
 
 
-def _is(study: Study, number: int) -> ColumnElement[bool]:
+def _has_number(study: Study, number: int) -> ColumnElement[bool]:
     return and_(_TRIALS.c.study_id == study.study_id, _TRIALS.c.number == number)
-
-
-def _now() -> datetime:
-    """As Optuna stores times: in UTC, without saying so."""
-    return datetime.now(UTC).replace(tzinfo=None)

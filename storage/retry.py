@@ -1,4 +1,7 @@
-"""Waiting for a database that does not answer: what failed is tried again, up to a limit."""
+"""Retry database calls: connection errors until a timeout, conflicts between transactions at once.
+
+Every function of this package that talks to the database passes its work to `retry`.
+"""
 
 import random
 import time
@@ -11,51 +14,54 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Pending
 T = TypeVar("T")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
+"""Pauses between two attempts, in seconds: the first one, and the limit of the doubled ones."""
 
-CONFLICTS = 50
-"""Attempts at a transaction that others keep getting in the way of."""
+MAX_CONFLICTS = 50
+"""Maximum number of retries of a transaction that conflicts with others."""
 
 _PERMANENT = ("FULL", "IOERR", "READONLY", "CORRUPT", "NOTADB", "CANTOPEN", "ERROR", "PERM", "AUTH")
-"""What SQLite says when trying again cannot help: SQLITE_FULL and its like."""
+"""SQLite's error names, without SQLITE_, of errors that a retry cannot solve."""
 
 _CONFLICT = ("40001", "40P01", 1205, 1213, "SQLITE_BUSY_SNAPSHOT")
-"""Deadlocks and their like: PostgreSQL's states, MySQL's numbers, SQLite's name."""
+"""Codes of deadlocks and serialization failures: PostgreSQL's, MySQL's and SQLite's."""
 
 
 class StorageUnavailableError(ConnectionError):
-    """What has to be written cannot be: no answer for longer than the limit, or a full disk."""
+    """The database did not answer within the retry timeout, or cannot be written."""
 
 
 def never_cancelled() -> bool:
-    """Go on waiting."""
+    """Return False: keep retrying until the timeout."""
     return False
 
 
 class Retryable(Protocol):
-    """A database that is waited for; retry_timeout_s: seconds, 0 to give up at once."""
+    """A database whose calls can be retried."""
 
     @property
     def url(self) -> str:
-        """As it may be shown."""
+        """URL for messages, without the password."""
 
     @property
     def retry_timeout_s(self) -> float:
-        """How long to wait for an answer."""
+        """Seconds to retry after a connection was lost; 0 gives up at the first error."""
 
     @property
     def is_cancelled(self) -> Callable[[], bool]:
-        """Whether to wait no longer, whatever is left of the time."""
+        """Function that returns whether to stop retrying before the timeout."""
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
 
 
 def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
-    """What `attempt(again)` gives; it is called again when the database was lost meanwhile.
+    """Call `attempt(is_retry)` until it succeeds, and return its result.
 
-    again: an earlier call may have been carried out without its answer arriving.
+    is_retry: False in the first call. If True, an earlier call may have been committed although
+    its answer was lost, so `attempt` has to check for that or be idempotent.
 
-    Raises StorageLostError when the database stays lost for longer than its patience.
+    Raises StorageUnavailableError when the database cannot be written, or does not answer for
+    longer than its retry timeout. All other errors are raised as they are.
     """
     lost_since: float | None = None
     pause, conflicts = FIRST_PAUSE_S, 0
@@ -64,7 +70,7 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
             return attempt(lost_since is not None or conflicts > 0)
         except (DBAPIError, PendingRollbackError, StorageInternalError) as error:
             cause = _cause(error)
-            if _is_conflict(cause) and conflicts < CONFLICTS:
+            if _is_conflict(cause) and conflicts < MAX_CONFLICTS:
                 conflicts += 1
                 time.sleep(random.uniform(0, FIRST_PAUSE_S))
                 continue
@@ -75,9 +81,9 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
             is_permanent = _is_permanent(cause)
             is_over = now - lost_since >= database.retry_timeout_s or database.is_cancelled()
             if is_permanent or is_over:
-                what = "cannot be used" if is_permanent else "does not answer"
+                problem = "cannot be used" if is_permanent else "does not answer"
                 raise StorageUnavailableError(
-                    f"storage {database.url} {what}: {first_line(error)}"
+                    f"storage {database.url} {problem}: {first_line(error)}"
                 ) from error
         database.close()
         time.sleep(random.uniform(pause / 2, pause))
@@ -85,7 +91,7 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether an error means that the database cannot be reached or cannot be written."""
+    """Return whether an error means that the database cannot be reached or cannot be written."""
     cause = _cause(error)
     if isinstance(cause, PendingRollbackError):
         return True
@@ -94,34 +100,35 @@ def is_connection_error(error: BaseException) -> bool:
     return isinstance(cause, OperationalError | InterfaceError)
 
 
-def is_out_of_space(error: StorageUnavailableError) -> bool:
-    """Whether the database is the right one, but its disk is full or somebody else holds it."""
+def is_full_or_busy(error: StorageUnavailableError) -> bool:
+    """Return whether SQLite's disk is full or failing, or another program holds the file."""
     code = _code(_cause(error.__cause__ or error))
     return isinstance(code, str) and code.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY"))
 
 
 def first_line(error: BaseException) -> str:
-    """The driver's own words, in one line."""
+    """Return the first line of the database driver's message."""
     cause = _cause(error)
     original = getattr(cause, "orig", None) or cause
-    words = original.args[-1] if original.args else str(original)
-    lines = [line.strip() for line in str(words).splitlines() if line.strip()]
+    message = original.args[-1] if original.args else str(original)
+    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
     return lines[0] if lines else type(original).__name__
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Optuna wraps what SQLAlchemy raised."""
+    """Return the SQLAlchemy error inside Optuna's StorageInternalError."""
     if isinstance(error, StorageInternalError) and error.__cause__ is not None:
         return error.__cause__
     return error
 
 
 def _code(error: BaseException) -> object:
+    """Return the database's error code: a SQLSTATE, SQLite's error name, or MySQL's number."""
     original = getattr(error, "orig", None)
-    state = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
-    if state is None and original is not None and original.args:
+    code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
+    if code is None and original is not None and original.args:
         return original.args[0]
-    return state
+    return code
 
 
 def _is_conflict(error: BaseException) -> bool:

@@ -1,10 +1,10 @@
-"""The list of runs to do: one row per run, claimed by one worker at a time.
+"""The queue of a study's runs: one row per run, which one worker at a time claims.
 
-A row says which run (phase, row, repeat), never how: its configuration follows from the study's
-seed and the row, or stands in the trial that its first attempt created.
+A row names the run (phase, row, repeat), not its configuration: that follows from the study's seed
+and the row, or is stored in the trial that the run's first attempt created.
 
-A claim is void once another attempt at the run has begun, or the run was handed back: whoever
-holds it then changes nothing any more (fencing by the number of the attempt).
+A claim is void once its run was released or claimed again. The holder of a void claim cannot change
+anything any more: each update checks the number of the attempt (a fencing token).
 """
 
 import random
@@ -35,13 +35,14 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.elements import ColumnElement
 
-from training_factors.storage.database import Database, lock_study, make_table
+from training_factors.storage.database import Database, create_table, lock_study
 from training_factors.storage.retry import retry
 
 PHASES = ("baseline", "measure", "search", "confirm")
-"""In the order in which runs are claimed."""
+"""Phases of a study, in the order in which their runs are claimed."""
 
 WAITING, RUNNING, DONE = "waiting", "running", "done"
+"""States of a run in the queue. DONE includes pruned and failed runs."""
 
 _RUNS = Table(
     "training_factor_runs",
@@ -55,17 +56,18 @@ _RUNS = Table(
     Column("owner", String(255)),
     Column("heartbeat", Double),
     Column("trial", Integer),
-    # In the order in which runs are claimed: the next one is found, not searched for.
+    # In the order in which runs are claimed, so that finding the next one reads no other rows.
     Index("training_factor_runs_next", "study_id", "state", "phase", "attempt", "repeat", "row"),
 )
 
 
-def _in_order() -> Select[tuple[object, ...]]:
-    """The first `rows` that wait: of each phase by the index, and of these the first phase's.
+def _next_runs() -> Select[tuple[object, ...]]:
+    """Return the query for the next waiting runs; its parameters: `study`, and `rows` as a limit.
 
-    What was begun before comes last in its phase: it may be what ended its worker.
+    It takes the first runs of each phase from the index, and then those of the first phases.
+    Retried runs go last in their phase; they may have crashed the previous worker.
     """
-    firsts = [
+    first_runs = [
         select(_RUNS, literal(i).label("precedence"))
         .where(_RUNS.c.study_id == bindparam("study"), _RUNS.c.state == WAITING)
         .where(_RUNS.c.phase == phase)
@@ -74,16 +76,17 @@ def _in_order() -> Select[tuple[object, ...]]:
         .subquery()
         for i, phase in enumerate(PHASES)
     ]
-    found = union_all(*(select(first) for first in firsts)).subquery()
-    order = (found.c[name] for name in ("precedence", "attempt", "repeat", "row"))
-    return select(found).order_by(*order).limit(bindparam("rows", type_=Integer))
+    candidates = union_all(*(select(runs) for runs in first_runs)).subquery()
+    order = (candidates.c[name] for name in ("precedence", "attempt", "repeat", "row"))
+    return select(candidates).order_by(*order).limit(bindparam("rows", type_=Integer))
 
 
-_NEXT = _in_order()
+_NEXT_RUNS = _next_runs()
+"""The query for the next runs, built once rather than at each claim."""
 
 
 class Run(NamedTuple):
-    """One run of a study: the row of its phase, and which repetition of it."""
+    """The key of a run in a study: its phase, its row within the phase, and its repetition."""
 
     phase: str
     row: int
@@ -94,9 +97,9 @@ class Run(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A run that a worker holds.
+    """The right of one worker to execute a run.
 
-    attempt: counts the claims of this run.
+    attempt: number of times that the run has been claimed, this one included.
     trial: number of the trial that an earlier attempt created; None for the first attempt.
     """
 
@@ -107,14 +110,14 @@ class Claim(NamedTuple):
 
 
 class LostClaimError(Exception):
-    """The run was handed to another worker, since its own seemed to have ended."""
+    """The claim is void: the run was released or claimed by another worker meanwhile."""
 
 
 class ActiveClaim(NamedTuple):
-    """A running run as others see it; heartbeat: when its owner was last known to live.
+    """The claim of a running run, with the time of its last heartbeat.
 
-    The heartbeat is by the clock of the machine that wrote it, in seconds since 1970: compare it
-    with an earlier heartbeat, not with another machine's clock.
+    heartbeat: seconds since 1970, by the clock of the machine that wrote it. Compare it with an
+    earlier heartbeat, not with the clock of another machine.
     """
 
     claim: Claim
@@ -122,7 +125,7 @@ class ActiveClaim(NamedTuple):
 
 
 class PhaseProgress(NamedTuple):
-    """How many runs of a phase are in which state."""
+    """The number of a phase's runs in each state."""
 
     waiting: int = 0
     running: int = 0
@@ -130,28 +133,28 @@ class PhaseProgress(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All runs of the phase."""
+        """The number of all runs of the phase."""
         return sum(self)
 
 
 class RunQueue(NamedTuple):
-    """The runs of one study."""
+    """The queue of a study's runs."""
 
     database: Database
     study_id: int
 
     def add(self, runs: Iterable[Run]) -> int:
-        """Add the runs that are not in the list yet; how many those were."""
-        wanted = list(runs)
+        """Add the runs that are not in the queue yet; return their number."""
+        planned = list(runs)
 
-        def attempt(again: bool) -> int:
+        def attempt(is_retry: bool) -> int:
             with self.database.engine.begin() as connection:
                 lock_study(connection, self.study_id)
-                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._mine)
+                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._is_mine)
                 known = {Run(*row) for row in connection.execute(keys)}
                 new = [
                     {"study_id": self.study_id, "state": WAITING, "attempt": 0, **run._asdict()}
-                    for run in wanted
+                    for run in planned
                     if run not in known
                 ]
                 if new:
@@ -161,29 +164,29 @@ class RunQueue(NamedTuple):
         return retry(self.database, attempt)
 
     def claim(self, owner: str) -> Claim | None:
-        """The next waiting run, now held by `owner`; None when nothing waits.
+        """Claim the next waiting run; return None if there is none.
 
-        An owner holds one run at a time.
+        An owner holds one claim at a time.
         """
-        return retry(self.database, lambda again: self._claim(owner, again))
+        return retry(self.database, lambda is_retry: self._claim(owner, is_retry))
 
-    def _claim(self, owner: str, again: bool) -> Claim | None:
-        if again:
-            # The database may have been lost between a commit and the word of it.
-            for held in self.active_claims():
-                if held.claim.owner == owner:
-                    return held.claim
-        lost = 0
+    def _claim(self, owner: str, is_retry: bool) -> Claim | None:
+        if is_retry:
+            # An earlier call may have committed a claim before the connection was lost.
+            for active in self.active_claims():
+                if active.claim.owner == owner:
+                    return active.claim
+        contested = 0
         while True:
             with self.database.engine.begin() as connection:
-                given = {"study": self.study_id, "rows": 1 + lost}
-                found = connection.execute(_NEXT, given).all()
-                if not found:
+                parameters = {"study": self.study_id, "rows": 1 + contested}
+                candidates = connection.execute(_NEXT_RUNS, parameters).all()
+                if not candidates:
                     return None
-                row = random.choice(found)
-                taken = connection.execute(
+                row = random.choice(candidates)
+                updated = connection.execute(
                     update(_RUNS)
-                    .where(self._is(Run(row.phase, row.row, row.repeat)))
+                    .where(self._has_key(Run(row.phase, row.row, row.repeat)))
                     .where(_RUNS.c.state == WAITING, _RUNS.c.attempt == row.attempt)
                     .values(
                         state=RUNNING,
@@ -192,89 +195,92 @@ class RunQueue(NamedTuple):
                         heartbeat=time.time(),
                     )
                 )
-            if taken.rowcount == 1:
+            if updated.rowcount == 1:
                 return _read_claim(row)._replace(attempt=row.attempt + 1, owner=owner)
-            lost = 2 * lost + 1  # many workers at once: look further down, each somewhere else
+            # Another worker took the run: choose among more runs, so that workers spread out.
+            contested = 2 * contested + 1
 
     def update_claimed(self, connection: Connection, claim: Claim, **values: object) -> bool:
-        """Change the row of a claim within a transaction; whether that is done already.
+        """Update the queue's row of a claim within a transaction.
 
-        Raises LostClaimError when the claim is void.
+        Returns True if the same state was set before, by an earlier call of a retried transaction.
+
+        Raises LostClaimError if the claim is void.
         """
-        changed = connection.execute(
+        updated = connection.execute(
             update(_RUNS)
-            .where(self._is(claim.run))
+            .where(self._has_key(claim.run))
             .where(_RUNS.c.state == RUNNING, _RUNS.c.attempt == claim.attempt)
             .values(heartbeat=time.time(), **values)
         )
-        if changed.rowcount == 1:
+        if updated.rowcount == 1:
             return False
-        row = connection.execute(select(_RUNS).where(self._is(claim.run))).first()
+        row = connection.execute(select(_RUNS).where(self._has_key(claim.run))).first()
         if row is None or row.attempt != claim.attempt or row.state != values.get("state"):
             raise LostClaimError(str(claim.run))
         return True
 
     def trial_number(self, connection: Connection, claim: Claim) -> int | None:
-        """The trial that is noted for a run by now."""
-        noted = select(_RUNS.c.trial).where(self._is(claim.run))
-        trial: int | None = connection.execute(noted).scalar()
-        return trial
+        """Return the number of the trial that the queue holds for the run of a claim."""
+        query = select(_RUNS.c.trial).where(self._has_key(claim.run))
+        number: int | None = connection.execute(query).scalar()
+        return number
 
     def active_claims(self) -> list[ActiveClaim]:
-        """All runs that are held."""
+        """Return the claims of all running runs."""
 
-        def attempt(again: bool) -> list[ActiveClaim]:
+        def attempt(is_retry: bool) -> list[ActiveClaim]:
             with self.database.engine.connect() as connection:
                 rows = connection.execute(
-                    select(_RUNS).where(self._mine, _RUNS.c.state == RUNNING)
+                    select(_RUNS).where(self._is_mine, _RUNS.c.state == RUNNING)
                 ).all()
             return [ActiveClaim(_read_claim(row), row.heartbeat) for row in rows]
 
         return retry(self.database, attempt)
 
     def record_heartbeat(self, owners: Collection[str]) -> None:
-        """Say that these owners live."""
+        """Set the heartbeat of the claims of these owners to the current time."""
         if not owners:
             return
 
-        def attempt(again: bool) -> None:
+        def attempt(is_retry: bool) -> None:
             with self.database.engine.begin() as connection:
                 connection.execute(
                     update(_RUNS)
-                    .where(self._mine, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
+                    .where(self._is_mine, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
                     .values(heartbeat=time.time())
                 )
 
         retry(self.database, attempt)
 
     def requeue(self, runs: Iterable[Run]) -> int:
-        """Do runs again that ended, in new trials; how many those were."""
-        keys = [self._is(run) for run in runs]
+        """Queue finished runs again, to be run in new trials; return how many were finished."""
+        keys = [self._has_key(run) for run in runs]
         if not keys:
             return 0
 
-        def attempt(again: bool) -> int:
+        def attempt(is_retry: bool) -> int:
             with self.database.engine.begin() as connection:
-                changed = connection.execute(
+                updated = connection.execute(
                     update(_RUNS)
                     .where(_RUNS.c.state == DONE, or_(*keys))
                     .values(state=WAITING, owner=None, trial=None)
                 )
-            return int(changed.rowcount)
+            return int(updated.rowcount)
 
         return retry(self.database, attempt)
 
     def progress(self) -> dict[str, PhaseProgress]:
-        """The count of runs by phase and state, phases in their order."""
-        counted = (
+        """Return the progress of each phase that has runs, in the order of PHASES."""
+        query = (
             select(_RUNS.c.phase, _RUNS.c.state, func.count())
-            .where(self._mine)
+            .where(self._is_mine)
             .group_by(_RUNS.c.phase, _RUNS.c.state)
         )
 
-        def attempt(again: bool) -> dict[tuple[str, str], int]:
+        def attempt(is_retry: bool) -> dict[tuple[str, str], int]:
             with self.database.engine.connect() as connection:
-                return {(phase, state): n for phase, state, n in connection.execute(counted)}
+                return {(phase, state): n for phase, state, n in connection.execute(query)}
 
         counts = retry(self.database, attempt)
         phases = [phase for phase in PHASES if any(key[0] == phase for key in counts)]
@@ -286,12 +292,14 @@ class RunQueue(NamedTuple):
         }
 
     @property
-    def _mine(self) -> ColumnElement[bool]:
+    def _is_mine(self) -> ColumnElement[bool]:
+        """The condition for rows of this study."""
         return _RUNS.c.study_id == self.study_id
 
-    def _is(self, run: Run) -> ColumnElement[bool]:
+    def _has_key(self, run: Run) -> ColumnElement[bool]:
+        """Return the condition for the row of a run."""
         return and_(
-            self._mine,
+            self._is_mine,
             _RUNS.c.phase == run.phase,
             _RUNS.c.row == run.row,
             _RUNS.c.repeat == run.repeat,
@@ -299,8 +307,8 @@ class RunQueue(NamedTuple):
 
 
 def open_queue(database: Database, study_id: int) -> RunQueue:
-    """The queue of a study; its table is made where there is none."""
-    make_table(database, _RUNS)
+    """Return the queue of a study; create its table if missing."""
+    create_table(database, _RUNS)
     return RunQueue(database, study_id)
 
 

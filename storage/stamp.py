@@ -1,4 +1,7 @@
-"""The stamp of a study: what it is, written once at its creation and compared before each run."""
+"""The stamp of a study: its identity, definition, data and space.
+
+It is written once, when the study is created, and compared before each later run.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,17 +16,17 @@ from training_factors.search_spaces.description import (
 from training_factors.storage.definition import Definition
 
 SCHEMA = 1
-"""Version of the stored form of a stamp."""
+"""Version of the stamp's JSON document."""
 
 SHOWN_CHARACTERS = 40
-"""Longest value that a difference shows in full; digests are longer and are cut to 8 characters."""
+"""Maximum length of a value in `differences`; longer ones, such as digests, show 8 characters."""
 
 
 class DataStamp(NamedTuple):
     """The data of a study.
 
-    shape: of one input. classes: how many; None for regression. fingerprint: a digest of the
-    content. skipped: how many files could not be read.
+    samples: number of samples. shape: of one input. classes: number of classes; None for
+    regression. fingerprint: digest of the content. skipped: number of unreadable files.
     """
 
     name: str = ""
@@ -35,12 +38,12 @@ class DataStamp(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a study is.
+    """The stamp of a study.
 
-    objective: the metric that is maximized. skipped: the first unreadable files. left_out: what
-    does not apply to the data, with the problems that it applies to. class_names: empty for
-    regression. code: functions of the user's own that the study runs. versions: of the packages
-    that created it.
+    objective: name of the metric that is maximized. skipped: names of the first unreadable files.
+    left_out: factors and options that do not apply to the data, each as (name, problems that it
+    applies to). class_names: empty for regression. code: the user's functions that the study calls.
+    versions: package name -> version, of the process that created the study.
     """
 
     objective: str
@@ -54,10 +57,10 @@ class Stamp(NamedTuple):
     left_out: tuple[tuple[str, str], ...] = ()
     class_names: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
-    versions: Mapping[str, str] = {}  # noqa: RUF012 - nobody writes to a record
+    versions: Mapping[str, str] = {}
 
     def as_document(self) -> dict[str, Any]:
-        """Return the stamp as JSON, which `read_stamp` reads."""
+        """Return the JSON document of the stamp, which `read_stamp` reads."""
         return {
             "schema": SCHEMA,
             **self.identity(),
@@ -71,9 +74,9 @@ class Stamp(NamedTuple):
         }
 
     def identity(self) -> dict[str, Any]:
-        """Return what must not differ among the runs of a study, as JSON.
+        """Return the part of the document that must be equal for all runs of a study.
 
-        Results of runs that differ in any of it are not comparable.
+        The results of runs that differ in any of it are not comparable.
         """
         return {
             "data": {**self.data._asdict(), "shape": list(self.data.shape)},
@@ -86,9 +89,9 @@ class Stamp(NamedTuple):
 
 
 def read_stamp(document: Mapping[str, Any]) -> Stamp:
-    """Read a stamp from its JSON; what older versions did not store is left at its default.
+    """Read a stamp from its JSON document; fields that older versions lack get their defaults.
 
-    Raises ValueError when a newer version of this program defined the study.
+    Raises ValueError if the definition has a setting that only a newer version knows.
     """
     try:
         definition = Definition.model_validate(document.get("definition", {}))
@@ -118,8 +121,8 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
 
 
 def differences(stored: Stamp, current: Stamp) -> list[str]:
-    """List what differs between two stamps, a short line each: `epochs: 15 there, 20 here`."""
-    lines = list(_differences("", stored.identity(), current.identity()))
+    """Return the differences between two identities, a line each: `epochs: 15 there, 20 here`."""
+    lines = list(_compare("", stored.identity(), current.identity()))
     if stored.space.fingerprint != current.space.fingerprint:
         lines = [line for line in lines if not line.startswith("space:")]
         lines.insert(
@@ -129,7 +132,7 @@ def differences(stored: Stamp, current: Stamp) -> list[str]:
 
 
 def _changed_factors(stored: Stamp, current: Stamp) -> list[str]:
-    """Name the factors that two stamps describe differently; documentation does not count."""
+    """Return the names of factors whose options or hyperparameters differ."""
     there, here = (
         {factor.name: _meaning(factor) for factor in stamp.space.factors}
         for stamp in (stored, current)
@@ -138,23 +141,25 @@ def _changed_factors(stored: Stamp, current: Stamp) -> list[str]:
 
 
 def _meaning(factor: DescribedFactor) -> list[object]:
-    """Return what decides what a configuration of the factor means."""
+    """Return what defines a factor's configurations: its options, without their documentation."""
     return [
-        (option.name, [(one.name, one.default, one.dimension) for one in option.hyperparameters])
+        (option.name, [(p.name, p.default, p.dimension) for p in option.hyperparameters])
         for option in factor.options
     ]
 
 
-def _differences(path: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[str]:
+def _compare(path: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each value that differs; path: prefix of the keys, `data.` for instance."""
     keys = stored if not path else sorted({*stored, *current})
     for key in keys:
         there, here = stored.get(key), current.get(key)
         if isinstance(there, Mapping) and isinstance(here, Mapping):
-            yield from _differences(f"{path}{key}.", there, here)
+            yield from _compare(f"{path}{key}.", there, here)
         elif there != here:
             yield f"{path}{key}: {_shorten(there)} there, {_shorten(here)} here"
 
 
 def _shorten(value: object) -> str:
+    """Return a value as text, cut if it is longer than SHOWN_CHARACTERS."""
     text = str(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:8]}…"

@@ -1,8 +1,11 @@
-"""Asking all workers of a study to stop, wherever they are."""
+"""Stop requests: ask all workers of a study to stop, on whatever machine they run.
+
+Requests are counted per study. A worker reads the count at its start, and stops once it has grown.
+"""
 
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 
-from training_factors.storage.database import lock_study, make_table
+from training_factors.storage.database import create_table, lock_study
 from training_factors.storage.retry import retry
 from training_factors.storage.studies import Study
 
@@ -15,27 +18,28 @@ _STOPS = Table(
 
 
 def request_stop(study: Study) -> None:
-    """Every worker that is at the study by now finishes its epoch and hands its run back."""
-    make_table(study.database, _STOPS)
-    mine = _STOPS.c.study_id == study.study_id
+    """Ask all current workers of a study to finish their epoch, release their run and stop."""
+    create_table(study.database, _STOPS)
+    increment = (
+        update(_STOPS).where(_STOPS.c.study_id == study.study_id).values(asked=_STOPS.c.asked + 1)
+    )
 
-    def attempt(again: bool) -> None:
-        more = update(_STOPS).where(mine).values(asked=_STOPS.c.asked + 1)
+    def attempt(is_retry: bool) -> None:
         with study.database.engine.begin() as connection:
             lock_study(connection, study.study_id)
-            if not connection.execute(more).rowcount:
+            if not connection.execute(increment).rowcount:
                 connection.execute(insert(_STOPS).values(study_id=study.study_id, asked=1))
 
     retry(study.database, attempt)
 
 
 def count_stop_requests(study: Study) -> int:
-    """How often workers were asked so far: once more than at their start means them."""
-    make_table(study.database, _STOPS)
+    """Return how many stop requests the study has had so far."""
+    create_table(study.database, _STOPS)
+    count = select(_STOPS.c.asked).where(_STOPS.c.study_id == study.study_id)
 
-    def attempt(again: bool) -> int:
+    def attempt(is_retry: bool) -> int:
         with study.database.engine.connect() as connection:
-            wanted = select(_STOPS.c.asked).where(_STOPS.c.study_id == study.study_id)
-            return int(connection.execute(wanted).scalar() or 0)
+            return int(connection.execute(count).scalar() or 0)
 
     return retry(study.database, attempt)

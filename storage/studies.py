@@ -1,4 +1,4 @@
-"""A study in a database: Optuna's record of it, its stamp and its queue."""
+"""Create, find and open the studies of a database."""
 
 import hashlib
 import json
@@ -21,15 +21,17 @@ from training_factors.storage.run_queue import RunQueue, open_queue
 from training_factors.storage.stamp import Stamp, read_stamp
 
 _STAMP = "stamp"
+"""Key of the study attribute that holds the stamp; only studies of this tool have it."""
 
 LONGEST_NAME = 64
+"""Maximum number of characters in the name of a study."""
 
 CONFIRMATION = ".confirm"
-"""What the names of studies end with that confirm another one."""
+"""Suffix of the name of a study that confirms another one."""
 
 
 class Study(NamedTuple):
-    """An open study. Its stamp says what it is; see `training_factors.storage.stamp`."""
+    """An open study: Optuna's study, its run queue and its stamp."""
 
     name: str
     database: Database
@@ -40,7 +42,10 @@ class Study(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """A folder's name of its own for this study; names that are slugs already stay."""
+        """The name of the study's folder.
+
+        It is the study's name where that is a valid file name, else one that ends with a digest.
+        """
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")[:64]
         if slug == self.name:
             return slug
@@ -48,11 +53,11 @@ class Study(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where files that belong to this study are kept."""
+        """The folder for the files of this study."""
         return folder_of(self.database) / self.slug
 
     def without_retry(self) -> "Study":
-        """The same study, given up at once where its database does not answer."""
+        """Return the same study with a retry timeout of 0."""
         database = self.database._replace(retry_timeout_s=0)
         return self._replace(database=database, queue=self.queue._replace(database=database))
 
@@ -61,77 +66,8 @@ class NoStudyError(LookupError):
     """There is no study of this name."""
 
 
-def study_names(database: Database) -> list[str]:
-    """The names of the studies of this tool in a database, sorted."""
-    studies = models.StudyModel.__table__
-    attributes = models.StudyUserAttributeModel.__table__
-    stamped = (
-        select(studies.c.study_name)
-        .join(attributes, attributes.c.study_id == studies.c.study_id)
-        .where(attributes.c.key == _STAMP)
-    )
-
-    def attempt(again: bool) -> list[str]:
-        with database.engine.connect() as connection:
-            return sorted(connection.execute(stamped).scalars())
-
-    return retry(database, attempt)
-
-
-def _all_names(database: Database) -> list[str]:
-    """With those that other programs keep in the same database."""
-    return retry(database, lambda again: optuna.get_all_study_names(storage=database.storage))
-
-
-def confirmation_name(name: str) -> str:
-    """The name of the study that confirms the study of this name."""
-    return f"{name}{CONFIRMATION}"
-
-
-def find_study(database: Database, name: str) -> Study | None:
-    """The study of this name; None when there is none.
-
-    Raises ValueError when the study was not made by this tool.
-    """
-    if name not in _all_names(database):
-        return None
-    return retry(database, lambda again: _open(database, name))
-
-
-def _open(database: Database, name: str) -> Study:
-    study = optuna.load_study(study_name=name, storage=database.storage)
-    document = study.user_attrs.get(_STAMP)
-    if document is None:
-        raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
-    study_id = database.storage.get_study_id_from_name(name)
-    return Study(
-        name, database, study, study_id, open_queue(database, study_id), read_stamp(document)
-    )
-
-
-def load_study(database: Database, name: str | None) -> Study:
-    """The study of this name, or the only one there is.
-
-    Raises NoStudyError when there is none, ValueError when several could be meant.
-    """
-    names = study_names(database)
-    if name is None:
-        own = [found for found in names if not found.endswith(CONFIRMATION)]
-        if len(own) > 1:
-            raise ValueError(f"which study? name one with --study: {', '.join(own[:10])}")
-        name = own[0] if own else ""
-    found = find_study(database, name)
-    if found is not None:
-        return found
-    near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(names[:10])}"
-    raise NoStudyError(
-        f"there is no study {name!r} in {database.url}{hint if names else ', and no other either'}"
-    )
-
-
 def check_name(name: str) -> None:
-    """Raise ValueError when the name cannot be a study's."""
+    """Raise ValueError if a study must not have this name."""
     if not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
         raise ValueError(
             f"study name {name[:20]!r} must be 1 to {LONGEST_NAME} printable characters"
@@ -140,34 +76,103 @@ def check_name(name: str) -> None:
         raise ValueError(f"study name {name!r} must not begin with '-', as options do")
 
 
-def create_study(database: Database, name: str, stamp: Stamp) -> Study:
-    """A new study that maximizes the stamp's objective, or the one that is there already.
+def confirmation_name(name: str) -> str:
+    """Return the name of the study that confirms the study of this name."""
+    return f"{name}{CONFIRMATION}"
 
-    Raises ValueError when the name cannot be a study's.
+
+def study_names(database: Database) -> list[str]:
+    """Return the sorted names of this tool's studies in a database."""
+    studies = models.StudyModel.__table__
+    attributes = models.StudyUserAttributeModel.__table__
+    query = (
+        select(studies.c.study_name)
+        .join(attributes, attributes.c.study_id == studies.c.study_id)
+        .where(attributes.c.key == _STAMP)
+    )
+
+    def attempt(is_retry: bool) -> list[str]:
+        with database.engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    return retry(database, attempt)
+
+
+def create_study(database: Database, name: str, stamp: Stamp) -> Study:
+    """Create a study that maximizes the stamp's objective; open it if it exists already.
+
+    Raises ValueError if a study must not have this name, or one of another tool has it.
     """
     check_name(name)
     if name not in _all_names(database):
-        retry(database, lambda again: _insert_study(database, name, stamp))
+        retry(database, lambda is_retry: _insert_study(database, name, stamp))
     created = find_study(database, name)
     assert created is not None
     return created
 
 
+def find_study(database: Database, name: str) -> Study | None:
+    """Open the study of this name; return None if there is none.
+
+    Raises ValueError if the study was not made by this tool.
+    """
+    if name not in _all_names(database):
+        return None
+    return retry(database, lambda is_retry: _open(database, name))
+
+
+def load_study(database: Database, name: str | None) -> Study:
+    """Open the study of this name; None means the only study, apart from its confirmation.
+
+    Raises NoStudyError if there is none, ValueError if there are several or if the study was not
+    made by this tool.
+    """
+    names = study_names(database)
+    if name is None:
+        candidates = [known for known in names if not known.endswith(CONFIRMATION)]
+        if len(candidates) > 1:
+            raise ValueError(f"which study? name one with --study: {', '.join(candidates[:10])}")
+        name = candidates[0] if candidates else ""
+    study = find_study(database, name)
+    if study is not None:
+        return study
+    similar = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {similar[0]!r}?" if similar else f"; there is {', '.join(names[:10])}"
+    raise NoStudyError(
+        f"there is no study {name!r} in {database.url}{hint if names else ', and no other either'}"
+    )
+
+
+def _all_names(database: Database) -> list[str]:
+    """Return the names of all studies of Optuna's in a database, other programs' included."""
+    return retry(database, lambda is_retry: optuna.get_all_study_names(storage=database.storage))
+
+
+def _open(database: Database, name: str) -> Study:
+    study = optuna.load_study(study_name=name, storage=database.storage)
+    document = study.user_attrs.get(_STAMP)
+    if document is None:
+        raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
+    study_id = database.storage.get_study_id_from_name(name)
+    queue = open_queue(database, study_id)
+    return Study(name, database, study, study_id, queue, read_stamp(document))
+
+
 def _insert_study(database: Database, name: str, stamp: Stamp) -> None:
-    """Write a study with its stamp at once, so that nobody meets one without the other."""
-    stamped = {"key": _STAMP, "value_json": json.dumps(stamp.as_document())}
+    """Insert a study and its stamp in one transaction, so that no study lacks its stamp."""
+    stamp_row = {"key": _STAMP, "value_json": json.dumps(stamp.as_document())}
+    direction_row = {"direction": StudyDirection.MAXIMIZE, "objective": 0}
     try:
         with database.engine.begin() as connection:
-            row = insert(models.StudyModel.__table__).values(study_name=name)
-            (study_id,) = connection.execute(row).inserted_primary_key or (None,)
-            direction = {"direction": StudyDirection.MAXIMIZE, "objective": 0}
-            for table, values in (
-                (models.StudyDirectionModel.__table__, direction),
-                (models.StudyUserAttributeModel.__table__, stamped),
+            study_row = insert(models.StudyModel.__table__).values(study_name=name)
+            (study_id,) = connection.execute(study_row).inserted_primary_key or (None,)
+            for table, row in (
+                (models.StudyDirectionModel.__table__, direction_row),
+                (models.StudyUserAttributeModel.__table__, stamp_row),
             ):
-                connection.execute(insert(table).values(study_id=study_id, **values))
+                connection.execute(insert(table).values(study_id=study_id, **row))
     except IntegrityError:
-        return  # another worker was first
+        return  # another worker has created it meanwhile
     study = optuna.load_study(study_name=name, storage=database.storage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)

@@ -1,4 +1,4 @@
-"""Finished and unfinished trials as tidy records: the only thing that analysis reads."""
+"""Read the trials of a study as plain records, which are all that the analysis needs."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,17 +10,18 @@ from training_factors.storage.studies import Study
 
 
 class Trial(NamedTuple):
-    """One run of a study.
+    """One trial: an attempt, or several resumed ones, at a run of a study.
 
-    phase: `baseline`, `measure`, `search` or `confirm`; row: its number within the phase;
-    repeat: 0, or the number of the repetition of the same row with a fresh seed.
-    parameters: the active ones only. value: the objective; None until there is one.
-    metrics: name -> number of the trained network; empty until COMPLETE.
-    test: the same on the test part, of a confirmation's contrasts alone; test_value: the objective
-    there. confusion: (true class, predicted class, samples) on the validation part, most samples
-    first, test_confusion on the test part; empty for regression and where there are no metrics.
-    curve: epoch -> validation objective. time_s: seconds of training, over all attempts; None
-    until then.
+    state: name of Optuna's TrialState. phase: `baseline`, `measure`, `search` or `confirm`.
+    row: number within the phase. repeat: 0, or the number of a repetition of the row with a fresh
+    seed. parameters: the active ones alone. value: the objective; None until the trial has ended.
+    metrics: name -> value on the validation part; empty until COMPLETE. curve: epoch -> objective
+    on the validation part. time_s: seconds of training in all attempts; None until the end.
+    attributes: all others that are stored with the trial.
+    test, test_value: metrics and objective on the test part; only of the contrasts of a
+    confirmation. confusion: (true class, predicted class, samples) on the validation part, most
+    samples first; test_confusion: on the test part. Both are empty for regression, and where there
+    are no metrics.
     """
 
     number: int
@@ -42,12 +43,12 @@ class Trial(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether the run was trained to its end."""
+        """Return whether the run was trained to its last epoch."""
         return self.state == TrialState.COMPLETE.name
 
 
 def to_trial(trial: FrozenTrial) -> Trial:
-    """The record of one of Optuna's trials."""
+    """Convert one of Optuna's trials to a record."""
     attributes = dict(trial.user_attrs)
     test, test_value = attributes.pop("test", {}), attributes.pop("test_value", None)
     confusion = {name: attributes.pop(name, ()) for name in ("confusion", "test_confusion")}
@@ -74,18 +75,21 @@ def to_trial(trial: FrozenTrial) -> Trial:
 
 
 def read_trials(study: Study) -> list[Trial]:
-    """All trials of a study, in the order of their numbers."""
+    """Return all trials of a study, in the order of their numbers."""
     return [to_trial(trial) for trial in read_frozen_trials(study)]
 
 
 def latest_trials(study: Study) -> list[Trial]:
-    """Those trials that no later attempt at the same run replaces."""
+    """Return the last trial of each run; a run that was requeued after its end has several."""
     trials = read_trials(study)
-    latest = {(t.phase, t.row, t.repeat): t.number for t in trials}
-    kept = set(latest.values())
+    last_numbers = {(t.phase, t.row, t.repeat): t.number for t in trials}
+    kept = set(last_numbers.values())
     return [trial for trial in trials if trial.number in kept]
 
 
 def read_frozen_trials(study: Study) -> list[FrozenTrial]:
-    """The same as Optuna's own records, which its samplers take; not to be changed."""
-    return retry(study.database, lambda again: study.optuna_study.get_trials(deepcopy=False))
+    """Return all trials as Optuna's own records, which its samplers take; their times are in UTC.
+
+    Do not change them: they are shared with later calls.
+    """
+    return retry(study.database, lambda is_retry: study.optuna_study.get_trials(deepcopy=False))

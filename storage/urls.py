@@ -1,4 +1,4 @@
-"""URLs of databases: read, shown without their password, and what their engines are given."""
+"""Database URLs: parse and check them, hide their password, and derive engine options."""
 
 import sqlite3
 from pathlib import Path
@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DEFAULT_URL = "sqlite:///runs/studies.db"
+"""URL of the database where none is given; the path is relative to the current folder."""
 
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
@@ -17,33 +18,37 @@ _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
 }
-"""The drivers of the extras [postgres] and [mysql], where a URL names none."""
+"""The driver for each URL scheme that names none; the extras [postgres] and [mysql] install it."""
 
 _EXTRAS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+"""The extra of this package that installs the driver of each kind of database."""
 
 
 def read_url(url: str) -> URL:
-    """The URL with the driver that we use. Raises ValueError for what is none."""
+    """Parse a database URL and add the default driver.
+
+    Raises ValueError for a malformed URL, and for a password in its query, which would be shown.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # Not the text itself, which may hold a password where the form is wrong.
+        # The message leaves the URL out: a malformed one may still hold a password.
         raise ValueError(
             "--storage is no database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
     if {key.lower() for key in parsed.query} & {"password", "passwd"}:
         raise ValueError(
-            "--storage has a password behind its question mark, where it would be shown; "
+            "--storage has a password after its question mark, where it would be shown; "
             "write it as USER:PASSWORD@HOST, or leave it to ~/.pgpass"
         )
     return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
 def engine_options(url: URL, *, may_fork: bool) -> dict[str, Any]:
-    """What SQLAlchemy's engine is given besides the URL.
+    """Return the keyword arguments for SQLAlchemy's `create_engine`.
 
-    may_fork: whether its process may fork. SQLite's connections do not survive that: closing one
-    that was inherited drops the locks of all others, so none is kept between transactions.
+    may_fork: whether this process may fork. SQLite connections do not survive a fork: closing an
+    inherited one drops the file locks of all others. So none is kept between transactions then.
     """
     options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "sqlite":
@@ -55,7 +60,7 @@ def engine_options(url: URL, *, may_fork: bool) -> dict[str, Any]:
         if may_fork:
             options["poolclass"] = NullPool
         return options
-    # A worker uses one connection at a time, and what watches it another.
+    # A worker uses one connection at a time, and code that monitors it another one.
     options |= {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 2}
     options["connect_args"] = {"connect_timeout": 10}
     if url.get_backend_name() == "postgresql":
@@ -68,15 +73,15 @@ def engine_options(url: URL, *, may_fork: bool) -> dict[str, Any]:
     return options
 
 
-def shown(url: str) -> str:
-    """The URL without its password."""
+def hide_password(url: str) -> str:
+    """Return the URL with its password replaced by ***. Raises ValueError as `read_url` does."""
     read_url(url)
-    given = make_url(url)
-    return (given if given.password else given._replace(password=None)).render_as_string()
+    parsed = make_url(url)
+    return (parsed if parsed.password else parsed._replace(password=None)).render_as_string()
 
 
-def without_driver(url: URL) -> str:
-    """What to say where the URL's driver cannot be loaded."""
+def missing_driver(url: URL) -> str:
+    """Return the error message for a URL whose driver cannot be imported."""
     extra = _EXTRAS.get(url.drivername.partition("+")[0])
     if extra is None:
         return (
@@ -87,7 +92,7 @@ def without_driver(url: URL) -> str:
 
 
 def remedy(url: URL) -> str:
-    """What to do where the database cannot be opened."""
+    """Return advice for a database that cannot be opened; part of an error message."""
     if url.get_backend_name() == "sqlite":
         return "name another file with --storage sqlite:///FILE.db"
     return "check user, password, host, port and name of --storage, and that the server runs"

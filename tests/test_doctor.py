@@ -45,7 +45,7 @@ def test_every_kind_of_database_is_well(any_database: Database) -> None:
 
 
 def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
-    claim = study.queue.claim(str(this_process()._replace(started="0")))
+    claim = study.queue.claim(str(this_process()._replace(started=0.0)))
     assert claim is not None
     start_trial(study, claim, {}, {}, {"phase": "measure"})
     held, versions = by_state(list(check_study(study)), WARNING)

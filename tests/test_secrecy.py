@@ -15,7 +15,7 @@ from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import create_study
-from training_factors.storage.urls import shown
+from training_factors.storage.urls import hide_password
 from training_factors.study.commands import execute
 from training_factors.study.commands.command_lines import redacted
 from training_factors.study.running.preparation import prepare_stored_study, prepare_study
@@ -91,7 +91,7 @@ def test_every_form_of_a_password_is_hidden(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("STUDY_STORAGE", url.render_as_string(hide_password=False))
     for form in FORMS - {"S3cr3t"}:
         clean(redacted(f"before {form} after"))
-    clean(shown(url.render_as_string(hide_password=False)))
+    clean(hide_password(url.render_as_string(hide_password=False)))
 
 
 def test_braces_in_a_password_are_no_places_to_fill_in(guarded: URL) -> None:

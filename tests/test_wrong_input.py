@@ -64,7 +64,7 @@ def free_port() -> int:
         ("postgresql://me@127.0.0.1:{port}/name", "refused"),
         ("postgresql://me@no-such-host.invalid/name", "no-such-host.invalid"),
         ("postgresql://me@127.0.0.1:abc/name", "no database URL"),
-        ("postgresql://127.0.0.1/name?password=x", "password behind its question mark"),
+        ("postgresql://127.0.0.1/name?password=x", "password after its question mark"),
         ("mysql://me@127.0.0.1:{port}/name", "connect to MySQL server"),
         ("sqlite:///{folder}", "is a folder"),
         ("sqlite:////proc/none/studies.db", "cannot be written"),

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from training_factors.storage.database import Database, NoDatabaseError, folder_of, open_database
-from training_factors.storage.urls import shown
+from training_factors.storage.urls import hide_password
 
 LEAVE_WAL = "PRAGMA journal_mode=DELETE"
 
 
-def test_sqlite_writes_ahead_and_locks_at_the_start(database: Database) -> None:
+def test_sqlite_uses_a_write_ahead_log_and_locks_at_the_start(database: Database) -> None:
     with database.engine.begin() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 1
@@ -23,8 +23,8 @@ def test_sqlite_writes_ahead_and_locks_at_the_start(database: Database) -> None:
         other.close()
 
 
-def test_opening_again_keeps_the_locks_of_this_process(database: Database) -> None:
-    """Closing any file handle drops all POSIX locks that the process has on that file."""
+def test_opening_a_second_time_keeps_the_locks_of_this_process(database: Database) -> None:
+    """Closing any file handle drops all POSIX locks of the process on that file."""
     path = str(database.engine.url.database)
     leave_wal = f"import sqlite3; sqlite3.connect({path!r}, timeout=0).execute({LEAVE_WAL!r})"
     with database.engine.begin() as connection:
@@ -41,7 +41,7 @@ def test_many_workers_open_an_empty_database_at_once(tmp_path: Path) -> None:
     assert len(opened) == 8
 
 
-def test_nothing_is_made_unless_asked(tmp_path: Path) -> None:
+def test_nothing_is_created_unless_asked_for(tmp_path: Path) -> None:
     with pytest.raises(NoDatabaseError, match="no study yet"):
         open_database(f"sqlite:///{tmp_path}/studies.db")
     assert list(tmp_path.iterdir()) == []
@@ -65,8 +65,8 @@ def test_an_unusable_url_is_refused(tmp_path: Path, url: str, message: str) -> N
 
 
 def test_a_password_is_never_shown() -> None:
-    assert "secret" not in shown("postgresql+psycopg://me:secret@host/name")
+    assert "secret" not in hide_password("postgresql+psycopg://me:secret@host/name")
 
 
-def test_files_lie_beside_the_database(database: Database, tmp_path: Path) -> None:
+def test_the_files_of_studies_are_beside_the_database(database: Database, tmp_path: Path) -> None:
     assert folder_of(database) == tmp_path

@@ -1,4 +1,4 @@
-"""What every storage must keep to: one implementation, three kinds of database."""
+"""The run queue, on each kind of database."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 
 from training_factors.storage.database import Database, open_database
 from training_factors.storage.run_queue import (
-    _NEXT,
+    _NEXT_RUNS,
     DONE,
     WAITING,
     Claim,
@@ -53,7 +53,7 @@ def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(queue: RunQueue)
     assert queue.claim("me") is None
 
 
-def test_planning_again_adds_only_what_is_new(queue: RunQueue) -> None:
+def test_adding_runs_again_adds_only_the_new_ones(queue: RunQueue) -> None:
     assert queue.add(RUNS) == 4
     change(queue, claim(queue), state=DONE)
     assert queue.add([*RUNS, Run("measure", 2)]) == 1
@@ -81,22 +81,22 @@ def test_a_void_claim_changes_nothing(queue: RunQueue) -> None:
     assert queue.progress() == {"search": PhaseProgress(0, 0, 1)}
 
 
-def test_ending_twice_is_ending_once(queue: RunQueue) -> None:
-    """The word of a commit may be lost with the connection; the transaction is tried again."""
+def test_ending_a_run_twice_has_no_further_effect(queue: RunQueue) -> None:
+    """The answer of a commit may be lost with the connection, so the transaction is retried."""
     queue.add(RUNS[:1])
     held = claim(queue)
     assert not change(queue, held, state=DONE)
     assert change(queue, held, state=DONE)
 
 
-def test_a_claim_whose_answer_was_lost_is_found_again(queue: RunQueue) -> None:
+def test_a_retry_returns_the_claim_that_was_committed(queue: RunQueue) -> None:
     queue.add(RUNS)
     held = claim(queue, "me")
-    assert queue._claim("me", again=True) == held
-    assert queue._claim("you", again=True) != held
+    assert queue._claim("me", is_retry=True) == held
+    assert queue._claim("you", is_retry=True) != held
 
 
-def test_the_trial_of_an_earlier_attempt_is_known_to_the_next(queue: RunQueue) -> None:
+def test_the_next_attempt_gets_the_trial_of_the_earlier_one(queue: RunQueue) -> None:
     queue.add(RUNS[:1])
     first = claim(queue)
     assert first.trial is None
@@ -105,13 +105,13 @@ def test_the_trial_of_an_earlier_attempt_is_known_to_the_next(queue: RunQueue) -
     assert claim(queue).trial == 41
 
 
-def test_what_was_begun_before_is_claimed_last_in_its_phase(queue: RunQueue) -> None:
+def test_retried_runs_are_claimed_last_in_their_phase(queue: RunQueue) -> None:
     queue.add(RUNS)
     change(queue, claim(queue), state=WAITING)
     assert [claim(queue).run for _ in range(4)] == [RUNS[1], RUNS[3], RUNS[2], RUNS[0]]
 
 
-def test_a_heartbeat_is_that_of_its_owner(queue: RunQueue) -> None:
+def test_a_heartbeat_is_recorded_for_its_owner_only(queue: RunQueue) -> None:
     queue.add(RUNS)
     claim(queue, "one")
     claim(queue, "two")
@@ -123,65 +123,67 @@ def test_a_heartbeat_is_that_of_its_owner(queue: RunQueue) -> None:
     queue.record_heartbeat([])
 
 
-def test_what_ended_can_be_done_again(queue: RunQueue) -> None:
+def test_finished_runs_can_be_requeued(queue: RunQueue) -> None:
     queue.add(RUNS[:1])
     held = claim(queue)
     change(queue, held, trial=3)
-    assert queue.requeue([held.run]) == 0, "it has not ended"
+    assert queue.requeue([held.run]) == 0, "it has not finished"
     change(queue, held, state=DONE)
     assert queue.requeue([held.run]) == 1
-    again = claim(queue)
-    assert again.run == held.run
-    assert (again.attempt, again.trial) == (2, None)
+    second = claim(queue)
+    assert second.run == held.run
+    assert (second.attempt, second.trial) == (2, None)
 
 
-def others(queue: RunQueue, count: int) -> Iterator[RunQueue]:
+def other_connections(queue: RunQueue, count: int) -> Iterator[RunQueue]:
     url = queue.database.engine.url.render_as_string(hide_password=False)
     for _ in range(count):
         yield open_queue(open_database(url), queue.study_id)
 
 
-def test_no_run_is_claimed_twice_by_workers_at_once(queue: RunQueue) -> None:
+def test_concurrent_workers_never_claim_the_same_run(queue: RunQueue) -> None:
     queue.add([Run("measure", row) for row in range(60)])
 
-    def work(own: RunQueue) -> list[Run]:
+    def work(worker: RunQueue) -> list[Run]:
         claimed = []
-        while (found := own.claim(str(id(own)))) is not None:
-            claimed.append(found.run)
-            change(own, found, state=DONE)
-        own.database.close()
+        while (held := worker.claim(str(id(worker)))) is not None:
+            claimed.append(held.run)
+            change(worker, held, state=DONE)
+        worker.database.close()
         return claimed
 
-    workers = list(others(queue, 8))
+    workers = list(other_connections(queue, 8))
     with ThreadPoolExecutor(8) as pool:
         counts = Counter(run for runs in pool.map(work, workers) for run in runs)
     assert len(counts) == 60
     assert set(counts.values()) == {1}
 
 
-def test_planning_by_several_at_once_plans_once(queue: RunQueue) -> None:
+def test_concurrent_planners_add_each_run_once(queue: RunQueue) -> None:
     runs = [Run("measure", row) for row in range(40)]
-    workers = list(others(queue, 4))
+    workers = list(other_connections(queue, 4))
     with ThreadPoolExecutor(4) as pool:
-        added = list(pool.map(lambda own: own.add(runs), workers))
+        added = list(pool.map(lambda worker: worker.add(runs), workers))
     assert queue.progress() == {"measure": PhaseProgress(waiting=40)}
     assert sum(added) == 40
-    for own in workers:
-        own.database.close()
+    for worker in workers:
+        worker.database.close()
 
 
-def test_the_next_run_is_found_without_looking_at_all(database: Database) -> None:
+def test_the_next_run_is_found_by_the_index(database: Database) -> None:
     open_queue(database, 1)
     with database.engine.connect() as connection:
-        given = _NEXT.params(study=1, rows=1)
-        words = str(given.compile(connection, compile_kwargs={"literal_binds": True}))
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}").all()
+        query = _NEXT_RUNS.params(study=1, rows=1)
+        statement = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
     touched = [row.detail for row in plan if "training_factor_runs" in row.detail]
-    assert len(touched) == 4, "a phase each"
-    assert all("training_factor_runs_next (study_id=? AND state=? AND" in one for one in touched)
+    assert len(touched) == 4, "one lookup per phase"
+    assert all(
+        "training_factor_runs_next (study_id=? AND state=? AND" in detail for detail in touched
+    )
 
 
-def test_a_ledger_of_before_gets_its_index(any_study: Study) -> None:
+def test_a_queue_of_an_earlier_version_gets_its_index(any_study: Study) -> None:
     database, table = any_study.database, "training_factor_runs"
     any_study.queue.add(RUNS)
     (index,) = inspect(database.engine).get_indexes(table)

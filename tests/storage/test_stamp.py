@@ -25,8 +25,10 @@ STAMP = Stamp(
 
 def with_factors(fingerprint: str, **options: list[str]) -> Stamp:
     factors = tuple(
-        DescribedFactor(name, name, "", "", tuple(DescribedOption(one, "", "", ()) for one in own))
-        for name, own in options.items()
+        DescribedFactor(
+            name, name, "", "", tuple(DescribedOption(option, "", "", ()) for option in names)
+        )
+        for name, names in options.items()
     )
     return STAMP._replace(space=STAMP.space._replace(factors=factors, fingerprint=fingerprint))
 
@@ -35,7 +37,7 @@ def test_a_stamp_is_read_as_it_was_written() -> None:
     assert read_stamp(json.loads(json.dumps(STAMP.as_document()))) == STAMP
 
 
-def test_what_an_older_version_did_not_store_is_left_at_its_default() -> None:
+def test_fields_that_an_older_version_did_not_store_get_their_defaults() -> None:
     assert read_stamp({"objective": "accuracy"}) == Stamp("accuracy")
 
 
@@ -52,11 +54,11 @@ def test_factors_that_differ_are_named() -> None:
     assert differences(there, here) == ["space: loss", "seed: 0 there, 1 here"]
 
 
-def test_words_of_a_factor_may_differ() -> None:
+def test_the_documentation_of_a_factor_may_differ() -> None:
     there, here = with_factors("s1", loss=["hard"]), with_factors("s2", loss=["hard"])
     (factor,) = here.space.factors
-    worded = factor._replace(documentation="said better", where="images only")
-    here = here._replace(space=here.space._replace(factors=(worded,)))
+    reworded = factor._replace(documentation="said better", where="images only")
+    here = here._replace(space=here.space._replace(factors=(reworded,)))
     assert differences(there, here) == ["space: its definition"]
 
 
@@ -72,7 +74,7 @@ def test_equal_identities_do_not_differ(changed: dict[str, Any]) -> None:
     assert differences(STAMP, STAMP._replace(**changed)) == []
 
 
-def test_what_differs_is_named_with_both_values() -> None:
+def test_a_difference_shows_both_values() -> None:
     other = STAMP._replace(epochs=20, data=STAMP.data._replace(fingerprint="bb"))
     assert differences(STAMP, other) == [
         "data.fingerprint: aa there, bb here",

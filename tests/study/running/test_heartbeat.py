@@ -80,7 +80,7 @@ def test_silent_workers_lose_their_run_and_live_ones_keep_theirs(study: Study) -
 
 
 def test_runs_of_an_ended_process_are_requeued_at_once(study: Study) -> None:
-    ended = this_process()._replace(started="0")
+    ended = this_process()._replace(started=0.0)
     study.queue.claim(str(ended))
     study.queue.claim(ELSEWHERE)
     assert requeue_ended(study) == 1

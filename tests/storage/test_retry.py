@@ -13,7 +13,9 @@ from training_factors.storage.database import Database, open_database
 from training_factors.storage.retry import StorageUnavailableError, never_cancelled, retry
 
 
-class Patient(NamedTuple):
+class FakeDatabase(NamedTuple):
+    """A database that records how often its connections were closed."""
+
     retry_timeout_s: float
     closed: list[bool]
     url: str = "somewhere"
@@ -25,7 +27,7 @@ class Patient(NamedTuple):
 
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only sleeping moves."""
+    """Replace the clock by one that only `sleep` moves."""
     now = [100.0]
     monkeypatch.setattr("training_factors.storage.retry.time.monotonic", lambda: now[0])
     monkeypatch.setattr(
@@ -39,7 +41,7 @@ def lost(message: str = "server closed the connection unexpectedly\n\tThis proba
 
 
 def wrapped(cause: Exception) -> StorageInternalError:
-    """As Optuna wraps what the database says."""
+    """Wrap a database error as Optuna does."""
     error = StorageInternalError("e.g. exceeding max length")
     error.__cause__ = cause
     return error
@@ -54,8 +56,8 @@ def sqlite_error(name: str) -> DBAPIError:
 def failing(times: int, error: Exception) -> tuple[Callable[[bool], str], list[bool]]:
     calls: list[bool] = []
 
-    def attempt(again: bool) -> str:
-        calls.append(again)
+    def attempt(is_retry: bool) -> str:
+        calls.append(is_retry)
         if len(calls) <= times:
             raise error
         return "done"
@@ -64,64 +66,64 @@ def failing(times: int, error: Exception) -> tuple[Callable[[bool], str], list[b
 
 
 @pytest.mark.parametrize("error", [lost(), wrapped(lost())])
-def test_what_was_lost_is_tried_again(time: list[float], error: Exception) -> None:
+def test_a_lost_connection_is_retried(time: list[float], error: Exception) -> None:
     attempt, calls = failing(4, error)
-    database = Patient(60, [])
+    database = FakeDatabase(60, [])
     assert retry(database, attempt) == "done"
     assert calls == [False, True, True, True, True]
-    assert len(database.closed) == 4, "broken connections are let go of"
+    assert len(database.closed) == 4, "broken connections are closed"
     assert time[0] < 105
 
 
-def test_after_the_limit_it_is_lost(time: list[float]) -> None:
+def test_the_retry_timeout_ends_the_retries(time: list[float]) -> None:
     attempt, _ = failing(10**6, lost())
     with pytest.raises(
         StorageUnavailableError, match="somewhere does not answer: server closed"
-    ) as found:
-        retry(Patient(60, []), attempt)
-    assert "\n" not in str(found.value)
+    ) as raised:
+        retry(FakeDatabase(60, []), attempt)
+    assert "\n" not in str(raised.value)
     assert 160 <= time[0] <= 166
 
 
-def test_who_is_asked_to_stop_waits_no_longer(time: list[float]) -> None:
+def test_cancelling_ends_the_retries(time: list[float]) -> None:
     attempt, calls = failing(10**6, lost())
     with pytest.raises(StorageUnavailableError):
-        retry(Patient(600, [], is_cancelled=lambda: time[0] > 101), attempt)
+        retry(FakeDatabase(600, [], is_cancelled=lambda: time[0] > 101), attempt)
     assert 1 < len(calls) < 10
 
 
-def test_without_patience_it_is_lost_at_once(time: list[float]) -> None:
+def test_without_a_timeout_nothing_is_retried(time: list[float]) -> None:
     attempt, calls = failing(10**6, lost())
     with pytest.raises(StorageUnavailableError):
-        retry(Patient(0, []), attempt)
+        retry(FakeDatabase(0, []), attempt)
     assert calls == [False]
 
 
 @pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY_DBMOVED"])
-def test_waiting_does_not_free_a_disk(time: list[float], name: str) -> None:
+def test_permanent_errors_are_not_retried(time: list[float], name: str) -> None:
     attempt, calls = failing(10**6, sqlite_error(name))
     with pytest.raises(StorageUnavailableError, match="words of SQLite"):
-        retry(Patient(600, []), attempt)
+        retry(FakeDatabase(600, []), attempt)
     assert len(calls) == 1
 
 
-def test_a_conflict_is_tried_again_even_without_patience(time: list[float]) -> None:
+def test_a_conflict_is_retried_even_without_a_timeout(time: list[float]) -> None:
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
     attempt, calls = failing(3, OperationalError("UPDATE", None, DeadlockError()))
-    assert retry(Patient(0, []), attempt) == "done"
+    assert retry(FakeDatabase(0, []), attempt) == "done"
     assert calls == [False, True, True, True]
 
 
-def test_what_is_wrong_stays_wrong(time: list[float]) -> None:
+def test_other_errors_are_raised_at_once(time: list[float]) -> None:
     attempt, calls = failing(1, ProgrammingError("SELEC", None, ValueError("syntax")))
     with pytest.raises(ProgrammingError):
-        retry(Patient(600, []), attempt)
+        retry(FakeDatabase(600, []), attempt)
     assert len(calls) == 1
 
 
-def test_a_server_that_is_not_there_is_waited_for_when_asked() -> None:
+def test_a_missing_server_is_retried_if_there_is_a_timeout() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"postgresql://me@127.0.0.1:{free.getsockname()[1]}/none"
@@ -131,12 +133,12 @@ def test_a_server_that_is_not_there_is_waited_for_when_asked() -> None:
         open_database(url, retry_timeout_s=0.2)
 
 
-def test_a_database_that_was_deleted_is_not_made_anew(database: Database) -> None:
+def test_a_deleted_database_is_not_created_again(database: Database) -> None:
     path = Path(str(database.engine.url.database))
     database.close()
     path.unlink()
 
-    def attempt(again: bool) -> None:
+    def attempt(is_retry: bool) -> None:
         with database.engine.connect() as connection:
             connection.execute(text("SELECT * FROM studies"))
 
