@@ -18,7 +18,7 @@ from training_factors.search_spaces.description import PLACEBO
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.measurements import read_measured
-from training_factors.study.analysis.sensitivity import shapley
+from training_factors.study.analysis.sensitivity import shapley_estimand
 from training_factors.study.analysis.significance import p_values
 
 JOBS = os.cpu_count() or 1
@@ -92,8 +92,8 @@ def true_shares(name: str) -> dict[str, float]:
     """Shapley shares of the function itself, from so many walks that their error is 0.002."""
     simulation, _, _ = EXACT[name]
     study = read_measured(simulate_trials(simulation, 64), simulation.space, 0)
-    asked = shapley(study.layout, study.by_factor, 2**15, seed=1)
-    shares = asked.of(simulation.function(asked.features.astype(np.float64)))
+    asked = shapley_estimand(study.layout, study.by_factor, 2**15, seed=1)
+    shares = asked.estimate_from(simulation.function(asked.features.astype(np.float64)))
     found = dict(zip(study.by_factor, shares.tolist(), strict=True))
     return {factor: share for factor, share in found.items() if factor != PLACEBO}
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
@@ -98,7 +97,6 @@ def open_database(
     Raises ValueError for a URL that cannot be used, NoDatabaseError if there is no database and
     create is False, StorageUnavailableError if it does not answer within the retry timeout.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     parsed = read_url(url)
     # Only workers have a retry timeout, and workers do not fork.
     options = engine_options(parsed, may_fork=retry_timeout_s == 0)

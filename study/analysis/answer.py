@@ -1,4 +1,7 @@
-"""What a study says, as records: which factor matters most, how sure that is, what is left."""
+"""Records of an answer: which factor matters most, how sure that is, and what is left to explain.
+
+The fields are stored with a study and are the keys of JSON documents, so they keep their names.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,12 +10,20 @@ from training_factors.study.analysis.effects import Effect
 from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.analysis.verdict import PROBABLE, Verdict
 
-DIGITS = 6
-"""Of the numbers that are found."""
+SIGNIFICANT_DIGITS = 6
+"""Number of significant digits of every number in an answer."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - not an error: too little has been measured yet
+    """The study has too few measurements for an answer; the message is one line with the reason."""
 
 
 class RunCounts(NamedTuple):
-    """The evidence: rows of the design, runs with repeats; diverged, at_chance: parts of runs."""
+    """Numbers of rows of the design and of runs, repeats included.
+
+    diverged: share of the runs whose loss stopped being finite. at_chance: share of the runs that
+    are no better than chance; None when the chance level is not known.
+    """
 
     rows: int
     runs: int
@@ -21,9 +32,10 @@ class RunCounts(NamedTuple):
 
 
 class SurrogateQuality(NamedTuple):
-    """Cross-validated R² of the surrogates' blend, and the most that it could be (None: unknown).
+    """Cross-validated R² of the blend of surrogates.
 
-    members: name, own R² and weight of every surrogate.
+    ceiling: the largest R² that is possible; None when it is unknown. members: name, R² and weight
+    of every surrogate.
     """
 
     r2: float
@@ -32,9 +44,10 @@ class SurrogateQuality(NamedTuple):
 
 
 class HyperparameterImportance(NamedTuple):
-    """A knob's importance, or that of the choice of the option (named as the factor).
+    """The importance of a hyperparameter, or of the choice of an option (named as the factor).
 
-    share: its part of the factor's share (Owen value), so that these sum to the factor's.
+    share: its part of the factor's share (Owen value), so that these sum to the factor's. The other
+    fields mean the same as those of `FactorImportance`.
     """
 
     name: str
@@ -47,16 +60,16 @@ class HyperparameterImportance(NamedTuple):
 
 
 class FactorImportance(NamedTuple):
-    """A factor's importance.
+    """The importance of a factor, with all its hyperparameters.
 
-    share: Shapley effect, a share of what the surrogates explain, with its 95 % interval;
-    first_order and total: alone, and with all interactions. points: the standard deviation that
-    the factor causes, √(share · explained variance), in hundredths of the objective. p_value: of
-    the holdout randomization test, Holm-corrected. p_first: in which part of the half-samples its
-    share is the largest. gain: mean of its best option less that of its baseline, in hundredths.
-    range: of its marginal, the highest mean less the lowest, in hundredths. verdict: `probable`
-    when significant and above the noise floor, else `not distinguishable` from noise. error:
-    standard error of the share.
+    share: Shapley effect, a share of the variance that the surrogates explain, with its 95 %
+    interval. first_order, total: Sobol indices, alone and with all interactions. points: standard
+    deviation of the objective that the factor causes, √(share · explained variance), in percentage
+    points. p_value: of the holdout randomization test, Holm-corrected. p_first: part of the
+    resamples in which its share is the largest. gain: mean objective of its best option less that
+    of its baseline, in percentage points, with its 95 % interval. range: highest marginal mean less
+    the lowest, in percentage points. verdict: `probable` when the effect is significant and the
+    share above the noise floor, else `not distinguishable`. error: standard error of the share.
     """
 
     name: str
@@ -78,12 +91,12 @@ class FactorImportance(NamedTuple):
 
     @property
     def matters(self) -> bool:
-        """Whether it is distinguishable from noise."""
+        """Return whether the measured rows show an effect."""
         return self.verdict == PROBABLE
 
 
 class TopicImportance(NamedTuple):
-    """A topic's importance: its factors acting as one, which is not the sum of their shares."""
+    """The importance of a topic: its factors act as one group, so shares do not simply add up."""
 
     name: str
     factors: tuple[str, ...]
@@ -95,7 +108,7 @@ class TopicImportance(NamedTuple):
 
 
 class Interaction(NamedTuple):
-    """What two factors do together beyond what each does alone, as a share of the explained."""
+    """The share of the explained variance that two factors cause only together."""
 
     factors: tuple[str, str]
     share: float
@@ -103,10 +116,11 @@ class Interaction(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the measured runs say. Factors, topics and interactions: the largest share first.
+    """The result of an analysis. Factors, topics and interactions: the largest share first.
 
-    seed_noise, unexplained: the parts of the variance among rows that the training seed causes
-    (None without repeats), and that neither the seed nor the surrogates account for.
+    evidence: the runs that it was computed from. effects: of every option and hyperparameter.
+    seed_noise: part of the variance among rows that the training seed causes; None when no row was
+    repeated. unexplained: part that neither the seed nor the surrogates account for.
     """
 
     evidence: RunCounts
@@ -132,19 +146,26 @@ class Answer(NamedTuple):
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:
-    """The answer as JSON, under the study's name."""
+    """Return the answer as a JSON document. study: its name.
+
+    Effects are left out; they are a document of their own.
+    """
     document = {"schema": 1, "study": study, **answer._asdict()}
-    del document["effects"]  # a document of their own
+    del document["effects"]
     plain: dict[str, Any] = as_plain(document)
     return plain
 
 
-_JSON_KEYS: Mapping[str, str] = {"hyperparameter": "knob", "hyperparameters": "knobs"}
-"""Fields that JSON documents spell as they always did."""
+_JSON_KEYS: Mapping[str, str] = {
+    "hyperparameter": "knob",
+    "hyperparameters": "knobs",
+    "evidence_level": "standing",
+}
+"""Fields whose key in JSON documents is older than their name in the code."""
 
 
 def as_plain(value: Any) -> Any:
-    """Records as dictionaries, for JSON."""
+    """Return records, at any depth, as dictionaries and lists that JSON can hold."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
@@ -153,16 +174,13 @@ def as_plain(value: Any) -> Any:
 
 
 def rounded(record: Any) -> Any:
-    """The same record, every number to 6 digits; mappings, such as settings, as they are.
+    """Return the same record with every number rounded to 6 significant digits.
 
-    What is found is rounded once, so that a page, a terminal and JSON show the same digits.
+    Numbers are rounded once, before they are stored, so that a page, a terminal and JSON show the
+    same digits. Mappings, such as configurations, are not rounded.
     """
     if isinstance(record, float):
-        return float(f"{record:.{DIGITS}g}")
+        return float(f"{record:.{SIGNIFICANT_DIGITS}g}")
     if hasattr(record, "_fields"):
         return type(record)(*map(rounded, record))
     return tuple(map(rounded, record)) if isinstance(record, tuple) else record
-
-
-class NoAnswer(Exception):  # noqa: N818 - it is no error: the study simply cannot say yet
-    """There is nothing to answer from; the message is one line that says why."""

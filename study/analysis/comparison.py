@@ -1,6 +1,6 @@
-"""The same factors in different scenarios: where importance differs for certain, and where not."""
+"""Compare the importance of the same factors in different studies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -9,12 +9,15 @@ from scipy.stats import norm, spearmanr
 from training_factors.study.analysis.answer import Answer, FactorImportance, rounded
 from training_factors.study.analysis.significance import holm
 
-LEAST_FACTORS = 3
-"""Below this a rank correlation says nothing."""
+MIN_FACTORS = 3
+"""Minimum number of common factors for a rank correlation; with fewer it has no meaning."""
 
 
 class Difference(NamedTuple):
-    """A factor's share in one study less that in another, with its Holm-corrected p-value."""
+    """The share of a factor in one study less that in another.
+
+    one, other: names of the studies. p_value: Holm-corrected over all differences.
+    """
 
     factor: str
     one: str
@@ -24,7 +27,11 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Factors that all studies vary, by study; correlations: Spearman's, of each two studies."""
+    """The factors that all studies vary: factor -> study -> importance.
+
+    correlations: Spearman's rank correlation of the shares, for every two studies; None where they
+    have too few factors in common.
+    """
 
     factors: dict[str, dict[str, FactorImportance]]
     correlations: dict[tuple[str, str], float | None]
@@ -32,50 +39,65 @@ class Comparison(NamedTuple):
 
 
 def compare(answers: Mapping[str, Answer]) -> Comparison:
-    """Compare the shares of the factors that all answers have.
+    """Compare the shares of the factors that all answers have. answers: study -> answer.
 
-    A difference of two shares is set against √(error² + error²); studies are independent of each
-    other. All differences together are corrected by Holm. Raises ValueError when the studies have
-    no factor in common.
+    The standard error of a difference of shares is √(error² + error²), since studies are
+    independent of each other. All differences together are corrected by Holm's method. Raises
+    ValueError when the studies have no factor in common.
     """
     by_study = {name: {f.name: f for f in answer.factors} for name, answer in answers.items()}
     first, *rest = by_study.values()
-    shared = [name for name in first if all(name in other for other in rest)]
-    if not shared:
+    common = [name for name in first if all(name in other for other in rest)]
+    if not common:
         raise ValueError(f"the studies {', '.join(answers)} have no factor in common")
-    pairs = list(combinations(answers, 2))
-    found = [
+    study_pairs = list(combinations(answers, 2))
+    differences = [
         _difference(name, (one, by_study[one][name]), (other, by_study[other][name]))
-        for one, other in pairs
-        for name in shared
+        for one, other in study_pairs
+        for name in common
     ]
-    corrected = holm({f"{d.one}/{d.other}/{d.factor}": d.p_value for d in found})
+    correlations = {
+        (one, other): _correlation(by_study[one], by_study[other], common)
+        for one, other in study_pairs
+    }
     comparison: Comparison = rounded(
         Comparison(
-            {name: {study: own[name] for study, own in by_study.items()} for name in shared},
-            {
-                (one, other): _correlation(by_study[one], by_study[other], shared)
-                for one, other in pairs
+            factors={
+                name: {study: factors[name] for study, factors in by_study.items()}
+                for name in common
             },
-            tuple(d._replace(p_value=corrected[f"{d.one}/{d.other}/{d.factor}"]) for d in found),
+            correlations=correlations,
+            differences=_corrected(differences),
         )
     )
     return comparison
 
 
 def _difference(
-    name: str, one: tuple[str, FactorImportance], other: tuple[str, FactorImportance]
+    factor: str, one: tuple[str, FactorImportance], other: tuple[str, FactorImportance]
 ) -> Difference:
-    difference = one[1].share - other[1].share
-    error = (one[1].error ** 2 + other[1].error ** 2) ** 0.5
+    """Return the difference of a factor between two studies, each with its name."""
+    (one_study, one_factor), (other_study, other_factor) = one, other
+    difference = one_factor.share - other_factor.share
+    error = (one_factor.error**2 + other_factor.error**2) ** 0.5
     p_value = float(2 * norm.sf(abs(difference) / error)) if error else float(difference == 0)
-    return Difference(name, one[0], other[0], difference, p_value)
+    return Difference(factor, one_study, other_study, difference, p_value)
+
+
+def _corrected(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return the differences with Holm-corrected p-values."""
+    corrected = holm({f"{d.one}/{d.other}/{d.factor}": d.p_value for d in differences})
+    return tuple(
+        d._replace(p_value=corrected[f"{d.one}/{d.other}/{d.factor}"]) for d in differences
+    )
 
 
 def _correlation(
-    one: Mapping[str, FactorImportance], other: Mapping[str, FactorImportance], shared: list[str]
+    one: Mapping[str, FactorImportance],
+    other: Mapping[str, FactorImportance],
+    common: Sequence[str],
 ) -> float | None:
-    if len(shared) < LEAST_FACTORS:
+    if len(common) < MIN_FACTORS:
         return None
-    shares = [[answer[name].share for name in shared] for answer in (one, other)]
+    shares = [[study[name].share for name in common] for study in (one, other)]
     return float(spearmanr(*shares).statistic)

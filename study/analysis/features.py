@@ -1,28 +1,40 @@
-"""How a configuration becomes a row of numbers that a surrogate can be fitted on.
+"""Encode configurations as rows of numbers that a surrogate can be fitted on.
 
-A numeric hyperparameter is one column on its unit scale (its logarithm already taken), −1 where it is
-inactive. A choice is one column per option, or a single one for two options; 0 where inactive.
-Columns come from stored parameters (`encode`) or from points of the latent unit cube (`decode`).
+A numeric hyperparameter is one column on its unit scale (its logarithm is taken already), and −1
+where it is inactive. A choice is one column per option, or a single column for two options, and 0
+where it is inactive. The columns are computed from stored parameters (`Layout.encode`) or from
+points of the latent unit cube (`Layout.decode`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.search_spaces.description import Coordinate
-from training_factors.search_spaces.dimension import Integer, OneOf, Varied
+from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
 
 Array = NDArray[np.float64]
+
+Features = NDArray[np.float32]
+"""Encoded configurations, (rows, columns), in the precision that scikit-learn's trees read."""
+
 Groups = Mapping[str, tuple[int, ...]]
-"""Name -> the latent axes that it owns. A group acts as one: its axes are drawn together."""
+"""Name -> numbers of the latent axes that it owns. A group acts as one: its axes are always drawn
+together."""
+
+INACTIVE = -1.0
+"""The column of a numeric hyperparameter whose option is not chosen; active ones lie in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class LatentAxis:
-    """One latent coordinate. Where `parent` is given it acts under that axis' `option` only."""
+    """One axis of the latent unit cube.
+
+    parent: the number of the axis that chooses the factor's option, and option: the number of the
+    option under which this axis is active. Without a parent the axis is always active.
+    """
 
     name: str
     factor: str
@@ -33,56 +45,60 @@ class LatentAxis:
 
 @dataclass(frozen=True)
 class Layout:
-    """The latent axes of a space, in order."""
+    """The latent axes of a space, in order, and the columns that encode them."""
 
     axes: tuple[LatentAxis, ...]
 
-    def encode(self, configurations: Iterable[Mapping[str, Any]]) -> Array:
-        """Features of stored parameters, the active ones only: (configurations, columns)."""
+    def encode(self, configurations: Iterable[Mapping[str, Value]]) -> Array:
+        """Encode stored parameters, which are the active ones only: (configurations, columns)."""
         rows = [
-            np.concatenate([_encoded(axis, parameters) for axis in self.axes])
+            np.concatenate([_encode_axis(axis, parameters) for axis in self.axes])
             for parameters in configurations
         ]
         return np.array(rows, dtype=np.float64)
 
     def decode(self, units: Array) -> Array:
-        """Features of points of the unit cube: (points, axes) -> (points, columns)."""
+        """Encode points of the latent unit cube: (points, axes) -> (points, columns)."""
         chosen: dict[int, NDArray[np.int64]] = {}
         columns = []
         for i, (axis, unit) in enumerate(zip(self.axes, units.T, strict=True)):
             active = axis.parent is None or chosen[axis.parent] == axis.option
             if isinstance(axis.dimension, OneOf):
                 chosen[i] = _slot(unit, len(axis.dimension.choices))
-                shown = one_hot(chosen[i], len(axis.dimension.choices))
-                columns.append(np.where(np.reshape(active, (-1, 1)), shown, 0.0))
+                indicators = one_hot(chosen[i], len(axis.dimension.choices))
+                columns.append(np.where(np.reshape(active, (-1, 1)), indicators, 0.0))
             else:
-                columns.append(np.where(active, _settled(axis.dimension, unit), -1.0)[:, None])
+                column = np.where(active, _round_trip(axis.dimension, unit), INACTIVE)
+                columns.append(column[:, None])
         return np.concatenate(columns, axis=1)
 
     def columns(self, groups: Groups) -> dict[str, tuple[int, ...]]:
-        """The columns of features that belong to each group."""
-        ends = np.cumsum([_width(axis.dimension) for axis in self.axes])
-        spans = [range(end - _width(axis.dimension), end) for axis, end in
-                 zip(self.axes, ends, strict=True)]  # fmt: skip
+        """Return the numbers of the feature columns that belong to each group."""
+        widths = [_width(axis.dimension) for axis in self.axes]
+        ends = np.cumsum(widths)
+        spans = [range(end - width, end) for width, end in zip(widths, ends, strict=True)]
         return {
-            name: tuple(column for i in owned for column in spans[i])
-            for name, owned in groups.items()
+            name: tuple(column for i in axes for column in spans[i])
+            for name, axes in groups.items()
         }
 
     def factors(self) -> Groups:
-        """Every factor with the axes that it owns, in order."""
+        """Return every factor with the axes that it owns, in order."""
         return self.groups({axis.factor: axis.factor for axis in self.axes})
 
     def groups(self, names: Mapping[str, str]) -> Groups:
-        """Groups of factors, such as topics: `names` maps a factor to the group it belongs to."""
-        owned: dict[str, list[int]] = {}
+        """Return groups of factors, such as topics. names: factor -> group that it belongs to."""
+        groups: dict[str, list[int]] = {}
         for i, axis in enumerate(self.axes):
-            owned.setdefault(names[axis.factor], []).append(i)
-        return {name: tuple(axes) for name, axes in owned.items()}
+            groups.setdefault(names[axis.factor], []).append(i)
+        return {name: tuple(axes) for name, axes in groups.items()}
 
 
 def read_layout(coordinates: Sequence[Coordinate]) -> Layout:
-    """The layout of a described space's coordinates. Raises ValueError for one that is fixed."""
+    """Return the layout of a described space's coordinates.
+
+    Raises ValueError for a coordinate that does not vary.
+    """
     axes: list[LatentAxis] = []
     choices: dict[str, int] = {}
     for i, (name, factor, option, dimension) in enumerate(coordinates):
@@ -101,31 +117,32 @@ def read_layout(coordinates: Sequence[Coordinate]) -> Layout:
 
 
 def one_hot(chosen: NDArray[np.int64], count: int) -> Array:
-    """A column per choice; a single one for two choices, none for one."""
-    shown = np.arange(count) if count > 2 else np.arange(1, count)
-    columns: Array = (chosen[:, None] == shown).astype(np.float64)
+    """Return one indicator column per choice: a single one for two choices, none for one."""
+    encoded_choices = np.arange(count) if count > 2 else np.arange(1, count)
+    columns: Array = (chosen[:, None] == encoded_choices).astype(np.float64)
     return columns
 
 
 def _width(dimension: Varied) -> int:
-    """How many columns a dimension takes."""
+    """Return the number of columns that encode a dimension."""
     if not isinstance(dimension, OneOf):
         return 1
     count = len(dimension.choices)
     return count if count > 2 else count - 1
 
 
-def _encoded(axis: LatentAxis, parameters: Mapping[str, Any]) -> Array:
+def _encode_axis(axis: LatentAxis, parameters: Mapping[str, Value]) -> Array:
+    """Return the columns of one axis for one configuration: (width,)."""
     dimension, active = axis.dimension, axis.name in parameters
     if not isinstance(dimension, OneOf):
-        return np.array([dimension.encode(parameters[axis.name]) if active else -1.0])
+        return np.array([dimension.encode(parameters[axis.name]) if active else INACTIVE])
     index = dimension.choices.index(parameters[axis.name]) if active else -1
-    shown = one_hot(np.array([index]), len(dimension.choices))[0]
-    return shown if active else np.zeros_like(shown)
+    indicators = one_hot(np.array([index]), len(dimension.choices))[0]
+    return indicators if active else np.zeros_like(indicators)
 
 
-def _settled(dimension: Varied, unit: Array) -> Array:
-    """What `encode(decode(unit))` gives: a whole number stands in the middle of its share."""
+def _round_trip(dimension: Varied, unit: Array) -> Array:
+    """Return `encode(decode(unit))`: a whole number lies in the middle of its slot."""
     if not isinstance(dimension, Integer):
         return unit
     count = dimension.high - dimension.low + 1
@@ -133,4 +150,5 @@ def _settled(dimension: Varied, unit: Array) -> Array:
 
 
 def _slot(unit: Array, count: int) -> NDArray[np.int64]:
+    """Return which of `count` equal parts of the unit interval each point lies in."""
     return np.minimum((unit * count).astype(np.int64), count - 1)

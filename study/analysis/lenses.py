@@ -1,4 +1,8 @@
-"""The same shares of other numbers than the final objective: what else a factor decides."""
+"""Compute factors' shares of other quantities than the final objective, such as divergence or time.
+
+A lens maps the measured runs to one number per row, whose shares are then computed as those of the
+objective are. PED-ANOVA, which ranks parameters in another way, stands beside them.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,7 +15,7 @@ from optuna.trial import create_trial
 from training_factors.search_spaces.description import Coordinate, SpaceDescription
 from training_factors.search_spaces.dimension import Varied
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.blend import BOOSTING, Rows, fit_blend, one_thread_each
+from training_factors.study.analysis.blend import BOOSTING, Rows, fit_blend, single_threaded
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import WALKS
 from training_factors.study.analysis.measurements import (
@@ -20,37 +24,15 @@ from training_factors.study.analysis.measurements import (
     has_diverged,
     read_measured,
 )
-from training_factors.study.analysis.sensitivity import shapley
-from training_factors.study.analysis.uncertainty import Interval, Question, estimate
-
-
-def ped_anova(evidence: Measurements, coordinates: Sequence[Coordinate]) -> dict[str, float]:
-    """Which parameters set the best tenth of the rows apart from all (Watanabe et al., 2023).
-
-    Of the designed rows alone: on adaptively chosen trials it inverts the ranking. It looks at one
-    parameter at a time, so it sees no interactions, and it is no share of a variance.
-    """
-    dimensions = {one.name: one.dimension for one in coordinates}
-    distributions = {
-        name: dimension.distribution()
-        for name, dimension in dimensions.items()
-        if isinstance(dimension, Varied)
-    }
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="maximize")
-    for parameters, value in zip(evidence.parameters, evidence.values, strict=True):
-        own = {name: distributions[name] for name in parameters}
-        study.add_trial(
-            create_trial(params=dict(parameters), distributions=own, value=float(value))
-        )
-    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    return {name: float(part) for name, part in found.items()}
-
+from training_factors.study.analysis.sensitivity import shapley_estimand
+from training_factors.study.analysis.uncertainty import Interval, SampledEstimand, estimate
 
 RowValues = Callable[[Measurements], Array]
+"""Computes one number for every row: (rows,)."""
 
 
 class Lens(NamedTuple):
-    """A way to look. values: a number for every row."""
+    """A quantity to compute shares of. question: the question that it answers, in words."""
 
     name: str
     question: str
@@ -58,7 +40,7 @@ class Lens(NamedTuple):
 
 
 class LensShare(NamedTuple):
-    """A factor's Shapley share through a lens."""
+    """The Shapley share of a factor through a lens."""
 
     factor: str
     share: float
@@ -66,7 +48,10 @@ class LensShare(NamedTuple):
 
 
 class LensResult(NamedTuple):
-    """What a lens shows: R² of the surrogate and shares, or no shares and the reason."""
+    """The shares through one lens.
+
+    r2: of the surrogate. nothing: the reason why there are no shares; None when there are.
+    """
 
     name: str
     question: str
@@ -76,7 +61,7 @@ class LensResult(NamedTuple):
 
 
 class Lenses(NamedTuple):
-    """All lenses, and PED-ANOVA by parameter, which answers a question of its own."""
+    """The results of all lenses, and PED-ANOVA importance by parameter."""
 
     seen: tuple[LensResult, ...]
     ped_anova: dict[str, float]
@@ -85,51 +70,85 @@ class Lenses(NamedTuple):
 def compute_lenses(
     trials: Sequence[Trial], space: SpaceDescription, *, seed: int, jobs: int
 ) -> Lenses:
-    """Shares through every lens, by gradient boosting alone, which is quick.
+    """Return the shares through every lens, with gradient boosting as the only surrogate (fast).
 
     Raises NoAnswer when too little was measured.
     """
     study = read_measured(trials, space, seed)
-    with one_thread_each():
-        seen = tuple(_through(lens, study, jobs) for lens in LENSES)
-    return Lenses(seen, ped_anova(study.evidence, space.coordinates))
+    with single_threaded():
+        results = tuple(_result(lens, study, jobs) for lens in LENSES)
+    return Lenses(results, ped_anova(study.measurements, space.coordinates))
 
 
-def working_region(evidence: Measurements) -> Array:
-    """Values below the median raised to it: what broke no longer counts by how badly."""
-    return np.maximum(evidence.values, np.median(evidence.values))
+def ped_anova(measurements: Measurements, coordinates: Sequence[Coordinate]) -> dict[str, float]:
+    """Return how strongly each parameter separates the best tenth of the rows from all others.
+
+    The method is that of Watanabe et al. (2023), on designed rows only: on adaptively chosen
+    trials it inverts the ranking. It considers one parameter at a time, so it sees no interactions,
+    and its result is not a share of a variance. The largest comes first, equal ones in the order of
+    the space.
+    """
+    distributions = {
+        coordinate.name: coordinate.dimension.distribution()
+        for coordinate in coordinates
+        if isinstance(coordinate.dimension, Varied)
+    }
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="maximize")
+    for parameters, value in zip(measurements.parameters, measurements.values, strict=True):
+        active = {name: distributions[name] for name in parameters}
+        study.add_trial(
+            create_trial(params=dict(parameters), distributions=active, value=float(value))
+        )
+    importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    # Optuna orders equal importances by hash, which differs from process to process.
+    names = sorted(importances, key=list(distributions).index)
+    return {
+        name: float(importances[name])
+        for name in sorted(names, key=lambda name: -importances[name])
+    }
 
 
-def divergence(evidence: Measurements) -> Array:
-    """The part of a row's runs that diverged."""
-    return np.array([np.mean([has_diverged(trial) for trial in row]) for row in evidence.trials])
+def upper_half(measurements: Measurements) -> Array:
+    """Return the objective, with values below the median raised to it.
+
+    Among failed configurations it then no longer counts how badly they failed.
+    """
+    return np.maximum(measurements.values, np.median(measurements.values))
 
 
-def after(part: float, evidence: Measurements) -> Array:
-    """The objective after this part of the epochs, from the stored curves."""
-    epochs = 1 + max(max(t.curve, default=0) for row in evidence.trials for t in row)
+def diverged_part(measurements: Measurements) -> Array:
+    """Return the part of each row's runs that diverged."""
+    return np.array([np.mean([has_diverged(run) for run in row]) for row in measurements.trials])
+
+
+def objective_after(part: float, measurements: Measurements) -> Array:
+    """Return the mean objective of each row after a part (0 to 1) of the epochs."""
+    epochs = 1 + max(max(run.curve, default=0) for row in measurements.trials for run in row)
     last = part * epochs - 1
-    return np.array([np.mean([_at(trial, last) for trial in row]) for row in evidence.trials])
+    return np.array(
+        [np.mean([_objective_at(run, last) for run in row]) for row in measurements.trials]
+    )
 
 
-def cost(evidence: Measurements) -> Array:
-    """The logarithm of a run's seconds."""
-    seconds = [[trial.time_s or 0.0 for trial in row] for row in evidence.trials]
+def log_seconds(measurements: Measurements) -> Array:
+    """Return the logarithm of each row's mean training time in seconds."""
+    seconds = [[run.time_s or 0.0 for run in row] for row in measurements.trials]
     return np.log(np.maximum([float(np.mean(row)) for row in seconds], 1e-3))
 
 
 LENSES = (
-    Lens("working", "among the better half of the configurations", working_region),
-    Lens("diverged", "what makes a run diverge", divergence),
-    Lens("25 %", "after a quarter of the epochs", lambda evidence: after(0.25, evidence)),
-    Lens("50 %", "after half of the epochs", lambda evidence: after(0.5, evidence)),
-    Lens("100 %", "after all epochs", lambda evidence: after(1.0, evidence)),
-    Lens("cost", "what makes a run take long", cost),
+    Lens("working", "among the better half of the configurations", upper_half),
+    Lens("diverged", "what makes a run diverge", diverged_part),
+    Lens("25 %", "after a quarter of the epochs", lambda runs: objective_after(0.25, runs)),
+    Lens("50 %", "after half of the epochs", lambda runs: objective_after(0.5, runs)),
+    Lens("100 %", "after all epochs", lambda runs: objective_after(1.0, runs)),
+    Lens("cost", "what makes a run take long", log_seconds),
 )
+"""All lenses, in the order in which they are shown."""
 
 
-def _through(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
-    values = lens.values(study.evidence)
+def _result(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
+    values = lens.values(study.measurements)
     if np.ptp(values) == 0:
         return LensResult(lens.name, lens.question, None, (), f"equal for all rows: {values[0]:g}")
     rows = Rows(study.rows.features, values, study.rows.seed)
@@ -137,20 +156,22 @@ def _through(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
     if blend.r2 <= 0:
         return LensResult(lens.name, lens.question, blend.r2, (), "no factor explains it")
     groups, seed = study.by_factor, study.rows.seed
-    asked = Question(
-        shapley(study.layout, groups, WALKS.fine, seed),
-        shapley(study.layout, groups, WALKS.coarse, seed),
+    estimand = SampledEstimand(
+        fine=shapley_estimand(study.layout, groups, WALKS.fine, seed),
+        coarse=shapley_estimand(study.layout, groups, WALKS.coarse, seed),
     )
-    (found,) = estimate(blend, rows, [asked], jobs)
-    columns = zip(groups, found.value, found.intervals(), strict=True)
-    shares = tuple(LensShare(name, float(share), interval) for name, share, interval in columns)
-    return LensResult(lens.name, lens.question, blend.r2, shares, None)
+    (shares,) = estimate(blend, rows, [estimand], jobs)
+    by_factor = zip(groups, shares.value, shares.intervals(), strict=True)
+    lens_shares = tuple(
+        LensShare(name, float(share), interval) for name, share, interval in by_factor
+    )
+    return LensResult(lens.name, lens.question, blend.r2, lens_shares, None)
 
 
-def _at(trial: Trial, epoch: float) -> float:
-    """The last value that was stored up to this epoch; of a diverged run, what it ended at."""
-    assert trial.value is not None
-    stored = [step for step in trial.curve if step <= epoch + 1e-9]
-    if not stored or (has_diverged(trial) and max(trial.curve) <= epoch):
-        return trial.value
-    return trial.curve[max(stored)]
+def _objective_at(run: Trial, epoch: float) -> float:
+    """Return the last objective stored up to an epoch; a run that diverged by then has its last."""
+    assert run.value is not None
+    stored = [step for step in run.curve if step <= epoch + 1e-9]
+    if not stored or (has_diverged(run) and max(run.curve) <= epoch):
+        return run.value
+    return run.curve[max(stored)]

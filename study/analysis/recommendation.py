@@ -1,13 +1,14 @@
-"""What to set, factor by factor, and how good the evidence for it is."""
+"""Recommend a setting for every factor, with the level of evidence for it."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from training_factors.search_spaces.description import (
     DescribedFactor,
     ParameterName,
     SpaceDescription,
 )
+from training_factors.search_spaces.dimension import Value
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import (
@@ -19,66 +20,57 @@ from training_factors.study.analysis.verdict import (
 
 
 class RecommendedSetting(NamedTuple):
-    """What to set a factor to.
+    """The recommended setting of a factor.
 
-    hyperparameters: of the option, path -> value. share: None where the study did not vary it. gain: of this
-    option over the baseline, in points; None where there is only one.
-    contrast: of controlled runs, None without. standing: confirmed, probable, not distinguishable
-    or untested.
+    hyperparameters: all of the option's, full name -> value. share: None when the study did not
+    vary the factor. gain: mean objective of this option less the baseline's, in percentage points;
+    None when the factor has only one option. contrast: the factor's controlled runs; None without.
+    evidence_level: confirmed, probable, not distinguishable or untested.
     """
 
     factor: str
     option: str
-    hyperparameters: Mapping[str, Any]
+    hyperparameters: Mapping[str, Value]
     share: float | None
     gain: float | None
     contrast: Contrast | None
-    standing: str
+    evidence_level: str
 
 
 def recommend(
     answer: Answer,
     space: SpaceDescription,
-    config: Mapping[str, Any],
+    config: Mapping[str, Value],
     confirmation: Confirmation | None,
 ) -> tuple[RecommendedSetting, ...]:
-    """The setting of every factor of a described space, in its order, from a configuration."""
+    """Return the setting of every factor in a configuration, in the order of the space."""
     varied = {factor.name: factor for factor in answer.factors}
     settings = []
     for factor in space.factors:
-        name = factor.name
         option, hyperparameters = chosen_setting(factor, config)
-        known = varied.get(name)
-        contrast = confirmation.of(name) if confirmation else None
+        importance = varied.get(factor.name)
+        contrast = confirmation.of(factor.name) if confirmation else None
         settings.append(
             RecommendedSetting(
-                name,
-                option,
-                hyperparameters,
-                known.share if known else None,
-                _gain(answer, name, option),
-                contrast,
-                evidence_for(known, contrast),
+                factor=factor.name,
+                option=option,
+                hyperparameters=hyperparameters,
+                share=importance.share if importance else None,
+                gain=_gain(answer, factor.name, option),
+                contrast=contrast,
+                evidence_level=evidence_for(importance, contrast),
             )
         )
     return tuple(settings)
 
 
-def _gain(answer: Answer, factor: str, option: str) -> float | None:
-    own = (
-        e
-        for e in answer.effects
-        if (e.factor, e.option, e.hyperparameter) == (factor, option, None)
-    )
-    return next((effect.points for effect in own), None)
-
-
 def evidence_for(factor: FactorImportance | None, contrast: Contrast | None) -> str:
-    """How good the evidence is that a factor's setting matters.
+    """Return the level of evidence that the setting of a factor matters.
 
-    Controlled runs have the last word: confirmed when the best loses by setting the factor back,
-    not distinguishable when that cannot be seen. Without them, probable when the measured rows
-    show the factor's effect.
+    Controlled runs decide where there are any: confirmed when the best configuration is
+    significantly worse with the factor changed, else not distinguishable. Without them it is
+    probable when the measured rows show an effect of the factor, else not distinguishable; untested
+    when the study did not vary the factor (None).
     """
     if contrast is not None:
         return CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE
@@ -88,12 +80,22 @@ def evidence_for(factor: FactorImportance | None, contrast: Contrast | None) -> 
 
 
 def chosen_setting(
-    factor: DescribedFactor, config: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """The option, and all its hyperparameters: from the configuration, else as they are held."""
-    option = config.get(factor.name, factor.baseline.name)
-    paths = {
-        str(ParameterName(factor.name, option, one.name)): one.default
-        for one in factor.option(option).hyperparameters
+    factor: DescribedFactor, config: Mapping[str, Value]
+) -> tuple[str, dict[str, Value]]:
+    """Return the option of a factor and all its hyperparameters, full name -> value.
+
+    What the configuration does not name has its baseline or default value.
+    """
+    option = str(config.get(factor.name, factor.baseline.name))
+    defaults = {
+        str(ParameterName(factor.name, option, hyperparameter.name)): hyperparameter.default
+        for hyperparameter in factor.option(option).hyperparameters
     }
-    return option, {path: config.get(path, default) for path, default in paths.items()}
+    return option, {name: config.get(name, default) for name, default in defaults.items()}
+
+
+def _gain(answer: Answer, factor: str, option: str) -> float | None:
+    for effect in answer.effects:
+        if (effect.factor, effect.option, effect.hyperparameter) == (factor, option, None):
+            return effect.points
+    return None

@@ -1,4 +1,4 @@
-"""What the numbers say, in words, and when they say nothing."""
+"""State in one sentence what matters most, or that the study does not show it."""
 
 import math
 from collections.abc import Sequence
@@ -6,33 +6,36 @@ from typing import Literal, NamedTuple
 
 from training_factors.study.analysis.uncertainty import Interval
 
-CERTAIN = 0.95
-"""P(first), and P(g > h), from which on an order is stated."""
+MIN_CONFIDENCE = 0.95
+"""Minimum probability, as a part of the resamples, to state that one factor is ahead of others."""
 
 SIGNIFICANT = 0.05
-"""The Holm-corrected p-value below which a factor does something."""
+"""Significance level: a factor with a smaller Holm-corrected p-value has a significant effect."""
 
-OF_CEILING = 0.5
-"""The part of what can be explained that the surrogates must explain."""
+MIN_PART_OF_CEILING = 0.5
+"""Minimum R² of the surrogates, as a part of the largest R² that is possible, to name a leader."""
 
-ONE_SIDED = 1.645
-"""Standard errors that put P(g > h) at 0.95."""
+ONE_SIDED_95 = 1.645
+"""Number of standard errors above 0 at which a difference is positive with probability 0.95."""
 
-MOST_TIMES = 16
-"""Rows are extrapolated to so many times those there are; beyond, it is not worth it."""
+MAX_GROWTH = 16
+"""Maximum number of times that the study would have to grow for more rows to be suggested."""
 
 CONFIRMED, PROBABLE = "confirmed", "probable"
 NOT_DISTINGUISHABLE, UNTESTED = "not distinguishable", "untested"
-"""How a factor stands: shown by controlled runs, by the measured rows, by neither, never varied."""
+"""Levels of evidence that a factor has an effect: controlled runs show it; the measured rows show
+it; it cannot be told from noise; the study did not vary the factor."""
 
 VerdictKind = Literal["leader", "tie", "inconclusive", "nothing"]
+"""One factor matters most; several may matter most; more rows are needed to say; no effect."""
 
 
 class Verdict(NamedTuple):
-    """What to say.
+    """The conclusion of an analysis.
 
-    kind; leaders: the factors that the sentence names, the largest share first; more_rows: that
-    would settle what is open, None when nothing is, or when too many would be needed.
+    leaders: the factors that the sentence names as mattering most, the largest share first.
+    more_rows: number of rows to add to settle what is open; None when nothing is open or when too
+    many would be needed.
     """
 
     kind: VerdictKind
@@ -42,10 +45,11 @@ class Verdict(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """A factor as the verdict sees it.
+    """A factor in the comparison with the leader, which is the factor with the largest share.
 
-    tied: the first is not ahead of it with P ≥ 0.95. behind_error: standard error of the
-    difference of the two shares.
+    p_first: part of the resamples in which its share is the largest. tied: the leader's share is
+    larger in less than 95 % of the resamples. difference_error: standard error of the difference
+    between the two shares.
     """
 
     name: str
@@ -54,108 +58,135 @@ class Contender(NamedTuple):
     p_value: float
     p_first: float
     tied: bool
-    behind_error: float
+    difference_error: float
 
     @property
     def significant(self) -> bool:
-        """Whether it does anything."""
+        """Return whether the factor has a significant effect."""
         return self.p_value < SIGNIFICANT
 
 
-class Fitness(NamedTuple):
-    """How far the surrogates can be believed: R², its ceiling (None: not known), and the rows."""
+class GoodnessOfFit(NamedTuple):
+    """The surrogates' R², the largest R² that is possible (None: unknown), and the rows."""
 
     r2: float
     ceiling: float | None
     rows: int
 
     @property
-    def suffices(self) -> bool:
-        """Whether the surrogates explain half of what a configuration can explain."""
-        return self.r2 > 0 and self.r2 >= OF_CEILING * (1 if self.ceiling is None else self.ceiling)
+    def sufficient(self) -> bool:
+        """Return whether the surrogates explain half of what a configuration can explain."""
+        ceiling = 1 if self.ceiling is None else self.ceiling
+        return self.r2 > 0 and self.r2 >= MIN_PART_OF_CEILING * ceiling
 
     @property
-    def doubled(self) -> int:
-        """Rows to add to have twice as many, up to a power of two, where designs balance."""
-        return int(2 ** (2 * self.rows - 1).bit_length()) - self.rows
+    def rows_to_double(self) -> int:
+        """Number of rows to add: twice the rows, up to a power of two, where designs balance."""
+        return _next_power_of_two(2 * self.rows) - self.rows
 
-    def settling(self, difference: float, error: float) -> int | None:
-        """Rows to add until a difference shows for certain; errors shrink as 1/√rows.
+    def rows_to_separate(self, difference: float, error: float) -> int | None:
+        """Return how many rows to add until a difference is larger than 0 with probability 0.95.
 
-        At least as many again; None when that is more than 16 times what there is.
+        error: standard error of the difference; it shrinks as 1/√rows. The result at least doubles
+        the study; None when the study would have to grow more than 16 times.
         """
-        times = (ONE_SIDED * error / difference) ** 2 if difference > 0 else math.inf
-        if times > MOST_TIMES:
+        growth = (ONE_SIDED_95 * error / difference) ** 2 if difference > 0 else math.inf
+        if growth > MAX_GROWTH:
             return None
-        wanted = max(2 * self.rows, math.ceil(times * self.rows))
-        return int(2 ** (wanted - 1).bit_length()) - self.rows
+        needed = max(2 * self.rows, math.ceil(growth * self.rows))
+        return _next_power_of_two(needed) - self.rows
 
 
-def judge(contenders: Sequence[Contender], floor: float, fit: Fitness) -> Verdict:
-    """The verdict on factors, the one with the largest share first.
+def judge(contenders: Sequence[Contender], floor: float, fit: GoodnessOfFit) -> Verdict:
+    """Return the verdict on factors, which are given with the largest share first.
 
-    floor: the upper bound of the placebo's interval. "Matters most" is said only if the first is
-    so in 95 % of the half-samples, significant, its interval above the floor, and R² at least half
-    of what a configuration can explain.
+    floor: upper bound of the placebo's interval. A factor "matters most" only if its share is the
+    largest in 95 % of the resamples, its effect is significant, its interval lies above the floor,
+    and R² is at least half of what a configuration can explain.
     """
     leader, *others = contenders
     if fit.r2 <= 0 or not any(contender.significant for contender in contenders):
-        return _nothing(fit)
-    if not fit.suffices:
-        return _too_little_explained(contenders, fit)
+        return _no_effect(fit)
+    if not fit.sufficient:
+        return _poor_fit(contenders, fit)
     if not leader.significant or leader.interval[0] <= floor:
-        return _within_noise(leader, floor, fit)
+        return _leader_within_noise(leader, floor, fit)
     tied = [other for other in others if other.tied]
-    if leader.p_first >= CERTAIN and not tied:
-        first = f"first in {100 * leader.p_first:.0f} % of half-samples"
-        return Verdict("leader", (leader.name,), f"{leader.name} matters most ({first})", None)
+    if leader.p_first >= MIN_CONFIDENCE and not tied:
+        sentence = f"{leader.name} matters most ({_ranked_first(leader)})"
+        return Verdict("leader", (leader.name,), sentence, None)
     return _tie(leader, tied, fit)
 
 
-def _tie(leader: Contender, tied: Sequence[Contender], fit: Fitness) -> Verdict:
+def _tie(leader: Contender, tied: Sequence[Contender], fit: GoodnessOfFit) -> Verdict:
+    """Return the verdict when a leader is clear of the noise, but perhaps not of other factors."""
     group = (leader.name, *(other.name for other in tied if other.significant))
-    needed = [fit.settling(leader.share - other.share, other.behind_error) for other in tied]
+    needed = [
+        fit.rows_to_separate(leader.share - other.share, other.difference_error) for other in tied
+    ]
     rows = None if None in needed else max((n for n in needed if n is not None), default=None)
-    first = f"{leader.name} is first in {100 * leader.p_first:.0f} % of half-samples"
     if len(group) == 1:
-        sentence = f"{leader.name} comes first, but not for certain ({first})"
+        sentence = f"{leader.name} comes first, but not for certain ({_ranked_first(leader)})"
     else:
-        names = f"{', '.join(group[:-1])} and {group[-1]}"
-        sentence = f"{names} matter most, in no certain order ({first})"
-    further = _run(rows) if rows else "more rows would hardly tell them apart"
-    return Verdict("tie", group, f"{sentence}: {further}", rows)
+        first = f"{leader.name} {_ranked_first(leader)}"
+        sentence = f"{_join(group)} matter most, in no certain order ({first})"
+    remedy = _run_more(rows) if rows else "more rows would hardly tell them apart"
+    return Verdict("tie", group, f"{sentence}: {remedy}", rows)
 
 
-def _too_little_explained(contenders: Sequence[Contender], fit: Fitness) -> Verdict:
+def _poor_fit(contenders: Sequence[Contender], fit: GoodnessOfFit) -> Verdict:
+    """Return the verdict when factors are significant but too little variance is explained."""
     most = "" if fit.ceiling is None else f" where at most {fit.ceiling:.2f} could be"
-    seen = ", ".join(contender.name for contender in contenders if contender.significant)
+    names = [contender.name for contender in contenders if contender.significant]
+    verb = "has" if len(names) == 1 else "have"
     sentence = (
         f"inconclusive: {fit.rows} rows explain {fit.r2:.2f} of the variance{most} "
-        f"({seen} did something): {_run(fit.doubled)}"
+        f"({_join(names)} {verb} a significant effect): {_run_more(fit.rows_to_double)}"
     )
-    return Verdict("inconclusive", (), sentence, fit.doubled)
+    return Verdict("inconclusive", (), sentence, fit.rows_to_double)
 
 
-def _within_noise(leader: Contender, floor: float, fit: Fitness) -> Verdict:
+def _leader_within_noise(leader: Contender, floor: float, fit: GoodnessOfFit) -> Verdict:
+    """Return the verdict when the leader's share may be as small as the placebo's."""
     error = (leader.share - leader.interval[0]) / 1.96
-    rows = fit.settling(leader.share - floor, error) or fit.doubled
+    rows = fit.rows_to_separate(leader.share - floor, error) or fit.rows_to_double
     sentence = (
-        f"inconclusive: {leader.name} comes first but cannot be told from the placebo: {_run(rows)}"
+        f"inconclusive: {leader.name} comes first but cannot be told from the placebo: "
+        f"{_run_more(rows)}"
     )
     return Verdict("inconclusive", (), sentence, rows)
 
 
-def _nothing(fit: Fitness) -> Verdict:
-    """Repeats differ as much as rows: nothing matters. They do not: there are too few rows."""
-    if fit.ceiling is not None and fit.ceiling >= OF_CEILING:
+def _no_effect(fit: GoodnessOfFit) -> Verdict:
+    """Return the verdict when no factor is significant or nothing is predicted.
+
+    If rows differ much more than repeats of one row, something does matter and the study is too
+    small to see it. Otherwise, or without repeats, no effect is detected.
+    """
+    if fit.ceiling is not None and fit.ceiling >= MIN_PART_OF_CEILING:
         sentence = (
             f"inconclusive: {fit.rows} rows are too few to see what matters (R² {fit.r2:.2f} where "
-            f"at most {fit.ceiling:.2f} could be): {_run(fit.doubled)}"
+            f"at most {fit.ceiling:.2f} could be): {_run_more(fit.rows_to_double)}"
         )
-        return Verdict("inconclusive", (), sentence, fit.doubled)
-    sentence = f"nothing matters here that these runs can show ({fit.rows} rows, R² {fit.r2:.2f})"
+        return Verdict("inconclusive", (), sentence, fit.rows_to_double)
+    numbers = f"{fit.rows} rows, R² {fit.r2:.2f}"
+    sentence = f"no effect detected yet; the study may be too small ({numbers})"
     return Verdict("nothing", (), sentence, None)
 
 
-def _run(rows: int) -> str:
+def _ranked_first(leader: Contender) -> str:
+    return f"ranked first in {100 * leader.p_first:.0f} % of resamples"
+
+
+def _run_more(rows: int) -> str:
     return f"run {rows:,} more rows"
+
+
+def _join(names: Sequence[str]) -> str:
+    """Return the names as in a sentence: `a`, `a and b`, or `a, b and c`."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _next_power_of_two(number: int) -> int:
+    return int(2 ** (number - 1).bit_length())

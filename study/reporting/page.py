@@ -79,7 +79,7 @@ def settings_table(report: Report) -> Table | None:
     if report.advice is None:
         return None
     headings = ("factor", "set to", "share", "gain, points", "loses, points", "standing")
-    tested = [one for one in report.advice.settings if one.standing != UNTESTED]
+    tested = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
     if report.answer is None or report.answer.explained <= 0:
         tested = [one._replace(share=None) for one in tested]  # of nothing
     settings = sorted(tested, key=lambda one: -(one.share or 0.0))
@@ -107,7 +107,7 @@ def configuration_table(report: Report) -> Table | None:
 def held_factors(report: Report) -> str:
     """The factors that did not vary, with their options."""
     settings = report.advice.settings if report.advice else ()
-    return ", ".join(f"{one.factor} {one.option}" for one in settings if one.standing == UNTESTED)
+    return ", ".join(f"{one.factor} {one.option}" for one in settings if one.evidence_level == UNTESTED)
 
 
 def metrics_table(report: Report) -> Table | None:

@@ -81,9 +81,9 @@ def draw_recommendation(found: Recommendation, path: Path, entry: Sequence[str])
             overflow="fold",
         )
     for setting in found.settings:
-        if setting.standing != UNTESTED:
+        if setting.evidence_level != UNTESTED:
             table.add_row(*setting_cells(setting), style=_style(setting))
-    untested = ", ".join(one.factor for one in found.settings if one.standing == UNTESTED)
+    untested = ", ".join(one.factor for one in found.settings if one.evidence_level == UNTESTED)
     note = (
         "share: of the explained variance. gain: of this option over the baseline's, points. "
         "loses: points that the best loses on the test part when this factor alone changes."
@@ -107,7 +107,7 @@ def holding_options(found: Recommendation) -> list[str]:
     words = definition_options(found.definition.model_copy(update=held))
     everything = found.definition.space != "full"
     for setting in found.settings:
-        known = setting.share is not None if everything else setting.standing in _HELD
+        known = setting.share is not None if everything else setting.evidence_level in _HELD
         if known:
             for name, value in _assignments(setting).items():
                 words += ["--fix", f"{name}={_shown(value)}"]
@@ -137,7 +137,7 @@ def recommendation_toml(found: Recommendation) -> str:
     lines += ["", "[settings]"]
     for setting in found.settings:
         for name, value in _assignments(setting).items():
-            remark = f"  # {setting.standing}" if name == setting.factor else ""
+            remark = f"  # {setting.evidence_level}" if name == setting.factor else ""
             lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
     return "\n".join(lines) + "\n"
 
@@ -175,12 +175,12 @@ def setting_cells(setting: RecommendedSetting) -> tuple[str, ...]:
         "" if setting.share is None else f"{percent(setting.share)} %",
         "" if setting.gain is None else points(setting.gain),
         "" if setting.contrast is None else points(setting.contrast.difference, 2),
-        setting.standing,
+        setting.evidence_level,
     )
 
 
 def _style(setting: RecommendedSetting) -> str:
-    return "" if setting.standing in _HELD else "dim"
+    return "" if setting.evidence_level in _HELD else "dim"
 
 
 def _shown(value: Any) -> str:

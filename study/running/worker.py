@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from training_factors.storage.live_trial import utc_now
 from training_factors.storage.owner import this_process
 from training_factors.storage.run_queue import LostClaimError
 from training_factors.storage.studies import CONFIRMATION, Study
@@ -71,7 +72,7 @@ def work(study: Study, context: WorkerContext, stop: StopSignal) -> int:
 
 def _work(study: Study, context: WorkerContext, stop: StopSignal) -> int:
     owner = str(this_process())
-    began = _utc_now()
+    began = utc_now()
     while not stop.requested:
         claim = study.queue.claim(owner)
         if claim is None:
@@ -121,8 +122,3 @@ def _ended_since(study: Study, began: datetime) -> list[Trial]:
     """Return the trials that ended since then: what failed earlier may have been fixed."""
     trials = read_frozen_trials(study)
     return [to_trial(t) for t in trials if t.datetime_complete and t.datetime_complete >= began]
-
-
-def _utc_now() -> datetime:
-    """Return the time in UTC, without a time zone, as trials store it."""
-    return datetime.now(UTC).replace(tzinfo=None)

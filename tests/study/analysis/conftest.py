@@ -1,4 +1,4 @@
-"""Simulated studies; see `tests.support.simulations`."""
+"""Fixtures of simulated studies; see `tests.support.simulations`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,17 +30,17 @@ def decode_one() -> Callable[[Layout, Array], dict[str, Any]]:
 
 @pytest.fixture
 def branch() -> Simulation:
-    """A hyperparameter under each option: the branch function."""
+    """Return a study with a hyperparameter under each option: the branch function."""
     return BRANCH
 
 
 @pytest.fixture
 def noise_only() -> Simulation:
-    """Ten factors of which none does anything."""
+    """Return a study of ten factors without effect."""
     return NOISE
 
 
 @pytest.fixture
 def twins() -> Simulation:
-    """Two factors that matter equally, and one that does not."""
+    """Return a study of two equally important factors and one without effect."""
     return TWINS

@@ -1,23 +1,11 @@
-"""Paired differences of controlled runs, and what follows from them."""
-
-from typing import Any
+"""Test the paired differences of controlled runs."""
 
 import pytest
 from scipy.stats import ttest_rel
 
-from tests.support.reports import simulated_report
-from training_factors.search_spaces.description import SpaceDescription
-from training_factors.search_spaces.space import named_space
 from training_factors.storage.arms import CONTRAST, RANK, Arm
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.contrasts import Contrast, analyse_confirmation
-from training_factors.study.analysis.recommendation import evidence_for, recommend
-from training_factors.study.analysis.verdict import (
-    CONFIRMED,
-    NOT_DISTINGUISHABLE,
-    PROBABLE,
-    UNTESTED,
-)
+from training_factors.study.analysis.contrasts import analyse_confirmation
 
 BEST = [0.95, 0.96, 0.94, 0.97, 0.95]
 WORSE = [0.91, 0.93, 0.90, 0.94, 0.92]
@@ -34,7 +22,7 @@ def run(row: int, repeat: int, test_value: float | None) -> Trial:
 
 
 def trials(*values: list[float]) -> list[Trial]:
-    return [run(row, i, v) for row, own in enumerate(values, 1) for i, v in enumerate(own)]
+    return [run(row, i, v) for row, arm in enumerate(values, 1) for i, v in enumerate(arm)]
 
 
 def test_differences_are_paired_by_seed() -> None:
@@ -59,62 +47,6 @@ def test_a_run_that_failed_leaves_its_pair_out() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [BEST[:2], WORSE[:2]]])
-def test_too_few_seeds_say_nothing(values: list[list[float]]) -> None:
+def test_too_few_seeds_give_no_result(values: list[list[float]]) -> None:
     assert analyse_confirmation(ARMS, trials(*values)) is None
     assert analyse_confirmation([], []) is None
-
-
-def contrast(difference: float, p_value: float) -> Contrast:
-    return Contrast("", "loss", 5, difference, (0, 0), p_value, 0.5)
-
-
-class Known:
-    def __init__(self, matters: bool) -> None:
-        self.matters = matters
-
-
-@pytest.mark.parametrize(
-    ("factor", "seen", "expected"),
-    [
-        (None, None, UNTESTED),
-        (Known(True), None, PROBABLE),
-        (Known(False), None, NOT_DISTINGUISHABLE),
-        (Known(False), contrast(2, 0.01), CONFIRMED),
-        (Known(True), contrast(2, 0.2), NOT_DISTINGUISHABLE),
-        (Known(True), contrast(-2, 0.01), NOT_DISTINGUISHABLE),
-    ],
-)
-def test_controlled_runs_have_the_last_word(factor: Any, seen: Any, expected: str) -> None:
-    assert evidence_for(factor, seen) == expected
-
-
-def test_every_factor_is_recommended_with_all_its_knobs() -> None:
-    described = named_space("full").describe()
-    space = SpaceDescription(factors=(described.factor("loss"), described.factor("warmup")))
-
-    class NoFactors:
-        factors, effects = (), ()
-
-    answer: Any = NoFactors()
-    loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)
-    assert (loss.option, loss.hyperparameters) == ("smoothed", {"loss.smoothed.amount": 0.1})
-    assert (warmup.option, warmup.hyperparameters, warmup.standing) == ("none", {}, UNTESTED)
-
-
-def test_the_gain_is_that_of_the_option_that_is_set() -> None:
-    report = simulated_report()
-    assert report.answer is not None and report.best is not None
-    described = report.space
-    for option in ("sgd", "adam"):
-        (setting,) = (
-            one
-            for one in recommend(report.answer, described, {"optimizer": option}, None)
-            if one.factor == "optimizer"
-        )
-        (effect,) = (
-            e
-            for e in report.answer.effects
-            if (e.factor, e.option, e.hyperparameter) == ("optimizer", option, None)
-        )
-        assert setting.gain == effect.points
-    assert setting.gain != 0

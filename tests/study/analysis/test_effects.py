@@ -1,3 +1,5 @@
+"""Test the effects of options and hyperparameters, and interactions, of simulated studies."""
+
 import pytest
 
 from tests.support.answers import simulated_answer
@@ -30,12 +32,11 @@ def test_differences_are_over_the_baseline_with_intervals(branch: Answer) -> Non
     assert (opt.best_option, opt.gain, opt.gain_interval) == ("b", other.points, other.interval)
 
 
-def test_knobs_share_what_their_factor_has(branch: Answer) -> None:
+def test_shares_of_hyperparameters_sum_to_that_of_their_factor(branch: Answer) -> None:
     for factor in branch.factors:
-        assert sum(
-            hyperparameter.share for hyperparameter in factor.hyperparameters
-        ) == pytest.approx(factor.share, abs=0.05)
-    names = {hyperparameter.name for hyperparameter in branch.factors[0].hyperparameters}
+        shares = [one.share for one in factor.hyperparameters]
+        assert sum(shares) == pytest.approx(factor.share, abs=0.05)
+    names = {one.name for one in branch.factors[0].hyperparameters}
     assert names == {"opt", "opt.a.x", "opt.b.y"}
     assert branch.factors[0].range == pytest.approx(500, abs=60)
 

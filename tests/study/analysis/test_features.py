@@ -1,3 +1,5 @@
+"""Test the encoding of configurations."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -5,11 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from training_factors.search_spaces.description import Coordinate
-from training_factors.search_spaces.dimension import Fixed, Integer, LogUniform, OneOf, Uniform
-from training_factors.study.analysis.features import Layout, read_layout
+from training_factors.search_spaces.dimension import (
+    Fixed,
+    Integer,
+    LogUniform,
+    OneOf,
+    Uniform,
+    Value,
+)
+from training_factors.study.analysis.features import Array, Layout, read_layout
 
 COORDINATES = [
     Coordinate("opt", "opt", None, OneOf("sgd", "adam", "none")),
@@ -29,16 +37,21 @@ UNITS = st.lists(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(UNITS, min_size=1, max_size=5))
-def test_both_ways_in_agree(
-    decode_one: Callable[[Layout, NDArray[np.float64]], dict[str, Any]], units: list[list[float]]
+def test_encode_and_decode_agree(
+    decode_one: Callable[[Layout, Array], dict[str, Any]], units: list[list[float]]
 ) -> None:
     points = np.array(units)
     stored = [decode_one(LAYOUT, point) for point in points]
     np.testing.assert_allclose(LAYOUT.decode(points), LAYOUT.encode(stored), atol=1e-9)
 
 
-def test_columns_and_what_is_inactive() -> None:
-    parameters = {"opt": "adam", "opt.adam.beta": 0.8, "size.plain.width": 3, "act": "relu"}
+def test_columns_of_active_and_inactive_hyperparameters() -> None:
+    parameters: dict[str, Value] = {
+        "opt": "adam",
+        "opt.adam.beta": 0.8,
+        "size.plain.width": 3,
+        "act": "relu",
+    }
     features = LAYOUT.encode([parameters | {"placebo": 0.25}])
     # opt, lr, nesterov, beta, width, act, mode, placebo
     expected = [*(0, 1, 0), -1, 0, 0, 1 / 14, 0, *(0, 0, 0, 0), 0.25]

@@ -1,142 +1,162 @@
-"""The estimators alone, on functions whose exact values are known."""
+"""Test whole analyses of simulated studies."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from training_factors.study.analysis.features import Groups
-from training_factors.study.analysis.sensitivity import (
-    ShapleyShares,
-    SobolIndices,
-    draw_exchanges,
-    draw_walks,
-    shapley_shares,
-    sobol_indices,
-)
+from tests.support.answers import simulated_answer
+from tests.support.simulations import EXACT, Simulation, axis, describe_space
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import as_document
+from training_factors.study.analysis.importance import analyse, evidence_digest
 
-Array = NDArray[np.float64]
-Function = Callable[[Array], Array]
-WEIGHTS = np.array([0, 1, 4.5, 9, 99, 99, 99, 99])
+Measured = Callable[..., list[Trial]]
+ROOT = Path(__file__).parents[3]
 
 
-def ishigami(units: Array) -> Array:
-    x, y, z = (2 * units.T - 1) * np.pi
-    value: Array = np.sin(x) + 7 * np.sin(y) ** 2 + 0.1 * z**4 * np.sin(x)
-    return value
+@pytest.mark.slow
+def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
+    """500 designed rows, noise a tenth of the variance; exact values are those of `EXACT`."""
+    answer = analyse(measured(branch, 500), branch.space, seed=0, jobs=1)
+    opt, z = answer.factors
+    assert (opt.name, z.name) == ("opt", "z")
+    assert opt.total == pytest.approx(15 / 19, abs=0.03)
+    assert z.total == pytest.approx(8 / 19, abs=0.03)
+    assert opt.first_order == pytest.approx(11 / 19, abs=0.03)
+    assert opt.share == pytest.approx(13 / 19, abs=0.03)
+    assert z.share == pytest.approx(6 / 19, abs=0.03)
+    assert opt.points == pytest.approx(100 * (13 / 6) ** 0.5, rel=0.06)
+    assert max(answer.placebo.share, answer.placebo.total) < 0.02
+    assert answer.verdict.kind == "leader"
+    assert answer.verdict.leaders == ("opt",)
+    assert answer.surrogate.r2 > 0.8
+    assert answer.surrogate.ceiling == pytest.approx(1 / 1.1, abs=0.06)
+    _assert_shares_are_joint(answer.factors, branch.space)
+    (topic,) = answer.topics
+    assert topic.factors == ("opt", "z")
+    assert topic.share == pytest.approx(1, abs=0.02)
 
 
-def sobol_g(units: Array) -> Array:
-    value: Array = np.prod((abs(4 * units - 2) + WEIGHTS) / (1 + WEIGHTS), axis=1)
-    return value
+def _assert_shares_are_joint(factors: Any, space: Any) -> None:
+    """Only factors are listed, and none has 8.5/19, the sum of its parameters' single indices."""
+    assert {factor.name for factor in factors} == {factor.name for factor in space.factors}
+    for factor in factors:
+        for number in (factor.share, factor.first_order):
+            assert abs(number - 8.5 / 19) > 0.02
 
 
-def branch(units: Array) -> Array:
-    a, z = units[:, 0] < 0.5, np.floor(3 * units[:, 3]) - 1
-    value: Array = np.where(a, 2 * units[:, 1], 1 + 4 * units[:, 2]) + z + np.where(a, z, -z)
-    return value
+@pytest.mark.slow
+def test_shares_and_parts_of_the_variance_sum_to_one() -> None:
+    answer = simulated_answer("branch", 64)
+    shares = [factor.share for factor in (*answer.factors, answer.placebo)]
+    assert sum(shares) == pytest.approx(1)
+    assert answer.seed_noise is not None
+    assert answer.explained + answer.seed_noise + answer.unexplained == pytest.approx(1)
+    for factor in answer.factors:
+        assert 0 <= factor.interval[0] <= factor.share <= factor.interval[1] <= 1
+    assert sum(f.p_first for f in (*answer.factors, answer.placebo)) == pytest.approx(1)
 
 
-def singly(count: int) -> Groups:
-    return {str(i): (i,) for i in range(count)}
+@pytest.mark.slow
+def test_the_number_of_processes_does_not_change_the_answer(
+    branch: Any, measured: Measured
+) -> None:
+    """With 64 rows, the fewest that are spread over processes."""
+    alone = simulated_answer("branch", 64)
+    assert analyse(measured(branch, 64), branch.space, seed=0, jobs=3) == alone
 
 
-def shares_of(function: Function, groups: Groups, samples: int = 32_768) -> ShapleyShares:
-    walks = draw_walks(groups, samples, seed=1)
-    return shapley_shares(function(walks.points).reshape(samples, -1), walks.order)
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes_in_any_order(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+
+    def written(trials: list[Trial], seed: int) -> str:
+        return json.dumps(as_document(analyse(trials, branch.space, seed=seed, jobs=1), "s"))
+
+    first = written(trials, 1)
+    assert first == written(trials[::-1], 1)
+    assert first != written(trials, 2)
 
 
-def indices_of(function: Function, groups: Groups) -> SobolIndices:
-    axes = sum(len(owned) for owned in groups.values())
-    start, other, *mixed = (
-        function(points) for points in draw_exchanges(groups, axes, 32_768, seed=1)
-    )
-    return sobol_indices(start, other, np.array(mixed))
+@pytest.mark.slow
+def test_scale_and_origin_of_the_objective_do_not_matter(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+    scaled = [trial._replace(value=0.37 * (trial.value or 0) - 2) for trial in trials]
+    before, after = simulated_answer("branch", 32), analyse(scaled, branch.space, seed=0, jobs=1)
+    for one, other in zip(before.factors, after.factors, strict=True):
+        assert other.share == pytest.approx(one.share, abs=1e-9)
+        assert other.points == pytest.approx(0.37 * one.points)
+    assert after.verdict == before.verdict
 
 
-CASES: dict[str, tuple[Function, Groups, list[float], list[float]]] = {
-    "ishigami": (
-        ishigami, singly(3), [0.313905, 0.442411, 0], [0.557589, 0.442411, 0.243684],
-    ),
-    "ishigami in groups": (
-        ishigami, {"x": (0,), "rest": (1, 2)}, [0.313905, 0.442411], [0.557589, 0.686095],
-    ),
-    "sobol g": (
-        sobol_g, singly(8), [0.716192, 0.179048, 0.023676, 0.007162, *[0.000072] * 4],
-        [0.787144, 0.242198, 0.034317, 0.010460, *[0.000105] * 4],
-    ),
-    "sobol g in groups": (
-        sobol_g, {"two": (0, 1), "rest": tuple(range(2, 8))}, [0.954923], [0.968793],
-    ),
-    "branch": (
-        branch, {"opt": (0, 1, 2), "z": (3,), "placebo": (4,)},
-        [11 / 19, 4 / 19, 0], [15 / 19, 8 / 19, 0],
-    ),
-}  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "repeats"), [(0, 0), (1, 8), (2, 0)])
+def test_noise_has_no_leader(noise_only: Any, measured: Measured, seed: int, repeats: int) -> None:
+    trials = measured(noise_only, 63, repeats=repeats, seed=seed)
+    answer = analyse(trials, noise_only.space, seed=seed, jobs=1)
+    assert answer.verdict.kind in ("nothing", "inconclusive")
+    assert answer.verdict.leaders == ()
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_first_order_and_total(name: str) -> None:
-    function, groups, first, total = CASES[name]
-    found = indices_of(function, groups)
-    np.testing.assert_allclose(found.first[: len(first)], first, atol=0.005)
-    np.testing.assert_allclose(found.total[: len(total)], total, atol=0.005)
+@pytest.mark.slow
+def test_equal_factors_tie() -> None:
+    answer = simulated_answer("twins", 63)
+    assert answer.verdict.kind == "tie"
+    assert set(answer.verdict.leaders) == {"left", "right"}
+
+
+def test_a_single_factor_has_the_whole_share(measured: Measured) -> None:
+    alone = Simulation(describe_space(axis("only", None, "a", "b", "c")), lambda units: units[:, 0])
+    answer = analyse(measured(alone, 32), alone.space, seed=0, jobs=1)
+    assert answer.interactions == ()
+    assert answer.factors[0].share == pytest.approx(1, abs=0.05)
+    assert answer.verdict.leaders == ("only",)
 
 
 @pytest.mark.parametrize(
-    ("name", "variance", "shapley"),
-    [
-        ("ishigami", 13.844588, [0.435747, 0.442411, 0.121842]),
-        ("branch", 19 / 6, [13 / 19, 6 / 19, 0]),
-    ],
+    ("name", "rows", "of_total"),
+    [("ishigami", 200, 0.2), ("sobol g", 200, 0.12)],
 )
-def test_shapley_shares(name: str, variance: float, shapley: list[float]) -> None:
-    function, groups, _, _ = CASES[name]
-    found = shares_of(function, groups)
-    np.testing.assert_allclose(found.shapley, shapley, atol=0.01)
-    assert found.variance == pytest.approx(variance, rel=0.01)
+@pytest.mark.slow
+def test_known_functions_are_recovered(name: str, rows: int, of_total: float) -> None:
+    """Tolerances of the literature's benchmarks; `benchmarks.ground_truth` has 500 and 1,000."""
+    _, total, _ = EXACT[name]
+    answer = simulated_answer(name, rows)
+    found = {factor.name: factor for factor in answer.factors}
+    for factor, exact in total.items():
+        assert found[factor].total == pytest.approx(exact, abs=of_total)
+    assert answer.placebo.share < 0.03
+    assert max(answer.factors, key=lambda factor: factor.total).name == max(
+        total, key=lambda factor: total[factor]
+    )
 
 
-def test_shares_of_a_three_way_interaction_are_equal() -> None:
-    """Σ of first order and total over two is right up to pairs only: here it gives ½ each."""
-
-    def product(units: Array) -> Array:
-        signs: Array = np.prod(np.where(units < 0.5, -1.0, 1.0), axis=1)
-        return signs
-
-    np.testing.assert_allclose(shares_of(product, singly(3)).shapley, [1 / 3] * 3, atol=0.02)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_shares_sum_to_one(name: str) -> None:
-    function, groups, _, _ = CASES[name]
-    shares = shares_of(function, groups, samples=64).shapley
-    assert shares.sum() == pytest.approx(1)
-    assert (shares >= 0).all()
+def test_the_digest_changes_with_the_measured_runs_only(branch: Any, measured: Measured) -> None:
+    trials = measured(branch, 32)
+    known = evidence_digest(trials, branch.space, 0)
+    assert evidence_digest(trials[::-1], branch.space, 0) == known
+    assert evidence_digest([*trials, trials[0]._replace(phase="search")], branch.space, 0) == known
+    assert evidence_digest(trials[:-1], branch.space, 0) != known
+    assert evidence_digest([trials[0]._replace(value=0.5), *trials[1:]], branch.space, 0) != known
+    assert evidence_digest(trials, branch.space, 1) != known
 
 
-def test_a_group_is_not_the_sum_of_its_members() -> None:
-    """The trap of section 4: single parameters of `branch` sum to 8.5/19, the factor has 11/19."""
-    single = indices_of(branch, singly(5))
-    np.testing.assert_allclose(single.first[:3], [6 / 19, 0.5 / 19, 2 / 19], atol=0.005)
-    together = indices_of(branch, CASES["branch"][1])
-    assert together.first[0] - single.first[:3].sum() > 0.1
-
-
-def test_a_constant_has_no_importance() -> None:
-    def constant(units: Array) -> Array:
-        return np.ones(len(units))
-
-    assert not shares_of(constant, singly(2), 64).shapley.any()
-    assert not np.any(indices_of(constant, singly(2)))
-
-
-def test_walks_change_one_group_at_a_time() -> None:
-    groups = {"a": (0, 2), "b": (1,), "c": (3,)}
-    walks = draw_walks(groups, 8, seed=3)
-    steps = np.diff(walks.points.reshape(8, 4, 4), axis=1) != 0
-    for walk, order in zip(steps, walks.order, strict=True):
-        assert [tuple(np.flatnonzero(step)) for step in walk] == [
-            list(groups.values())[group] for group in order
-        ]
+@pytest.mark.slow
+def test_an_analysis_leaves_no_process_behind() -> None:
+    """A program that analyses in processes ends at once and prints nothing."""
+    program = (
+        "from tests.support.simulations import BRANCH, simulate_trials\n"
+        "from training_factors.study.analysis.importance import analyse\n"
+        "analyse(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=2)\n"
+        "from training_factors.study.commands import end\n"
+        "end(0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

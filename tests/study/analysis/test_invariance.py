@@ -1,4 +1,4 @@
-"""What must not change an answer: names, units, and parameters that do nothing."""
+"""Test that names, units, order, and parameters without effect do not change an answer."""
 
 import math
 from typing import Any
@@ -45,11 +45,11 @@ def assert_equal(one: Answer, other: Answer, names: dict[str, str]) -> None:
         assert factor.p_value == pytest.approx(same.p_value, abs=1e-9)
 
 
-def test_names_of_factors_knobs_and_options(plain: Answer) -> None:
-    names = {"opt": "chooser", "a": "first", "b": "second", "x": "knob", "z": "level"}
+def test_names_of_factors_hyperparameters_and_options(plain: Answer) -> None:
+    names = {"opt": "chooser", "a": "first", "b": "second", "x": "rate", "z": "level"}
     space = describe_space(
         axis("chooser", None, "first", "second"),
-        axis("chooser.first.knob", "first"),
+        axis("chooser.first.rate", "first"),
         axis("chooser.second.y", "second"),
         axis("level", None, "low", "middle", "high"),
     )
@@ -80,7 +80,7 @@ def test_a_logarithm_stored_as_a_linear_number() -> None:
 def test_a_parameter_that_does_nothing_stays_within_the_intervals(
     plain: Answer, extra: Coordinate
 ) -> None:
-    """It changes the surrogates' random numbers, so shares move, but not beyond their errors."""
+    """It changes the random numbers of the surrogates, so shares move, within their intervals."""
     coordinates = BRANCH.space.coordinates
     space = describe_space(*coordinates[:-1], extra)
 

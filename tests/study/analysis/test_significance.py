@@ -1,3 +1,5 @@
+"""Test p-values and their correction."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,15 +10,15 @@ from training_factors.study.analysis.measurements import read_measured
 from training_factors.study.analysis.significance import holm, p_values
 
 
-def test_what_acts_is_found_and_the_placebo_is_not() -> None:
+def test_factors_with_an_effect_are_significant_and_the_placebo_is_not() -> None:
     study = read_measured(simulate_trials(BRANCH, 128), BRANCH.space, 0)
     p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
     assert max(p["opt"], p["z"]) < 1e-3
     assert p["placebo"] > 0.05
 
 
-def test_of_sixty_factors_that_do_nothing_few_pass() -> None:
-    """False positives at 0.05 in 60 null cases: at most 10 %."""
+def test_false_positives_are_rare() -> None:
+    """At most 10 % of 60 factors without effect are significant at 0.05."""
     found = []
     for seed in range(6):
         study = read_measured(simulate_trials(NOISE, 32, seed=seed), NOISE.space, seed)
@@ -33,7 +35,7 @@ def test_holm_by_hand() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_keeps_the_order_and_never_helps(p: dict[str, float]) -> None:
+def test_holm_keeps_the_order_and_never_lowers_a_p_value(p: dict[str, float]) -> None:
     found = holm(p)
     assert list(found) == list(p)
     assert all(p[name] <= found[name] <= 1 for name in p)

@@ -10,7 +10,7 @@ from training_factors.study.training.network import ARCHITECTURES, open_model
 
 
 def build(model: str, problem: Problem, residual: str) -> nn.Module:
-    space, _ = named_space("full").fitted(problem)
+    space, _ = named_space("full").for_problem(problem)
     config = {**space.baseline(), "initialization": "he_normal", "residual": residual}
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
     return open_model(model, problem)(space.build(config, problem), problem, *generators)

@@ -1,3 +1,5 @@
+"""Test how measured runs become rows."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -20,15 +22,15 @@ def rows(count: int) -> list[Trial]:
     return [run(row, row / count) for row in range(count)]
 
 
-def test_repeats_are_one_row_and_give_the_noise() -> None:
+def test_repeats_are_one_row_and_give_the_variance_of_the_seed() -> None:
     trials = [*rows(20), run(0, 0.2, repeat=1), run(0, 0.4, repeat=2), run(3, 0.25, repeat=1)]
-    evidence = gather_measurements(trials)
-    assert (evidence.rows, evidence.runs) == (20, 23)
-    assert evidence.values[0] == pytest.approx(0.2)
-    assert evidence.values[3] == pytest.approx(0.2)
-    assert evidence.noise == pytest.approx((0.04 + 0.04 + 2 * 0.05**2) / 3)
+    measurements = gather_measurements(trials)
+    assert (measurements.rows, measurements.runs) == (20, 23)
+    assert measurements.values[0] == pytest.approx(0.2)
+    assert measurements.values[3] == pytest.approx(0.2)
+    assert measurements.seed_variance == pytest.approx((0.04 + 0.04 + 2 * 0.05**2) / 3)
     of_means = (0.04 + 0.04 + 2 * 0.05**2) / 3 * (18 + 1 / 3 + 1 / 2) / 20
-    assert evidence.ceiling == pytest.approx(1 - of_means / np.var(evidence.values, ddof=1))
+    assert measurements.ceiling == pytest.approx(1 - of_means / np.var(measurements.values, ddof=1))
 
 
 def test_only_complete_measuring_runs_count() -> None:
@@ -38,18 +40,18 @@ def test_only_complete_measuring_runs_count() -> None:
         run(51, 0.9, state="PRUNED"),
         run(52, None, state="FAIL"),
     ]
-    evidence = gather_measurements([*others, *rows(20)])
-    assert evidence.values.tolist() == [row / 20 for row in range(20)]
-    assert evidence.noise is None
-    assert evidence.ceiling is None
+    measurements = gather_measurements([*others, *rows(20)])
+    assert measurements.values.tolist() == [row / 20 for row in range(20)]
+    assert measurements.seed_variance is None
+    assert measurements.ceiling is None
 
 
 def test_diverged_and_chance_runs_are_counted() -> None:
     trials = rows(20)
     trials[10] = run(10, 0.1, attributes={"chance": 0.1, "diverged": True})
-    evidence = gather_measurements(trials)
-    assert evidence.diverged == pytest.approx(1 / 20)
-    assert evidence.at_chance == pytest.approx(4 / 20)  # 0, 0.05, 0.1 and the diverged one
+    measurements = gather_measurements(trials)
+    assert measurements.diverged == pytest.approx(1 / 20)
+    assert measurements.at_chance == pytest.approx(4 / 20)  # 0, 0.05, 0.1 and the diverged one
     assert (
         gather_measurements([trial._replace(attributes={}) for trial in trials]).at_chance is None
     )
@@ -68,7 +70,7 @@ def test_diverged_and_chance_runs_are_counted() -> None:
         ),
     ],
 )
-def test_no_answer(trials: list[Trial], message: str) -> None:
+def test_too_little_raises_no_answer(trials: list[Trial], message: str) -> None:
     with pytest.raises(NoAnswer, match=message) as caught:
         gather_measurements(trials)
     assert "\n" not in str(caught.value)
