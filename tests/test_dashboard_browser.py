@@ -1,4 +1,4 @@
-"""The dashboard as a person sees it, in a real browser, over a study whose names are hostile."""
+"""The dashboard in a real browser, over a study with hostile names."""
 
 from collections.abc import Iterator
 
@@ -31,28 +31,28 @@ EDIT = 'button:has(svg[data-testid="EditIcon"])'
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """With our chart and note, and words of a user's above them."""
+    """A study with our chart and note, and with a user's text above them."""
     folder = tmp_path_factory.mktemp("dashboard")
     made = hostile_study(open_database(f"sqlite:///{folder}/studies.db", create=True))
-    save_note(made.optuna_study, "A user's words.")
+    save_note(made.optuna_study, "A user's text.")
     save_to_dashboard(made, dashboard_figure(ANSWER), study_note(ANSWER, NAME))
     return made
 
 
 @pytest.fixture(scope="module")
 def dashboard(study: Study) -> Iterator[DashboardClient]:
-    with serve_dashboard(study.database) as found:
-        yield found
+    with serve_dashboard(study.database) as client:
+        yield client
 
 
-def is_clean(seen: WatchedPage, dashboard: DashboardClient) -> bool:
-    """Nothing complained, nothing of the study was run, nobody else was asked for anything."""
+def has_no_problems(seen: WatchedPage, dashboard: DashboardClient) -> bool:
+    """Check: no error, no script from a name was run, no request to another server."""
     assert seen.errors == [] and seen.dialogs == []
     assert {url.split("/")[2] for url in seen.requests} == {f"127.0.0.1:{dashboard.port}"}
     return True
 
 
-def test_the_study_s_page_shows_our_chart(
+def test_the_page_of_the_study_shows_our_chart(
     dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}")
@@ -62,27 +62,27 @@ def test_the_study_s_page_shows_our_chart(
     assert chart.is_visible()
     assert chart.locator(".bars .point").count() == len(ANSWER.factors) + 1
     assert chart.locator("path.xerror").count() == len(ANSWER.factors) + 1
-    assert SENTENCE.split(" (first")[0][:20] in chart.inner_text().replace("\n", "")
+    assert SENTENCE.split(" (ranked")[0][:20] in chart.inner_text().replace("\n", "")
     assert page.page.get_by_text("validation accuracy").first.is_visible()
-    assert is_clean(page, dashboard)
+    assert has_no_problems(page, dashboard)
 
 
-def test_the_note_shows_the_verdict_and_keeps_the_user_s_words(
+def test_the_note_shows_the_verdict_and_keeps_the_user_s_text(
     dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/note")
     page.page.wait_for_selector("text=Which training factor matters most")
     shown = page.page.inner_text("body")
     assert SENTENCE in shown
-    assert page.page.get_by_text("A user's words.").is_visible()
+    assert page.page.get_by_text("A user's text.").is_visible()
     assert page.page.get_by_role("cell", name="60.0 to 80.0").is_visible()
     assert "Hyperparameter Importance” differs" in shown
     assert "[//]" not in shown and "(training factors)" not in shown
     assert page.page.locator("table img, strong img, script[src*=alert]").count() == 0
-    assert is_clean(page, dashboard)
+    assert has_no_problems(page, dashboard)
 
 
-def test_a_trial_s_page_shows_its_note_and_its_curve(
+def test_the_page_of_a_trial_shows_its_note_and_curve(
     dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard/studies/{study.study_id}/trials?numbers=0")
@@ -92,20 +92,20 @@ def test_a_trial_s_page_shows_its_note_and_its_curve(
     page.page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
     assert page.page.get_by_text("Intermediate Values").is_visible()
     assert page.page.locator("img").count() == 1
-    assert is_clean(page, dashboard)
+    assert has_no_problems(page, dashboard)
 
 
 @pytest.mark.parametrize("path", ["", "/studies/1/analytics", "/studies/1/trialTable"])
-def test_every_other_page_is_clean_too(
+def test_the_other_pages_have_no_problems(
     dashboard: DashboardClient, page: WatchedPage, path: str
 ) -> None:
     page.page.goto(f"{dashboard.address}/dashboard{path}")
     page.page.wait_for_selector("text=digits")
     page.page.wait_for_load_state("networkidle")
-    assert is_clean(page, dashboard)
+    assert has_no_problems(page, dashboard)
 
 
-def test_what_cannot_be_changed_says_why(
+def test_a_read_only_page_shows_the_reason(
     dashboard: DashboardClient, study: Study, page: WatchedPage
 ) -> None:
     before = get_note(study.optuna_study)
@@ -117,14 +117,14 @@ def test_what_cannot_be_changed_says_why(
     assert get_note(study.optuna_study) == before
 
 
-def test_with_write_the_page_can_change_a_note(study: Study, page: WatchedPage) -> None:
+def test_with_write_the_page_can_save_a_note(study: Study, page: WatchedPage) -> None:
     before = get_note(study.optuna_study)
     with serve_dashboard(study.database, writing=True) as writable:
         page.page.goto(f"{writable.address}/dashboard/studies/{study.study_id}/note")
         page.page.click(EDIT)
-        page.page.locator("textarea").first.fill(f"{before}\nMore of a user's words.\n")
+        page.page.locator("textarea").first.fill(f"{before}\nMore of a user's text.\n")
         page.page.get_by_role("button", name="Save").click()
-        page.page.get_by_text("More of a user's words.", exact=True).wait_for()
-        assert is_clean(page, writable)
-    assert get_note(study.optuna_study).endswith("More of a user's words.\n")
+        page.page.get_by_text("More of a user's text.", exact=True).wait_for()
+        assert has_no_problems(page, writable)
+    assert get_note(study.optuna_study).endswith("More of a user's text.\n")
     assert not save_to_dashboard(study, dashboard_figure(ANSWER), study_note(ANSWER, NAME))

@@ -1,4 +1,4 @@
-"""The verb `dashboard` as people call it: its one line, its ends, and what it refuses."""
+"""The verb `dashboard`: its output, its end on a signal, and its errors."""
 
 import signal
 import socket
@@ -26,8 +26,8 @@ def database(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
     return database
 
 
-def analysed(database: Database, name: str = "mine") -> Study:
-    """A study with a run, and an analysis that was kept."""
+def create_analysed_study(database: Database, name: str = "mine") -> Study:
+    """Create a study with one run and a stored analysis."""
     study = create_study(database, name, STAMP)
     study.queue.add([Run("measure", 0)])
     end_next_run(study, "complete")
@@ -37,10 +37,10 @@ def analysed(database: Database, name: str = "mine") -> Study:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_interrupted(
+def test_the_dashboard_serves_until_a_signal_ends_it(
     database: Database, tmp_path: Path, ending: signal.Signals
 ) -> None:
-    study = analysed(database)
+    study = create_analysed_study(database)
     process = start_program(tmp_path, "dashboard", "--port", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -57,10 +57,8 @@ def test_it_serves_until_it_is_interrupted(
     assert SENTENCE.split(" <")[0] in get_note(study.optuna_study)
 
 
-def test_a_port_that_is_taken_is_refused(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
-    analysed(database)
+def test_a_port_in_use_is_an_error(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    create_analysed_study(database)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -78,23 +76,23 @@ def test_a_port_that_is_taken_is_refused(
         (["--storage", "sqlite:///nowhere.db"], 3, "there is no study yet"),
     ],
 )
-def test_what_is_not_there_is_refused(
+def test_wrong_arguments_are_errors(
     database: Database,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     code: int,
     words: str,
 ) -> None:
-    analysed(database)
+    create_analysed_study(database)
     assert execute(["dashboard", *arguments]) == code
     out, err = capsys.readouterr()
     assert out == "" and words in err and len(err.splitlines()) == 1
 
 
-def test_studies_without_an_analysis_are_named(
+def test_studies_without_an_analysis_are_listed(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    analysed(database)
+    create_analysed_study(database)
     new = create_study(database, "new", STAMP)
     create_study(database, "mine.confirm", STAMP)
     dashboard_verb._publish_cached_answers(dashboard_verb._studies(database), None)
@@ -104,16 +102,16 @@ def test_studies_without_an_analysis_are_named(
     assert get_note(new.optuna_study) == ""
 
 
-def test_a_database_that_cannot_be_written_is_said_and_is_no_failure(
+def test_a_read_only_database_is_reported_but_is_no_error(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    analysed(database)
-    reading = open_database(f"sqlite:///{tmp_path}/studies.db", reading=True)
+    create_analysed_study(database)
+    read_only = open_database(f"sqlite:///{tmp_path}/studies.db", reading=True)
 
     def forbid(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA query_only=1")
 
-    event.listen(reading.engine, "connect", forbid)
-    assert dashboard_verb.publish_cached_answer(load_study(reading, "mine"))
+    event.listen(read_only.engine, "connect", forbid)
+    assert dashboard_verb.publish_cached_answer(load_study(read_only, "mine"))
     (line,) = capsys.readouterr().err.splitlines()
     assert "stay as they are" in line and "readonly" in line

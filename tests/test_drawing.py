@@ -1,4 +1,4 @@
-"""`report` and `plot` over real databases: what they write, and what they refuse."""
+"""The verbs `report` and `plot`: the files that they write, and their errors."""
 
 import json
 import subprocess
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("drawn")
+    return tmp_path_factory.mktemp("drawing")
 
 
 @pytest.fixture(scope="module")
 def study(place: Path) -> Study:
-    """Measured and searched, never confirmed."""
+    """A study with measured and searched runs, without a confirmation."""
     return create_simulated_study(f"sqlite:///{place}/studies.db", 32, search=4, space="small")
 
 
@@ -30,17 +30,17 @@ def url(study: Study) -> str:
     return study.database.url
 
 
-def wrote(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def run_verb(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert execute(list(arguments)) == 0
     out, err = capsys.readouterr()
     assert err == "" or err.startswith("drawing ")
     return out
 
 
-def test_a_report_is_a_page_and_a_folder_of_pictures(
+def test_report_writes_a_page_and_a_folder_of_pictures(
     study: Study, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = json.loads(wrote(capsys, "report", "--storage", url, "--json"))
+    document = json.loads(run_verb(capsys, "report", "--storage", url, "--json"))
     page = Path(document["page"])
     assert page == study.folder / "report.html"
     assert "<h1" in page.read_text()
@@ -50,26 +50,26 @@ def test_a_report_is_a_page_and_a_folder_of_pictures(
     assert all(Path(file).stat().st_size > 1000 for file in document["charts"])
 
 
-def test_importance_leaves_the_same_page(
+def test_importance_writes_the_same_page(
     study: Study, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = study.folder / "report.html"
     before = page.read_bytes()
     page.unlink()
-    assert f"report  {page}" in wrote(capsys, "importance", "--storage", url)
+    assert f"report  {page}" in run_verb(capsys, "importance", "--storage", url)
     assert page.read_bytes() == before
 
 
-def test_one_chart_goes_where_it_is_wanted(
+def test_plot_writes_one_chart_to_the_named_file(
     study: Study, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listed = wrote(capsys, "plot", "--storage", url)
+    listed = run_verb(capsys, "plot", "--storage", url)
     assert "importance  " in listed and "effects.optimizer" in listed
     wanted = tmp_path / "deep" / "one.svg"
     named = ("plot", "gains", "--storage", url, "--output", str(wanted))
-    assert wrote(capsys, *named) == f"{wanted}\n"
+    assert run_verb(capsys, *named) == f"{wanted}\n"
     assert wanted.read_text().startswith("<?xml")
-    written = wrote(capsys, "plot", "history", "--storage", url).splitlines()
+    written = run_verb(capsys, "plot", "history", "--storage", url).splitlines()
     assert [Path(line).name for line in written] == ["history.png", "history.svg"]
 
 
@@ -78,11 +78,11 @@ def test_one_chart_goes_where_it_is_wanted(
     [
         (["improtance"], "did you mean 'importance'"),
         (["confirmation"], "no chart 'confirmation'"),
-        (["gains", "--output", "gains.gif"], "'gains.gif' is no picture's name"),
-        (["gains", "--output", "gains"], "'gains' is no picture's name"),
+        (["gains", "--output", "gains.gif"], "'gains.gif': the name must end in one of .png"),
+        (["gains", "--output", "gains"], "'gains': the name must end in one of .png"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(
+def test_errors_of_plot_are_one_line(
     url: str, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute(["plot", *arguments, "--storage", url]) == 2
@@ -91,7 +91,7 @@ def test_what_cannot_be_drawn_is_one_line(
     assert out == "" and words in line
 
 
-def test_without_a_display_there_is_no_window(url: str) -> None:
+def test_window_without_a_display_is_refused(url: str) -> None:
     command = [sys.executable, "run_study.py", "plot", "gains", "--window", "--storage", url]
     ended = subprocess.run(
         command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"},
@@ -103,14 +103,14 @@ def test_without_a_display_there_is_no_window(url: str) -> None:
 
 
 @pytest.mark.parametrize(("rows", "search"), [(1, 0), (0, 2)])
-def test_a_study_with_few_runs_has_a_page_without_an_answer(
+def test_report_of_few_runs_has_no_answer(
     tmp_path: Path, rows: int, search: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = create_simulated_study(
         f"sqlite:///{tmp_path}/studies.db", rows, search=search, space="small"
     )
     url = study.database.url
-    wrote(capsys, "report", "--storage", url)
+    run_verb(capsys, "report", "--storage", url)
     page = (study.folder / "report.html").read_text()
     assert "No answer yet" in page
     assert "chart-history" in page and "chart-importance" not in page
@@ -119,7 +119,7 @@ def test_a_study_with_few_runs_has_a_page_without_an_answer(
     assert "report.html" in line
 
 
-def test_a_study_without_a_run_has_no_page(
+def test_a_study_without_complete_runs_has_no_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")

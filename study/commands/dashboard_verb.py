@@ -39,7 +39,7 @@ def dashboard(
     warnings.filterwarnings("ignore", category=UserWarning)
     with _until_interrupted(), verb_context():
         from training_factors.storage.database import open_database
-        from training_factors.study.reporting.dashboard import warm
+        from training_factors.study.reporting.dashboard import preload_study
 
         database = open_database(study_loading.database_url(storage), reading=not write)
         shown = _study_to_show(database, study)
@@ -49,7 +49,7 @@ def dashboard(
             page = f"http://127.0.0.1:{server.server_port}/dashboard"
             if shown is not None:
                 page += f"/studies/{shown.study_id}"
-                warm(server.server_port, shown.study_id)
+                preload_study(server.server_port, shown.study_id)
             mode = "can be changed" if write else "read-only"
             print(f"{page}  ({mode}; Ctrl-C ends it)", flush=True)
             if open_ and not webbrowser.open(page):

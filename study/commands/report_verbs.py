@@ -109,7 +109,7 @@ def _report_commands(study: "Study", report: "Report", storage: str | None) -> "
     definition = definition_options(study.stamp.definition)
     again = shlex.join([*program, *definition, "--study", study.name])
     setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
-    if report.overview.done < report.overview.total:
+    if report.status.done < report.status.total:
         following = command_lines.command_line("run", study, storage)
     else:
         more_rows = report.answer.verdict.more_rows if report.answer else 1

@@ -161,7 +161,7 @@ def plan(
         count = workers or execution.default_workers(device, per_gpu)
         estimate = make_plan(prepared, size, count, device)
     document = {"schema": 1, **estimate._asdict(), "seconds": estimate.seconds}
-    show(document if as_json else draw_plan(document))
+    show(document if as_json else draw_plan(estimate))
 
 
 @app.command()

@@ -1,6 +1,7 @@
-"""A chart before it is drawn: its numbers and words, apart from any library that draws.
+"""The description of a chart: its numbers and words, independent of any plotting library.
 
-`training_factors.study.reporting.matplotlib_charts` draws it for a file, `training_factors.study.reporting.plotly_charts` for a page.
+A chart is made of panels, a panel of marks over two axes. `matplotlib_charts` draws a chart to a
+file, `plotly_charts` in a web page.
 """
 
 from collections.abc import Sequence
@@ -9,43 +10,53 @@ from typing import NamedTuple
 from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.reporting.formatting import points
 
-Number = float | None
-"""None: a gap, or nothing given."""
-
 LIGHT = {
-    "paper": "#ffffff", "ink": "#1a1a1a", "quiet": "#5f5f5f", "pale": "#b4b4b4", "grid": "#e4e4e4",
-    "leading": "#0072b2", "other": "#7fb3d3", "seed": "#e69f00", "warm": "#d55e00",
-    "good": "#009e73",
+    "background": "#ffffff", "text": "#1a1a1a", "muted": "#5f5f5f", "faint": "#b4b4b4",
+    "grid": "#e4e4e4", "primary": "#0072b2", "secondary": "#7fb3d3", "accent": "#e69f00",
+    "warning": "#d55e00", "good": "#009e73",
 }  # fmt: skip
+"""Colours on a white background, by their names.
+
+The palette of Okabe and Ito (2008), which people with colour blindness can tell apart and whose
+colours also differ in brightness.
+"""
+
 DARK = {
-    "paper": "#16191d", "ink": "#ededed", "quiet": "#a8a8a8", "pale": "#6a6f76", "grid": "#2f343a",
-    "leading": "#56b4e9", "other": "#2f6f9a", "seed": "#e69f00", "warm": "#ff8548",
-    "good": "#2fbf93",
+    "background": "#16191d", "text": "#ededed", "muted": "#a8a8a8", "faint": "#6a6f76",
+    "grid": "#2f343a", "primary": "#56b4e9", "secondary": "#2f6f9a", "accent": "#e69f00",
+    "warning": "#ff8548", "good": "#2fbf93",
 }  # fmt: skip
-"""Name of a colour -> what it is on white and on black paper. The colours of Okabe & Ito (2008),
-which the colour-blind tell apart, and which differ in grey."""
+"""The same colours for a dark background."""
+
+MAX_NAME_LENGTH = 44
+"""Maximum number of characters of a name on an axis; longer names are cut there, not in tables."""
+
+ROW_HEIGHT = 27
+"""Height of one name on a vertical axis, in hundredths of an inch in files, in pixels in a page."""
 
 
 class Axis(NamedTuple):
-    """An axis. title: with the unit. names: of places 0, 1, …; the first stands on top, or left.
+    """One axis of a panel.
 
-    quiet: those of these places whose names are grey. low, high: of the range; None as the marks
-    need it.
+    title: the quantity and its unit. names: labels of the positions 0, 1, …, from the top or from
+    the left; empty for a numeric axis. gray: the positions whose names are drawn in grey. low,
+    high: the limits; None lets the marks decide.
     """
 
     title: str = ""
     names: tuple[str, ...] = ()
-    quiet: frozenset[int] = frozenset()
-    low: Number = None
-    high: Number = None
+    gray: frozenset[int] = frozenset()
+    low: float | None = None
+    high: float | None = None
     is_log: bool = False
 
 
 class Bars(NamedTuple):
-    """Horizontal bars, at places of the vertical axis. name: in the legend; none without.
+    """Horizontal bars.
 
-    colors: of each. starts: where they begin, 0 where empty. intervals: around their ends.
-    labels: text behind each; what follows ` · ` is left out where there is little room.
+    name: the legend entry; no entry if empty. colors: of each bar. places: positions on the
+    vertical axis. starts: where the bars begin; 0 if empty. intervals: error bars around the ends.
+    labels: text behind each bar; the part after ` · ` is left out where space is short.
     """
 
     name: str
@@ -57,10 +68,11 @@ class Bars(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-class Points(NamedTuple):
-    """Points with or without horizontal intervals. colors: of each, or one for all.
+class Scatter(NamedTuple):
+    """Points, with horizontal error bars where there are intervals.
 
-    shape: `circle`, `cross` or `diamond`. notes: what else there is to say of each.
+    name: the legend entry; no entry if empty. colors: of each point, or one colour for all.
+    shape: `circle`, `cross` or `diamond`. notes: text that a page shows while a point is hovered.
     """
 
     name: str
@@ -73,38 +85,44 @@ class Points(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line, or several with gaps between them. band: vertical intervals along it."""
+    """A line; None among its coordinates leaves a gap.
+
+    name: the legend entry; no entry if empty. band: the vertical interval at each point, drawn as
+    a shaded area. width: in points (1/72 inch) in files, in pixels in a page.
+    """
 
     name: str
     color: str
-    x: tuple[Number, ...]
-    y: tuple[Number, ...]
+    x: tuple[float | None, ...]
+    y: tuple[float | None, ...]
     band: tuple[Interval, ...] = ()
     width: float = 2.0
     is_dashed: bool = False
     is_stepped: bool = False
 
 
-class Zone(NamedTuple):
-    """A part of the horizontal axis, over the whole height; a line where low = high."""
+class Span(NamedTuple):
+    """A shaded range of the horizontal axis with a dashed line at its end; a line if low = high."""
 
     low: float
     high: float
 
 
-class Cells(NamedTuple):
-    """A number for every place of the vertical axis and every place of the horizontal one."""
+class Heatmap(NamedTuple):
+    """A grid of numbers: one row per name of the vertical axis, one column per horizontal name."""
 
     rows: tuple[tuple[float, ...], ...]
 
 
-Mark = Bars | Points | Line | Zone | Cells
+Mark = Bars | Scatter | Line | Span | Heatmap
+"""Everything that can be drawn over the axes of a panel."""
 
 
 class Panel(NamedTuple):
-    """Marks over two axes. height: in hundredths of an inch, or pixels. is_wide: over all columns.
+    """Marks over two axes.
 
-    title: where a chart has several panels.
+    height: in hundredths of an inch in files, in pixels in a page. is_wide: whether the panel
+    spans all columns of the chart. title: needed only in a chart of several panels.
     """
 
     x: Axis
@@ -116,19 +134,23 @@ class Panel(NamedTuple):
 
     @property
     def has_legend(self) -> bool:
-        """Whether several kinds of marks are named."""
+        """Return whether more than one mark has a name."""
         return sum(bool(getattr(mark, "name", "")) for mark in self.marks) > 1
 
 
 class Table(NamedTuple):
-    """The numbers behind a chart, as they are shown."""
+    """The numbers behind a chart, formatted as text."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 class Chart(NamedTuple):
-    """A chart. name: of its files. title: what it shows, in a sentence. note: how to read it."""
+    """A chart with the table of its numbers.
+
+    name: base name of its files. title: the finding, as a sentence. note: how to read the chart.
+    columns: number of panels side by side.
+    """
 
     name: str
     title: str
@@ -138,56 +160,45 @@ class Chart(NamedTuple):
     columns: int = 1
 
 
-LONGEST = 44
-"""Characters of a name on an axis; tables have all of it."""
+def shorten_name(name: str, limit: int = MAX_NAME_LENGTH) -> str:
+    """Return the name, cut with an ellipsis if it has more characters than the limit."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def shortened(name: str, most: int = LONGEST) -> str:
-    """The name, its end left out where it is too long for an axis."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def panel_height(rows: int) -> int:
+    """Return the height of a panel with this many names on its vertical axis."""
+    return 90 + ROW_HEIGHT * rows
 
 
-ROW = 27
-"""Height of one name on a vertical axis."""
-
-
-def height_of(rows: int) -> int:
-    """Height of a panel with so many names on its vertical axis, and a title below."""
-    return 90 + ROW * rows
-
-
-def lines(name: str, color: str, curves: Sequence[Sequence[tuple[float, float]]]) -> Line:
-    """Several curves as one line, with gaps between them."""
-    points: list[tuple[Number, Number]] = []
+def join_curves(name: str, color: str, curves: Sequence[Sequence[tuple[float, float]]]) -> Line:
+    """Return one line made of several curves, with gaps between them."""
+    joined: list[tuple[float | None, float | None]] = []
     for curve in curves:
-        points += [(None, None), *curve] if points else curve
-    return Line(name, color, tuple(x for x, _ in points), tuple(y for _, y in points))
-
-
-SHARE = "share of the explained variance, % (Shapley effect, 95 % interval)"
+        joined += [(None, None), *curve] if joined else curve
+    return Line(name, color, tuple(x for x, _ in joined), tuple(y for _, y in joined))
 
 
 def shares_panel(
     names: Sequence[str],
-    parts: Sequence[float],
+    shares: Sequence[float],
     intervals: Sequence[Interval],
     colors: Sequence[str],
     labels: Sequence[str],
     *,
-    title: str = SHARE,
+    title: str = "share of the explained variance, % (Shapley effect, 95 % interval)",
     room: float = 1.2,
 ) -> Panel:
-    """A bar for each share with its interval, in percent.
+    """Return a panel with one bar and one error bar, in percent, for each share.
 
-    room: how far the axis goes, in longest intervals, so that labels have room behind them.
+    room: the axis ends at this multiple of the largest upper bound, which leaves space for labels.
     """
     bars = Bars(
-        "", tuple(colors), tuple(range(len(names))), tuple(100 * part for part in parts),
+        "", tuple(colors), tuple(range(len(names))), tuple(100 * share for share in shares),
         intervals=tuple((100 * low, 100 * high) for low, high in intervals), labels=tuple(labels),
     )  # fmt: skip
     highest = max([high for _, high in intervals] + [0.01])
     axis = Axis(title, low=0, high=100 * room * highest)
-    return Panel(axis, Axis(names=tuple(names)), (bars,), height_of(len(names)))
+    return Panel(axis, Axis(names=tuple(names)), (bars,), panel_height(len(names)))
 
 
 def forest_panel(
@@ -197,16 +208,19 @@ def forest_panel(
     intervals: Sequence[Interval],
     colors: Sequence[str],
 ) -> Panel:
-    """A point for each difference with its interval, beside a line where there is none."""
-    marked = Points(
+    """Return a forest plot: a point and its interval for each difference, and a line at zero."""
+    scatter = Scatter(
         "", tuple(colors), tuple(differences), tuple(range(len(names))),
         intervals=tuple(intervals),
-        notes=tuple(f"{name} {points(one)}" for name, one in zip(names, differences, strict=True)),
+        notes=tuple(
+            f"{name} {points(difference)}"
+            for name, difference in zip(names, differences, strict=True)
+        ),
     )  # fmt: skip
     axis = Axis(names=tuple(names))
-    return Panel(Axis(title), axis, (Zone(0, 0), marked), height_of(len(names)))
+    return Panel(Axis(title), axis, (Span(0, 0), scatter), panel_height(len(names)))
 
 
 def with_gray_names(panel: Panel, places: Sequence[int]) -> Panel:
-    """The panel with the names of these places in grey."""
-    return panel._replace(y=panel.y._replace(quiet=frozenset(places)))
+    """Return the panel with the names at these positions of the vertical axis in grey."""
+    return panel._replace(y=panel.y._replace(gray=frozenset(places)))

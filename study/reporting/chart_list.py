@@ -1,3 +1,5 @@
+"""The list of all charts of a report."""
+
 from collections.abc import Iterator
 
 from training_factors.study.reporting.chart import Chart
@@ -16,24 +18,25 @@ from training_factors.study.reporting.report import Report
 
 
 def charts_of(report: Report) -> dict[str, Chart]:
-    """Every chart that there is something to draw for, by its name, in the order of the page."""
-    return {chart.name: chart for chart in _all(report) if chart is not None}
+    """Return the charts of a report by name, without those that have nothing to show."""
+    return {chart.name: chart for chart in _all_charts(report) if chart is not None}
 
 
-def _all(report: Report) -> Iterator[Chart | None]:
-    answer = report.answer
+def _all_charts(report: Report) -> Iterator[Chart | None]:
+    """Yield every chart in the order of the page; None where there is nothing to show."""
+    answer, objective = report.answer, report.objective
     if answer is not None and answer.explained > 0:
         yield importance.chart(answer, report.data)
-        yield effects.gains(answer)
-        yield from effects.charts(answer, report.space)
+        yield effects.gains(answer, objective)
+        yield from effects.charts(answer, report.space, objective)
         yield importance.topics(answer)
         yield interactions.chart(answer)
     if report.confirmation is not None:
-        yield confirmation.chart(report.confirmation)
+        yield confirmation.chart(report.confirmation, objective)
     if report.confusion is not None:
         yield confusion.chart(report.confusion)
-    yield curves.chart(report.trials, report.objective)
-    yield history.chart(report.trials, report.objective, report.overview.baseline)
+    yield curves.chart(report.trials, objective)
+    yield history.chart(report.trials, objective, report.status.baseline)
     if report.overall is not None:
         yield divergence.chart(report.breakdowns, report.overall)
     if report.sheet is not None:

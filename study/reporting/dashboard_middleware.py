@@ -1,9 +1,13 @@
-"""What the dashboard's page asks for every few seconds: a study with all of its trials.
+"""WSGI middleware around optuna-dashboard: learning curves as pictures, and notes on trials.
 
-The dashboard keeps a note among the attributes of its study, and goes through all of these for
-every trial: a thousand notes would take it seconds. So the notes of runs are not stored, but put
-into its answer. And since a run that has ended does not change, it is written as JSON once:
-1,000 runs are 10 MB, a second's work at every look.
+The dashboard's page requests its study, with all trials, every few seconds. `with_trial_notes`
+answers that request for two reasons:
+
+- Optuna stores the notes of trials among the attributes of the study, and the dashboard reads all
+  of these for every trial; a thousand stored notes would cost seconds per request. So our notes are
+  not stored but inserted into the response.
+- A trial that has ended never changes, so it is encoded as JSON only once. 1,000 trials are 10 MB,
+  which take a second to encode.
 """
 
 import json
@@ -24,34 +28,49 @@ from training_factors.study.reporting.dashboard_notes import trial_note
 from training_factors.study.reporting.matplotlib_charts import draw_chart, encode_figure
 
 CURVE_HEIGHT = 220
-"""Hundredths of an inch."""
+"""Height of the picture of a learning curve, in hundredths of an inch."""
 
-_PLACE = re.compile(r"/curves/([0-9]+)/([0-9]+)\.svg")
+MANY_TRIALS = 100
+"""Number of trials from which the study's page leaves out the plot of all learning curves.
 
+With 1,000 lines that plot takes a browser 5 s. The page of each trial still shows its own curve.
+"""
 
-def curve_path(study_id: int, trial: Trial) -> str:
-    """Where the picture of a run's curve is served; empty when there is nothing to draw."""
-    return f"/curves/{study_id}/{trial.number}.svg" if len(finite_curve(trial.curve)) > 1 else ""
+_CURVE_PATH = re.compile(r"/curves/([0-9]+)/([0-9]+)\.svg")
+_STUDY_PATH = re.compile(r"/api/studies/([0-9]+)/?")
+
+_FINAL_STATES = ("Complete", "Pruned", "Fail")
+"""States that a trial never leaves, as optuna-dashboard spells them."""
 
 
 def with_curves(application: WSGIApplication, storage: BaseStorage) -> WSGIApplication:
-    """The application, with the pictures of curves beside it. storage: where trials are read."""
+    """Return middleware that serves the learning curve of each trial as an SVG picture."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        asked = _PLACE.fullmatch(str(environ.get("PATH_INFO", "")))
-        curve = _read(storage, int(asked[1]), int(asked[2])) if asked else {}
+        match = _CURVE_PATH.fullmatch(str(environ.get("PATH_INFO", "")))
+        curve = _read_curve(storage, int(match[1]), int(match[2])) if match else {}
         if not curve:
             return application(environ, start_response)
-        body = draw_curve(curve)
-        headers = [("Content-Type", "image/svg+xml"), ("Content-Length", str(len(body)))]
-        start_response("200 OK", headers)
-        return [body]
+        return _respond(start_response, "image/svg+xml", _draw_curve(curve))
 
     return answer
 
 
-def _read(storage: BaseStorage, study_id: int, number: int) -> dict[int, float]:
-    """The curve of a trial; empty when there is no such trial."""
+def curve_path(study_id: int, trial: Trial) -> str:
+    """Return the path of the picture of a trial's learning curve; empty if it has no curve."""
+    return f"/curves/{study_id}/{trial.number}.svg" if len(finite_curve(trial.curve)) > 1 else ""
+
+
+def finite_curve(curve: Mapping[int, float]) -> dict[int, float]:
+    """Return the points of a curve that can be drawn, in order of their epochs.
+
+    curve: epoch, counted from 0, -> validation objective.
+    """
+    return {epoch: value for epoch, value in sorted(curve.items()) if math.isfinite(value)}
+
+
+def _read_curve(storage: BaseStorage, study_id: int, number: int) -> dict[int, float]:
+    """Read the curve of a trial; empty when there is no such trial."""
     try:
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
     except KeyError:
@@ -59,35 +78,19 @@ def _read(storage: BaseStorage, study_id: int, number: int) -> dict[int, float]:
     return finite_curve(storage.get_trial(trial_id).intermediate_values)
 
 
-def finite_curve(curve: Mapping[int, float]) -> dict[int, float]:
-    """What of a curve can be drawn. curve: epoch, from 0, -> validation objective."""
-    return {step: value for step, value in sorted(curve.items()) if math.isfinite(value)}
-
-
-def draw_curve(curve: Mapping[int, float]) -> bytes:
-    """The picture of a curve that can be drawn."""
+def _draw_curve(curve: Mapping[int, float]) -> bytes:
     epochs = tuple(epoch + 1.0 for epoch in curve)
-    line = Line("", "leading", epochs, tuple(curve.values()))
+    line = Line("", "primary", epochs, tuple(curve.values()))
     panel = Panel(Axis("epoch"), Axis("validation objective"), (line,), CURVE_HEIGHT)
     return encode_figure(draw_chart(Chart("curve", "", "", (panel,), Table((), ()))), ".svg")
 
 
-MANY_TRIALS = 100
-"""Trials from which on the study's page leaves out the card with the curves of all of them, a
-line each: of 1,000 it takes a browser 5 s. Every trial's page goes on showing its own."""
+class CachedResponse(NamedTuple):
+    """The parts of a study's response that cannot change any more, encoded as JSON.
 
-_DETAILS = re.compile(r"/api/studies/([0-9]+)/?")
-
-_ENDED = ("Complete", "Pruned", "Fail")
-"""States that no trial leaves, as the dashboard writes them."""
-
-
-class CachedDetails(NamedTuple):
-    """What of an answer need not be made again.
-
-    attributes: of the study as they were then; a user's note on a trial is one of them.
-    trials: those before the first that may still change, each as JSON. rest: the answer but for
-    its trials, as JSON; None where some may still change.
+    attributes: of the study at that time; a user's note on a trial is among them, so the cache is
+    discarded when they change. trials: those before the first trial that may still change. rest:
+    the response without its trials; None while some trials may still change.
     """
 
     attributes: tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -95,103 +98,119 @@ class CachedDetails(NamedTuple):
     rest: str | None = None
 
 
-class NoDetailsError(Exception):
-    """The dashboard says that there is nothing, or what it says is no study."""
+class NoStudyError(Exception):
+    """The dashboard's response does not describe a study."""
 
 
-def with_notes(application: WSGIApplication, storage: BaseStorage) -> WSGIApplication:
-    """The dashboard's application, with a note on every run that has ended.
+def with_trial_notes(application: WSGIApplication, storage: BaseStorage) -> WSGIApplication:
+    """Return middleware that adds a note to every trial that has ended.
 
     storage: the one that the application reads.
     """
-    known: dict[int, CachedDetails] = {}
+    cache: dict[int, CachedResponse] = {}
     lock = Lock()
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        asked = _DETAILS.fullmatch(str(environ.get("PATH_INFO", "")))
-        after = _after(environ)
-        if asked is None or after is None or environ["REQUEST_METHOD"] != "GET":
+        match = _STUDY_PATH.fullmatch(str(environ.get("PATH_INFO", "")))
+        first = _first_number(environ)
+        if match is None or first is None or environ["REQUEST_METHOD"] != "GET":
             return application(environ, start_response)
-        study_id = int(asked[1])
+        study_id = int(match[1])
         try:
-            # Browsers ask again before they have the first answer; that one is worth waiting for.
+            # Browsers repeat the request before they have the first response, which is then cached.
             with lock:
-                trials, rest = _details(application, environ, storage, known, study_id, after)
-        except (KeyError, NoDetailsError):
+                trials, rest = _study_json(application, environ, storage, cache, study_id, first)
+        except (KeyError, NoStudyError):
             return application(environ, start_response)
         body = f'{rest[:-1]}, "trials": [{", ".join(trials)}]}}'.encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        start_response("200 OK", headers)
-        return [body]
+        return _respond(start_response, "application/json", body)
 
     return answer
 
 
-def _details(
+def _respond(start_response: StartResponse, content_type: str, body: bytes) -> Iterable[bytes]:
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
+    return [body]
+
+
+def _first_number(environ: WSGIEnvironment) -> int | None:
+    """Return the trial number that the query starts at; None where it is not a number."""
+    (word,) = parse_qs(str(environ.get("QUERY_STRING", ""))).get("after", ["0"])[:1]
+    return int(word) if word.isascii() and word.isdigit() else None
+
+
+def _study_json(
     application: WSGIApplication,
     environ: WSGIEnvironment,
     storage: BaseStorage,
-    known: dict[int, CachedDetails],
+    cache: dict[int, CachedResponse],
     study_id: int,
-    after: int,
+    first: int,
 ) -> tuple[Sequence[str], str]:
-    """The trials of a study from the number `after` on, and the rest; adds to what is known.
+    """Return the JSON of the trials from number `first` on, and of the rest of the study.
 
-    Raises KeyError when there is no such study, NoDetailsError when the dashboard has no answer.
+    Updates the cache. Raises KeyError when the study does not exist, NoStudyError when the
+    dashboard does not return it.
     """
     attributes = storage.get_study_system_attrs(study_id), storage.get_study_user_attrs(study_id)
-    ended = known.get(study_id)
-    if ended is None or ended.attributes != attributes:
-        ended = CachedDetails(attributes)
-    if ended.rest is not None and storage.get_n_trials(study_id) == len(ended.trials):
-        return ended.trials[after:], ended.rest
-    start = max(after, len(ended.trials))
-    document = _ask(application, environ, start)
+    cached = cache.get(study_id)
+    if cached is None or cached.attributes != attributes:
+        cached = CachedResponse(attributes)
+    if cached.rest is not None and storage.get_n_trials(study_id) == len(cached.trials):
+        return cached.trials[first:], cached.rest
+    start = max(first, len(cached.trials))
+    document = _request_study(application, environ, start)
     fresh = document.pop("trials")
     total = start + len(fresh)
     document["has_intermediate_values"] &= total < MANY_TRIALS
-    add_notes((*fresh, *document["best_trials"]), storage, study_id, attributes[1].get("stamp"))
-    written, rest = [json.dumps(trial) for trial in fresh], json.dumps(document)
-    if start == len(ended.trials):
-        trials = (*ended.trials, *written[: _leading(fresh)])
-        known[study_id] = CachedDetails(attributes, trials, rest if len(trials) == total else None)
-    return [*ended.trials[after:], *written], rest
+    _add_notes((*fresh, *document["best_trials"]), storage, study_id, attributes[1].get("stamp"))
+    encoded, rest = [json.dumps(trial) for trial in fresh], json.dumps(document)
+    if start == len(cached.trials):
+        trials = (*cached.trials, *encoded[: _count_leading_ended(fresh)])
+        cache[study_id] = CachedResponse(attributes, trials, rest if len(trials) == total else None)
+    return [*cached.trials[first:], *encoded], rest
 
 
-def add_notes(
-    trials: Iterable[dict[str, Any]], storage: BaseStorage, study_id: int, stamp: object
-) -> None:
-    """Put a note on every run that has ended and on which nobody has written one."""
-    if not isinstance(stamp, dict):
-        return  # another program's study
-    stored = {trial.number: trial for trial in storage.get_all_trials(study_id, deepcopy=False)}
-    for trial in trials:
-        if trial["state"] in _ENDED and trial["note"]["version"] == 0:
-            run = to_trial(stored[trial["number"]])
-            trial["note"]["body"] = trial_note(run, read_stamp(stamp), curve_path(study_id, run))
-
-
-def _leading(trials: Sequence[Mapping[str, Any]]) -> int:
-    """How many have ended before the first that has not."""
-    return next((i for i, one in enumerate(trials) if one["state"] not in _ENDED), len(trials))
-
-
-def _ask(application: WSGIApplication, environ: WSGIEnvironment, after: int) -> dict[str, Any]:
-    """What the application says of the study, with the trials from the number `after` on."""
+def _request_study(
+    application: WSGIApplication, environ: WSGIEnvironment, first: int
+) -> dict[str, Any]:
+    """Return the application's response for the study, with the trials from number `first` on."""
     statuses: list[str] = []
 
     def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
         statuses.append(status)
         return lambda _: None
 
-    body = b"".join(application({**environ, "QUERY_STRING": f"after={after}"}, start))
+    body = b"".join(application({**environ, "QUERY_STRING": f"after={first}"}, start))
     if not statuses[-1].startswith("200"):
-        raise NoDetailsError
+        raise NoStudyError
     document: dict[str, Any] = json.loads(body)
     return document
 
 
-def _after(environ: WSGIEnvironment) -> int | None:
-    """The number that is asked for; None where there is none to be had."""
-    (word,) = parse_qs(str(environ.get("QUERY_STRING", ""))).get("after", ["0"])[:1]
-    return int(word) if word.isascii() and word.isdigit() else None
+def _add_notes(
+    trials: Iterable[dict[str, Any]], storage: BaseStorage, study_id: int, stamp: object
+) -> None:
+    """Insert our note into every trial that has ended, unless a user has written one.
+
+    trials: as optuna-dashboard encodes them. stamp: the study's, as it is stored. A study of
+    another program has none and gets no notes, nor does one of a newer version of this program.
+    """
+    if not isinstance(stamp, dict):
+        return
+    try:
+        study_stamp = read_stamp(stamp)
+    except ValueError:
+        return
+    stored = {trial.number: trial for trial in storage.get_all_trials(study_id, deepcopy=False)}
+    for trial in trials:
+        if trial["state"] in _FINAL_STATES and trial["note"]["version"] == 0:
+            ended = to_trial(stored[trial["number"]])
+            trial["note"]["body"] = trial_note(ended, study_stamp, curve_path(study_id, ended))
+
+
+def _count_leading_ended(trials: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many trials have ended before the first one that has not."""
+    running = (i for i, trial in enumerate(trials) if trial["state"] not in _FINAL_STATES)
+    return next(running, len(trials))

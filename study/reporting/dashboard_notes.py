@@ -1,4 +1,10 @@
-"""What there is to say of one run, as Markdown: what it was for, how it ended, what differs."""
+"""Our notes and our chart in optuna-dashboard: a note on each trial, both on the study.
+
+A trial's note says what the trial was for, how it ended and what differs from the baseline; it is
+never stored (see `dashboard_middleware`). The study's note and chart show the importance of the
+factors; `save_to_dashboard` stores them among the study's attributes, where the dashboard reads
+them.
+"""
 
 import re
 import shlex
@@ -25,121 +31,140 @@ from training_factors.study.reporting.plotly_charts import (
     plotly_panel,
     themed,
 )
-from training_factors.study.reporting.status import changes, outcome
+from training_factors.study.reporting.status import changed_options, trial_outcome
 
-_MARKS = re.compile(r"([\\`*_\[\]<>|~&!#$])")
-"""What Markdown reads as more than itself within a line."""
+CHART_ID = "training-factors-importance"
+"""Id of our chart among the charts that are stored with a study."""
+
+CARD_CHARACTERS = 50
+"""Number of characters that fit into a line of the dashboard's card with our chart."""
+
+MAX_CHART_CHARACTERS = 100 * 1024
+"""Maximum number of characters of our chart; the dashboard's page loads it every few seconds."""
+
+BEGIN, END = "[//]: # (training factors)", "[//]: # (end of training factors)"
+"""Lines around our part of a study's note; Markdown does not show them. The rest is the user's."""
+
+VERBS = ("importance", "effects", "recommend", "confirm")
+"""Verbs that a study's note suggests."""
+
+WHY_OTHERS_DIFFER = (
+    "**Why the card “Hyperparameter Importance” differs.** It answers another question, with "
+    "PED-ANOVA: which single parameters distinguish the best tenth of all trials? Its numbers are "
+    "not shares of the variance, ignore interactions and have no intervals. It lists a "
+    "hyperparameter of one option beside its factor instead of as a part of it. And it includes "
+    "the trials of the search, although their settings were chosen by results."
+)
+"""Part of a study's note: how Optuna's own importance differs from ours."""
 
 _PURPOSES = {
-    "baseline": "gains are seen against it; it does not count for importance",
+    "baseline": "gains are measured against this run; it does not count for importance",
     "measure": "counts for importance",
-    "search": "its settings were chosen by results, so that it does not count for importance",
-    "confirm": "compared with the other arms of the same seed",
+    "search": "does not count for importance, because its settings were chosen by results",
+    "confirm": "compared with the other arms of the confirmation on the same seed",
 }
-"""Of every phase."""
+"""Phase -> what its runs are for."""
+
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]<>|~&!#$])")
+"""Characters that have a meaning in a line of Markdown."""
+
+_OUR_PART = re.compile(
+    rf"{re.escape(BEGIN)}(?:(?!{re.escape(BEGIN)}|{re.escape(END)}).)*{re.escape(END)}", re.DOTALL
+)
 
 
 def escaped_markdown(text: object) -> str:
-    """Text that Markdown shows as it is, in one line."""
-    return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
+    """Return the text in one line, escaped so that Markdown shows it unchanged."""
+    return _MARKDOWN_SIGNS.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def trial_note(trial: Trial, stamp: Stamp, picture: str = "") -> str:
-    """The note of a run that has ended. stamp: of its study. picture: where its curve is shown."""
+    """Return the note of a trial that has ended, as Markdown.
+
+    stamp: of its study. picture: URL of its learning curve; empty if there is none.
+    """
     lines = [
-        f"- **{escaped_markdown(_run(trial))}**: {_purpose(trial)}",
-        f"- **{escaped_markdown(outcome(trial))}**{_result(trial, stamp)}",
-        *_differences(trial, stamp.space),
+        f"- **{escaped_markdown(_run_name(trial))}**: {_purpose(trial)}",
+        f"- **{escaped_markdown(trial_outcome(trial))}**{_result(trial, stamp)}",
+        *_changes(trial, stamp.space),
     ]
     if picture:
-        lines += [
-            "",
-            f"![validation {escaped_markdown(stamp.objective)} by epoch]({picture})",
-        ]
+        caption = f"validation {escaped_markdown(stamp.objective)} by epoch"
+        lines += ["", f"![{caption}]({picture})"]
     return "\n".join(lines) + "\n"
 
 
-def _run(trial: Trial) -> str:
-    repeat = f", repeat {trial.repeat} with a fresh seed" if trial.repeat else ""
-    row = "" if trial.phase == "baseline" else f", {_row_word(trial)} {trial.row}"
+def _run_name(trial: Trial) -> str:
+    """Return phase, row and repeat: `measure, row 3, repeat 1 with another seed`."""
+    row_word = "arm" if trial.phase == "confirm" else "row"
+    row = "" if trial.phase == "baseline" else f", {row_word} {trial.row}"
+    repeat = f", repeat {trial.repeat} with another seed" if trial.repeat else ""
     return f"{trial.phase or 'run'}{row}{repeat}"
-
-
-def _row_word(trial: Trial) -> str:
-    return "arm" if trial.phase == "confirm" else "row"
 
 
 def _purpose(trial: Trial) -> str:
     if trial.phase == "measure" and not trial.complete:
-        return "without a result it does not count for importance"
-    return _PURPOSES.get(trial.phase, "made by another program")
+        return "does not count for importance, because it has no result"
+    return _PURPOSES.get(trial.phase, "created by another program")
 
 
 def _result(trial: Trial, stamp: Stamp) -> str:
-    """The objective with its seconds, or why there is none."""
-    time = "" if trial.time_s is None else f" after {trial.time_s:.1f} s"
+    """Return duration and objective, or the reason of the failure."""
+    duration = "" if trial.time_s is None else f" after {trial.time_s:.1f} s"
     if trial.state == "FAIL":
-        return f"{time}: {escaped_markdown(trial.attributes.get('reason', 'for no known reason'))}"
+        reason = trial.attributes.get("reason", "the reason is unknown")
+        return f"{duration}: {escaped_markdown(reason)}"
     objective = escaped_markdown(stamp.objective)
     parts = (("validation", trial.value), ("test", trial.test_value))
-    shown = [f"{part} {objective} {value:.4f}" for part, value in parts if value is not None]
-    return f"{time}: {', '.join(shown)}" if shown else time
+    values = [f"{part} {objective} {value:.4f}" for part, value in parts if value is not None]
+    return f"{duration}: {', '.join(values)}" if values else duration
 
 
-def _differences(trial: Trial, space: SpaceDescription) -> list[str]:
-    """The options that are not the baseline's, a line each."""
-    found = changes(trial.parameters, space.baseline).items()
-    if not found:
-        return ["- all options are the baseline's"]
-    lines = (f"  - {escaped_markdown(name)}: {escaped_markdown(option)}" for name, option in found)
+def _changes(trial: Trial, space: SpaceDescription) -> list[str]:
+    """Return one line per option that differs from the baseline."""
+    options = changed_options(trial.parameters, space.baseline)
+    if not options:
+        return ["- every option is the baseline's"]
+    lines = (
+        f"  - {escaped_markdown(name)}: {escaped_markdown(option)}"
+        for name, option in options.items()
+    )
     return ["- differs from the baseline:", *lines]
 
 
-WHY_OTHERS_DIFFER = (
-    "**Why the card “Hyperparameter Importance” differs.** It asks another question (PED-ANOVA): "
-    "which single parameters set the best tenth of all trials apart? Its numbers are no shares of "
-    "the variance, leave interactions out and have no intervals; a hyperparameter of one option stands "
-    "beside its factor instead of within it; and the searched trials count, although their "
-    "settings were chosen by results."
-)
-
-
-VERBS = ("importance", "effects", "recommend", "confirm")
-"""What says more."""
-
-
 def study_note(answer: Answer, name: str) -> str:
-    """Verdict, shares with intervals, why the dashboard's own differ, and commands for more.
+    """Return the note of a study as Markdown: verdict, table of factors and further commands.
 
-    name: of the study. Where the surrogates explain nothing, shares of it would be noise, so there
-    is no table.
+    name: of the study. There is no table if the surrogates explain nothing, since shares would
+    then be noise.
     """
     parts = [
         "## Which training factor matters most",
         f"**{escaped_markdown(answer.verdict.sentence)}**",
-        *((_table(answer), _legend(answer)) if answer.explained > 0 else ()),
+        *((_factor_table(answer), _legend(answer)) if answer.explained > 0 else ()),
         WHY_OTHERS_DIFFER,
-        "More, in a terminal (with `--storage` where the study was run with it):",
+        "For more, run these in a terminal (with `--storage` if the study was run with it):",
         "\n".join(["```", *(_command(verb, name) for verb in VERBS), "```"]),
-        "*This part is written anew whenever the study is analysed; text above or below it stays.*",
+        "*This part is replaced whenever the study is analysed. Text above and below it is kept.*",
     ]
     return "\n\n".join(parts)
 
 
 def _command(verb: str, name: str) -> str:
-    """As it can be called anywhere: the note is read on other machines too."""
+    """Return a command line without paths of this machine, since others read the note too."""
     return shlex.join(["python", "run_study.py", verb, "--study", " ".join(name.split())])
 
 
-def _table(answer: Answer) -> str:
+def _factor_table(answer: Answer) -> str:
     head = (
         "| factor | share | 95 % interval | points | gain | best option |",
         "|:-|-:|-:|-:|-:|:-|",
     )
-    return "\n".join([*head, *(_row(one) for one in (*answer.factors, answer.placebo))])
+    factors = (*answer.factors, answer.placebo)
+    return "\n".join([*head, *(_factor_row(factor) for factor in factors)])
 
 
-def _row(factor: FactorImportance) -> str:
+def _factor_row(factor: FactorImportance) -> str:
     name = escaped_markdown(factor.name)
     cells = (
         f"**{name}**" if factor.matters else name,
@@ -155,53 +180,56 @@ def _row(factor: FactorImportance) -> str:
 def _legend(answer: Answer) -> str:
     counts = answer.evidence
     return (
-        f"Share: part of what the factors explain (Shapley effect), which is "
-        f"{percent(answer.explained, 0)} % of the variance among {counts.rows} measured rows "
-        f"({counts.runs} runs). Points: standard deviation that the factor causes, in hundredths "
-        f"of the objective. Gain: best option less the baseline's, in points. In bold: "
-        f"distinguishable from noise. The placebo is a parameter that training never reads: it "
-        f"shows what nothing looks like."
+        f"Share: the part of the explained variance that the factor causes (Shapley effect). "
+        f"Explained is {percent(answer.explained, 0)} % of the variance among {counts.rows} "
+        f"measured configurations ({counts.runs} runs). Points: the standard deviation of the "
+        f"objective that the factor causes; one point is 0.01. Gain: the best option minus the "
+        f"baseline, in points. Bold: distinguishable from noise. The placebo is a parameter that "
+        f"training never reads; its row shows what noise looks like."
     )
 
 
-CHART_ID = "training-factors-importance"
-"""The chart's name among those that are kept with a study."""
-
-CARD_WIDTH = 50
-"""Characters of a line that the dashboard's card has room for."""
-
-LARGEST_CHART = 100 * 1024
-"""Characters of a chart: all of it is sent again whenever the page looks for news."""
-
-BEGIN, END = "[//]: # (training factors)", "[//]: # (end of training factors)"
-"""Between these lines, which Markdown does not show, the note is ours; the rest is the user's."""
-
-_OURS = re.compile(
-    rf"{re.escape(BEGIN)}(?:(?!{re.escape(BEGIN)}|{re.escape(END)}).)*{re.escape(END)}", re.DOTALL
-)
+def dashboard_figure(answer: Answer) -> Plot:
+    """Return our chart for the dashboard: the shares of all factors, titled with the verdict."""
+    shares, *_ = importance.chart(answer, "").panels
+    figure = plotly_panel(shares)
+    title = [escaped_html(line) for line in textwrap.wrap(answer.verdict.sentence, CARD_CHARACTERS)]
+    # The dashboard's card decides on the height.
+    flexible = {key: value for key, value in figure["layout"].items() if key != "height"}
+    layout = {
+        **flexible,
+        "title": {"text": "<br>".join(title), "font": {"size": 13}},
+        "margin": {"l": 8, "r": 16, "t": 44 + 18 * len(title), "b": 8},
+        "paper_bgcolor": "@background",
+        "plot_bgcolor": "@background",
+        "template": {},
+    }
+    light: Plot = themed({"data": figure["data"], "layout": layout}, LIGHT)
+    return light
 
 
 def save_to_dashboard(study: Study, figure: Mapping[str, Any], note: str) -> bool:
-    """Keep a chart and a note with a study; whether that changed anything.
+    """Store our chart and our part of the note with a study; return whether anything changed.
 
-    figure: data and layout, as plotly has them. note: Markdown.
+    figure: data and layout of a plotly figure. note: Markdown.
 
-    Raises ValueError when the chart is too large or none of plotly's, StorageLostError when the
+    Raises ValueError when the figure is too large or invalid, StorageUnavailableError when the
     database cannot be written.
     """
-    drawn = plotly.graph_objects.Figure(dict(figure))
-    text = drawn.to_json()
-    if len(text) > LARGEST_CHART:
+    chart = plotly.graph_objects.Figure(dict(figure))
+    text = chart.to_json()
+    if len(text) > MAX_CHART_CHARACTERS:
         raise ValueError(
-            f"a chart of {len(text):,} characters is too large, {LARGEST_CHART:,} is most"
+            f"the chart has {len(text):,} characters, more than the limit of "
+            f"{MAX_CHART_CHARACTERS:,}"
         )
 
-    def attempt(again: bool) -> bool:
-        # What is there already is not written again: every 2,045 characters are a transaction.
+    def attempt(is_retry: bool) -> bool:
+        # Unchanged content is not written again: every 2,045 characters are one transaction.
         stored = study.database.storage.get_study_system_attrs(study.study_id)
         is_new: bool = get_plotly_graph_objects(stored).get(CHART_ID) != text
         if is_new:
-            save_plotly_graph_object(study.optuna_study, drawn, graph_object_id=CHART_ID)
+            save_plotly_graph_object(study.optuna_study, chart, graph_object_id=CHART_ID)
         before: str = get_note(study.optuna_study)
         after = insert_note(before, note)
         if after != before:
@@ -211,27 +239,12 @@ def save_to_dashboard(study: Study, figure: Mapping[str, Any], note: str) -> boo
     return retry(study.database, attempt)
 
 
-def insert_note(written: str, note: str) -> str:
-    """A note with our part of it as given, behind what the user has written or where it was."""
-    ours = f"{BEGIN}\n\n{note.strip()}\n\n{END}"
-    if _OURS.search(written):
-        return _OURS.sub(lambda _: ours, written, count=1)
-    return f"{written.rstrip()}\n\n{ours}\n" if written.strip() else f"{ours}\n"
+def insert_note(text: str, note: str) -> str:
+    """Return a study's note with our part replaced, or appended if there was none.
 
-
-def dashboard_figure(answer: Answer) -> Plot:
-    """Our importance chart as it is kept: the shares, under the verdict, on white paper."""
-    shares, *_ = importance.chart(answer, "").panels
-    drawn = plotly_panel(shares)
-    lines = [escaped_html(line) for line in textwrap.wrap(answer.verdict.sentence, CARD_WIDTH)]
-    sized_by_card = {key: value for key, value in drawn["layout"].items() if key != "height"}
-    layout = {
-        **sized_by_card,
-        "title": {"text": "<br>".join(lines), "font": {"size": 13}},
-        "margin": {"l": 8, "r": 16, "t": 44 + 18 * len(lines), "b": 8},
-        "paper_bgcolor": "@paper",
-        "plot_bgcolor": "@paper",
-        "template": {},
-    }
-    found: Plot = themed({"data": drawn["data"], "layout": layout}, LIGHT)
-    return found
+    text: the whole note as it is stored, including what users wrote.
+    """
+    part = f"{BEGIN}\n\n{note.strip()}\n\n{END}"
+    if _OUR_PART.search(text):
+        return _OUR_PART.sub(lambda _: part, text, count=1)
+    return f"{text.rstrip()}\n\n{part}\n" if text.strip() else f"{part}\n"

@@ -1,4 +1,7 @@
-"""Charts as pictures in files: PNG and SVG, the same bytes every time."""
+"""Draw charts with matplotlib: to PNG, SVG and PDF files, or in a window.
+
+The same chart always gives the same bytes, on every machine with the same matplotlib.
+"""
 
 import io
 import textwrap
@@ -19,146 +22,76 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullFormatter
 
 from training_factors.storage.files import REPORT, write_atomically
+from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.reporting.chart import (
     LIGHT,
-    LONGEST,
+    MAX_NAME_LENGTH,
     Axis,
     Bars,
-    Cells,
     Chart,
+    Heatmap,
     Line,
     Panel,
-    Points,
-    Zone,
-    shortened,
+    Scatter,
+    Span,
+    shorten_name,
 )
 from training_factors.study.reporting.formatting import slug
 
-_SHAPES = {"circle": "o", "cross": "x", "diamond": "D"}
-_MANY = 60
-"""Points from which on each is small."""
-
-
-@singledispatch
-def draw_mark(mark: object, axes: Axes) -> None:
-    """Draw a mark on axes."""
-    raise TypeError(f"cannot draw {mark!r}")
-
-
-@draw_mark.register
-def _(mark: Bars, axes: Axes) -> None:
-    starts = mark.starts or (0.0,) * len(mark.lengths)
-    axes.barh(
-        mark.places, mark.lengths, left=starts, height=0.62, zorder=2, label=mark.name or None,
-        color=[LIGHT[color] for color in mark.colors],
-    )  # fmt: skip
-    ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
-    if mark.intervals:
-        _reach(axes, ends, mark.places, mark.intervals, LIGHT["ink"])
-        ends = [high for _, high in mark.intervals]
-    for end, place, label in zip(ends, mark.places, mark.labels, strict=False):
-        axes.annotate(
-            label, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=9
-        )
-
-
-@draw_mark.register
-def _(mark: Points, axes: Axes) -> None:
-    colors = [LIGHT[color] for color in mark.colors]
-    if mark.intervals:
-        _reach(axes, mark.x, mark.y, mark.intervals, LIGHT["ink"])
-    axes.scatter(
-        mark.x, mark.y, c=colors if len(colors) > 1 else colors * len(mark.x), zorder=4,
-        marker=_SHAPES[mark.shape], s=14 if len(mark.x) > _MANY else 36, label=mark.name or None,
-        linewidths=1.0,
-    )  # fmt: skip
-
-
-@draw_mark.register
-def _(mark: Line, axes: Axes) -> None:
-    x, y = (
-        [np.nan if number is None else number for number in numbers] for numbers in (mark.x, mark.y)
-    )
-    axes.plot(
-        x, y, color=LIGHT[mark.color], lw=mark.width, ls="--" if mark.is_dashed else "-",
-        drawstyle="steps-post" if mark.is_stepped else "default", label=mark.name or None, zorder=3,
-    )  # fmt: skip
-    if mark.band:
-        low, high = np.array(mark.band).T
-        axes.fill_between(x, low, high, color=LIGHT[mark.color], alpha=0.2, lw=0, zorder=2)
-
-
-@draw_mark.register
-def _(mark: Zone, axes: Axes) -> None:
-    if mark.high > mark.low:
-        axes.axvspan(mark.low, mark.high, color=LIGHT["pale"], alpha=0.3, lw=0, zorder=0)
-    axes.axvline(mark.high, color=LIGHT["quiet"], lw=1, ls=(0, (4, 3)), zorder=1)
-
-
-@draw_mark.register
-def _(mark: Cells, axes: Axes) -> None:
-    colours = LinearSegmentedColormap.from_list("counts", [LIGHT["paper"], LIGHT["leading"]])
-    highest = max(max(row) for row in mark.rows)
-    # Roots, so that the few that are confused are seen beside the many that are not.
-    axes.imshow(np.sqrt(mark.rows), cmap=colours, vmin=0, vmax=highest**0.5, aspect="auto")
-    for y, row in enumerate(mark.rows):
-        for x, count in enumerate(row):
-            if count:
-                color = LIGHT["paper" if count > 0.25 * highest else "ink"]
-                axes.text(x, y, f"{count:g}", ha="center", va="center", fontsize=8, color=color)
-
-
-def _reach(
-    axes: Axes,
-    centres: Sequence[float],
-    places: Sequence[float],
-    intervals: Sequence[tuple[float, float]],
-    color: str,
-) -> None:
-    below = [max(0.0, centre - low) for centre, (low, _) in zip(centres, intervals, strict=True)]
-    above = [max(0.0, high - centre) for centre, (_, high) in zip(centres, intervals, strict=True)]
-    axes.errorbar(
-        centres, places, xerr=[below, above], fmt="none", ecolor=color, elinewidth=1.1,
-        capsize=2.5, capthick=1.1, zorder=3,
-    )  # fmt: skip
-
-
 WIDTH = 8.0
-"""Inches."""
+"""Width of every figure, in inches."""
 
-STYLE: Any = {
+TITLE_CHARACTERS, NOTE_CHARACTERS = 68, 116
+"""Characters that fit into one line of the title and of the note."""
+
+TITLE_LINE, NOTE_LINE = 0.26, 0.17
+"""Height of one line of the title and of the note, in inches."""
+
+STYLE: Any = {  # matplotlib's stubs want a literal type for every key
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
     "font.size": 10,
-    "text.color": LIGHT["ink"],
-    "text.parse_math": False,  # names of users are no formulas
-    "axes.labelcolor": LIGHT["ink"],
-    "axes.edgecolor": LIGHT["quiet"],
-    "xtick.color": LIGHT["ink"],
-    "ytick.color": LIGHT["ink"],
+    "text.color": LIGHT["text"],
+    "text.parse_math": False,  # a `$` in a user's name does not start a formula
+    "axes.labelcolor": LIGHT["text"],
+    "axes.edgecolor": LIGHT["muted"],
+    "xtick.color": LIGHT["text"],
+    "ytick.color": LIGHT["text"],
     "svg.fonttype": "path",
     "svg.hashsalt": "training factors",
 }
+"""Matplotlib settings of every figure."""
 
 _METADATA: Any = {
     ".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None},
 }  # fmt: skip
-"""Without the day and the program, which would differ."""
+"""File name ending -> metadata to leave out, because it would differ from one day to the next."""
+
+_SHAPES = {"circle": "o", "cross": "x", "diamond": "D"}
+"""Shape of a `Scatter` -> matplotlib's marker."""
+
+_MANY_POINTS = 60
+"""Number of points above which each point is drawn smaller."""
 
 
-def draw_chart(chart: Chart, make: Callable[..., Figure] = Figure) -> Figure:
-    """The chart on white paper, its title above, its panels in rows. make: an empty figure."""
-    grid = _grid(chart)
+def draw_chart(chart: Chart, new_figure: Callable[..., Figure] = Figure) -> Figure:
+    """Draw the chart on white: title and note on top, then the panels in rows.
+
+    new_figure: makes the empty figure; `pyplot.figure` registers it for a window.
+    """
+    grid = _panel_grid(chart)
     heights = [max(chart.panels[i].height for i in dict.fromkeys(row)) / 100 for row in grid]
-    title = textwrap.wrap(chart.title, 68)
-    note = textwrap.wrap(chart.note.replace(" %", "\u00a0%"), 116)  # never a line that begins so
-    head = 0.2 + 0.26 * len(title) + 0.17 * len(note)
+    title = textwrap.wrap(chart.title, TITLE_CHARACTERS)
+    # No-break spaces, so that no line begins with a percent sign or ends with a sign of a number.
+    unbroken = chart.note.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
+    note = textwrap.wrap(unbroken, NOTE_CHARACTERS)
+    head = 0.2 + TITLE_LINE * len(title) + NOTE_LINE * len(note)
     height = sum(heights) + head
     with matplotlib.rc_context(STYLE):
-        below = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
-        figure = make(figsize=(WIDTH, height), layout=below, facecolor="white")
-        _write_head(figure, "\n".join(title), 1 - 0.1 / height, fontsize=13, weight="bold")
-        under = 1 - (0.1 + 0.26 * len(title)) / height
-        _write_head(figure, "\n".join(note), under, fontsize=8.5, color=LIGHT["quiet"])
+        below_head = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
+        figure = new_figure(figsize=(WIDTH, height), layout=below_head, facecolor="white")
+        _add_text(figure, "\n".join(title), 1 - 0.1 / height, fontsize=13, weight="bold")
+        note_top = 1 - (0.1 + TITLE_LINE * len(title)) / height
+        _add_text(figure, "\n".join(note), note_top, fontsize=8.5, color=LIGHT["muted"])
         axes = figure.subplot_mosaic(
             [[str(i) for i in row] for row in grid], height_ratios=heights, empty_sentinel="-1"
         )
@@ -167,49 +100,62 @@ def draw_chart(chart: Chart, make: Callable[..., Figure] = Figure) -> Figure:
     return figure
 
 
-def save_chart(chart: Chart, folder: Path) -> list[Path]:
-    """Write the chart under its name as PNG and SVG; the files."""
-    return write_chart(chart, [folder / f"{slug(chart.name)}{end}" for end in (".png", ".svg")])
-
-
-def save_charts(charts: Sequence[Chart], folder: Path, jobs: int) -> list[Path]:
-    """Write charts as `save` does, in several processes; the files."""
-    try:
-        saved = Parallel(n_jobs=jobs)(delayed(save_chart)(chart, folder) for chart in charts)
-    finally:
-        get_reusable_executor().shutdown(wait=True)  # else they wait five minutes for more to do
-    return [file for files in saved for file in files]
-
-
-def write_chart(chart: Chart, files: Sequence[Path]) -> list[Path]:
-    """Write the chart in the formats that the files' names end in: .png, .svg or .pdf; the files.
-
-    Raises ValueError for another one.
-    """
-    for file in files:
-        if file.suffix not in _METADATA:
-            known = ", ".join(_METADATA)
-            raise ValueError(f"{file.name!r} is no picture's name; end it in {known}")
-    figure = draw_chart(chart)
-    for file in files:
-        write_atomically(file, encode_figure(figure, file.suffix), REPORT)
-    return list(files)
-
-
 def encode_figure(figure: Figure, ending: str) -> bytes:
-    """The figure in a format, named as files of it end."""
+    """Return the figure as the content of a file; ending: `.png`, `.svg` or `.pdf`."""
     content = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(content, format=ending[1:], dpi=160, metadata=_METADATA[ending])
     return content.getvalue()
 
 
-def _write_head(figure: Figure, text: str, top: float, **style: Any) -> None:
+def write_chart(chart: Chart, files: Sequence[Path]) -> list[Path]:
+    """Write the chart to each file, in the format of its name's ending; return the files.
+
+    Raises ValueError, before anything is written, if an ending is not .png, .svg or .pdf.
+    """
+    for file in files:
+        if file.suffix not in _METADATA:
+            endings = ", ".join(_METADATA)
+            raise ValueError(f"cannot draw to {file.name!r}: the name must end in one of {endings}")
+    figure = draw_chart(chart)
+    for file in files:
+        write_atomically(file, encode_figure(figure, file.suffix), REPORT)
+    return list(files)
+
+
+def save_chart(chart: Chart, folder: Path) -> list[Path]:
+    """Write the chart to the folder as PNG and SVG, named after the chart; return the files."""
+    return write_chart(chart, [folder / f"{slug(chart.name)}{end}" for end in (".png", ".svg")])
+
+
+def save_charts(charts: Sequence[Chart], folder: Path, jobs: int) -> list[Path]:
+    """Write the charts as `save_chart` does, in this many processes; return the files."""
+    try:
+        saved = Parallel(n_jobs=jobs)(delayed(save_chart)(chart, folder) for chart in charts)
+    finally:
+        # Otherwise the idle processes stay for five minutes.
+        get_reusable_executor().shutdown(wait=True)
+    return [file for files in saved for file in files]
+
+
+def show_in_window(chart: Chart) -> None:
+    """Show the chart in a window until it is closed. Raises ValueError without a display."""
+    with matplotlib.rc_context(STYLE):
+        draw_chart(chart, pyplot.figure)
+        if matplotlib.get_backend().lower() == "agg":  # matplotlib's choice without a display
+            raise ValueError(
+                "cannot open a window on this machine; write a file with --output FILE.png"
+            )
+        pyplot.show()
+
+
+def _add_text(figure: Figure, text: str, top: float, **style: Any) -> None:
+    """Write text at the figure's left edge. style: of `matplotlib.text.Text`, hence `Any`."""
     figure.text(0.015, top, text, va="top", linespacing=1.25, **style)
 
 
-def _grid(chart: Chart) -> list[list[int]]:
-    """The panels' numbers, a row of the picture each; a wide panel fills its row, -1 is empty."""
+def _panel_grid(chart: Chart) -> list[list[int]]:
+    """Return the number of the panel in each cell; a wide panel fills its row, -1 is empty."""
     rows: list[list[int]] = []
     for i, panel in enumerate(chart.panels):
         if panel.is_wide or chart.columns == 1:
@@ -223,8 +169,8 @@ def _grid(chart: Chart) -> list[list[int]]:
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     for mark in panel.marks:
-        draw_mark(mark, axes)
-    _set_axes(axes, panel)
+        _draw_mark(mark, axes)
+    _format_axes(axes, panel)
     if panel.title:
         axes.set_title(panel.title, loc="left", fontsize=9.5, pad=5)
     if panel.has_legend:
@@ -232,18 +178,18 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
             ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize=8.5,
             handlelength=1.2, handleheight=1, borderaxespad=0.2, columnspacing=1.4,
         )  # fmt: skip
-    has_cells = any(isinstance(mark, Cells) for mark in panel.marks)
     for side in ("top", "right", "left") if panel.y.names else ("top", "right"):
         axes.spines[side].set_visible(False)
-    if not has_cells:
+    if not any(isinstance(mark, Heatmap) for mark in panel.marks):
         axes.grid(axis="x" if panel.y.names else "both", color=LIGHT["grid"], lw=0.7)
         axes.set_axisbelow(True)
 
 
-def _set_axes(axes: Axes, panel: Panel) -> None:
+def _format_axes(axes: Axes, panel: Panel) -> None:
+    """Set titles, limits, scales and names of both axes."""
     if panel.x.is_log:
         axes.set_xscale("log")
-        # Its own labels are formulas, which are not read here.
+        # The default labels are formulas, which `text.parse_math` turns off.
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=panel.x.title, ylabel=panel.y.title)
@@ -252,28 +198,99 @@ def _set_axes(axes: Axes, panel: Panel) -> None:
     if panel.y.low is not None or panel.y.high is not None:
         axes.set_ylim(panel.y.low, panel.y.high)
     if panel.y.names:
-        _name(axes.set_yticks, axes.get_yticklabels, panel.y, LONGEST)
+        _set_names(axes.set_yticks, axes.get_yticklabels, panel.y, MAX_NAME_LENGTH)
         axes.set_ylim(len(panel.y.names) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
     if panel.x.names:
-        _name(axes.set_xticks, axes.get_xticklabels, panel.x, LONGEST // 2)
+        _set_names(axes.set_xticks, axes.get_xticklabels, panel.x, MAX_NAME_LENGTH // 2)
         axes.set_xlim(-0.5, len(panel.x.names) - 0.5)
         if max(map(len, panel.x.names)) > 4:
             axes.tick_params(axis="x", rotation=90)
 
 
-def _name(
-    set_ticks: Callable[..., Any], get_labels: Callable[[], Any], axis: Axis, longest: int
+def _set_names(
+    set_ticks: Callable[..., Any], get_labels: Callable[[], Any], axis: Axis, limit: int
 ) -> None:
-    set_ticks(np.arange(len(axis.names)), [shortened(name, longest) for name in axis.names])
+    """Label the positions of an axis. set_ticks, get_labels: matplotlib's methods for that axis."""
+    set_ticks(np.arange(len(axis.names)), [shorten_name(name, limit) for name in axis.names])
     for place, label in enumerate(get_labels()):
-        label.set_color(LIGHT["quiet" if place in axis.quiet else "ink"])
+        label.set_color(LIGHT["muted" if place in axis.gray else "text"])
 
 
-def show_in_window(chart: Chart) -> None:
-    """The chart in a window, until it is closed. Raises ValueError where there is no display."""
-    with matplotlib.rc_context(STYLE):
-        draw_chart(chart, pyplot.figure)
-        if matplotlib.get_backend().lower() == "agg":  # what is left without a display
-            raise ValueError("no window can be opened here; write a file with --output FILE.png")
-        pyplot.show()
+@singledispatch
+def _draw_mark(mark: object, axes: Axes) -> None:
+    raise TypeError(f"cannot draw {mark!r}")
+
+
+@_draw_mark.register
+def _(mark: Bars, axes: Axes) -> None:
+    starts = mark.starts or (0.0,) * len(mark.lengths)
+    axes.barh(
+        mark.places, mark.lengths, left=starts, height=0.62, zorder=2, label=mark.name or None,
+        color=[LIGHT[color] for color in mark.colors],
+    )  # fmt: skip
+    ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
+    if mark.intervals:
+        _draw_error_bars(axes, ends, mark.places, mark.intervals)
+        ends = [high for _, high in mark.intervals]
+    for end, place, label in zip(ends, mark.places, mark.labels, strict=False):
+        axes.annotate(
+            label, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=9
+        )
+
+
+@_draw_mark.register
+def _(mark: Scatter, axes: Axes) -> None:
+    colors = [LIGHT[color] for color in mark.colors]
+    if mark.intervals:
+        _draw_error_bars(axes, mark.x, mark.y, mark.intervals)
+    axes.scatter(
+        mark.x, mark.y, c=colors if len(colors) > 1 else colors * len(mark.x), zorder=4,
+        marker=_SHAPES[mark.shape], s=14 if len(mark.x) > _MANY_POINTS else 36,
+        label=mark.name or None, linewidths=1.0,
+    )  # fmt: skip
+
+
+@_draw_mark.register
+def _(mark: Line, axes: Axes) -> None:
+    x, y = (
+        [np.nan if number is None else number for number in numbers] for numbers in (mark.x, mark.y)
+    )
+    axes.plot(
+        x, y, color=LIGHT[mark.color], lw=mark.width, ls="--" if mark.is_dashed else "-",
+        drawstyle="steps-post" if mark.is_stepped else "default", label=mark.name or None, zorder=3,
+    )  # fmt: skip
+    if mark.band:
+        low, high = np.array(mark.band).T
+        axes.fill_between(x, low, high, color=LIGHT[mark.color], alpha=0.2, lw=0, zorder=2)
+
+
+@_draw_mark.register
+def _(mark: Span, axes: Axes) -> None:
+    if mark.high > mark.low:
+        axes.axvspan(mark.low, mark.high, color=LIGHT["faint"], alpha=0.3, lw=0, zorder=0)
+    axes.axvline(mark.high, color=LIGHT["muted"], lw=1, ls=(0, (4, 3)), zorder=1)
+
+
+@_draw_mark.register
+def _(mark: Heatmap, axes: Axes) -> None:
+    colors = LinearSegmentedColormap.from_list("counts", [LIGHT["background"], LIGHT["primary"]])
+    highest = max(max(row) for row in mark.rows)
+    # The square root keeps small counts visible beside large ones.
+    axes.imshow(np.sqrt(mark.rows), cmap=colors, vmin=0, vmax=highest**0.5, aspect="auto")
+    for y, row in enumerate(mark.rows):
+        for x, count in enumerate(row):
+            if count:
+                color = LIGHT["background" if count > 0.25 * highest else "text"]
+                axes.text(x, y, f"{count:g}", ha="center", va="center", fontsize=8, color=color)
+
+
+def _draw_error_bars(
+    axes: Axes, centers: Sequence[float], places: Sequence[float], intervals: Sequence[Interval]
+) -> None:
+    below = [max(0.0, center - low) for center, (low, _) in zip(centers, intervals, strict=True)]
+    above = [max(0.0, high - center) for center, (_, high) in zip(centers, intervals, strict=True)]
+    axes.errorbar(
+        centers, places, xerr=[below, above], fmt="none", ecolor=LIGHT["text"], elinewidth=1.1,
+        capsize=2.5, capthick=1.1, zorder=3,
+    )  # fmt: skip

@@ -40,7 +40,7 @@ class Commands(NamedTuple):
 
 def study_facts(report: Report) -> list[str]:
     """What was studied, in a few words each."""
-    found = report.overview
+    found = report.status
     return [
         f"data {found.data}", f"model {found.model}", f"{found.done:,} of {found.total:,} runs",
         ", ".join(status.outcomes(found).split("  ")), f"objective: validation {found.objective}",
@@ -107,7 +107,9 @@ def configuration_table(report: Report) -> Table | None:
 def held_factors(report: Report) -> str:
     """The factors that did not vary, with their options."""
     settings = report.advice.settings if report.advice else ()
-    return ", ".join(f"{one.factor} {one.option}" for one in settings if one.evidence_level == UNTESTED)
+    return ", ".join(
+        f"{one.factor} {one.option}" for one in settings if one.evidence_level == UNTESTED
+    )
 
 
 def metrics_table(report: Report) -> Table | None:

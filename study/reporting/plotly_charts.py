@@ -1,6 +1,7 @@
-"""Charts for a page: what plotly.js is given, a figure for each panel.
+"""Turn charts into figures for plotly.js, one figure per panel.
 
-Colours are `@names`, which the page turns into those of its theme (`report.js`); see `themed`.
+Colours are written as `@name`, because a page may be light or dark; the page's script replaces
+them by the colours of its theme, `themed` does the same here.
 """
 
 import html
@@ -12,111 +13,124 @@ from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.reporting.chart import (
     Axis,
     Bars,
-    Cells,
+    Heatmap,
     Line,
     Panel,
-    Points,
-    Zone,
-    shortened,
+    Scatter,
+    Span,
+    shorten_name,
 )
 
 Plot = dict[str, Any]
+"""A part of a plotly.js figure, as JSON; its schema is plotly's, hence `Any`."""
+
+FOLDED_LINE = 26
+"""Maximum number of characters in a line of a folded name."""
 
 _SHAPES = {"circle": "circle", "cross": "x-thin-open", "diamond": "diamond"}
-FOLDED_NAME = 26
-"""Characters of a line of a name that is folded."""
+"""Shape of a `Scatter` -> plotly's marker symbol."""
 
-_MANY = 60
-"""Points from which on each is small."""
+_MANY_POINTS = 60
+"""Number of points above which each point is drawn smaller."""
 
 
 def plotly_panel(panel: Panel) -> Plot:
-    """Data and layout of one panel, without its title, which stands above it as text.
+    """Return the figure of one panel: its `data`, `layout` and `folded` names.
 
-    folded: the names of the vertical axis in lines, for where there is little room.
+    The panel's title is not part of it; the page shows it as text. folded: the names of the
+    vertical axis broken into lines, for narrow screens.
     """
     data: list[Plot] = []
     shapes: list[Plot] = []
-    notes: list[Plot] = []
+    annotations: list[Plot] = []
     for mark in panel.marks:
-        if isinstance(mark, Zone):
-            shapes += _zone(mark)
+        if isinstance(mark, Span):
+            shapes += _span_shapes(mark)
         else:
             data += _traces(mark)
-            notes += _labels(mark) if isinstance(mark, Bars) else []
+            annotations += _bar_labels(mark) if isinstance(mark, Bars) else []
     layout = {
         "height": panel.height + 24 * panel.has_legend,
         "margin": {"l": 8, "r": 12, "t": 30 if panel.has_legend else 8, "b": 8},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "@ink"},
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "@text"},
         "hoverlabel": {"align": "left"},
         "showlegend": panel.has_legend,
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
         "barmode": "overlay",
         "bargap": 0.35,
         "shapes": shapes,
-        "annotations": notes,
-        "xaxis": _axis(panel.x, is_vertical=False, is_quiet=bool(panel.y.names)),
-        "yaxis": _axis(panel.y, is_vertical=True, is_quiet=bool(panel.y.names)),
+        "annotations": annotations,
+        "xaxis": _axis(panel.x, is_vertical=False),
+        "yaxis": _axis(panel.y, is_vertical=True),
     }
     folded = [
-        _tick(name, i in panel.y.quiet, is_folded=True) for i, name in enumerate(panel.y.names)
+        _tick_text(_fold_name(name), is_gray=i in panel.y.gray)
+        for i, name in enumerate(panel.y.names)
     ]
     return {"data": data, "layout": layout, "folded": folded}
 
 
 def themed(value: Any, palette: Mapping[str, str]) -> Any:
-    """The same figure in the colours of a palette."""
+    """Return a figure, or any part of it, with the palette's colours in place of `@name`."""
     if isinstance(value, Mapping):
         return {key: themed(item, palette) for key, item in value.items()}
     if isinstance(value, list):
         return [themed(item, palette) for item in value]
     if isinstance(value, str):
-        for name, colour in palette.items():
+        for name, color in palette.items():
             if value == f"@{name}":
-                return colour
-            value = value.replace(f"color:@{name}", f"color:{colour}")
+                return color
+            value = value.replace(f"color:@{name}", f"color:{color}")
     return value
 
 
-def _axis(axis: Axis, *, is_vertical: bool, is_quiet: bool) -> Plot:
-    made: Plot = {
+def escaped_html(text: str) -> str:
+    """Escape text for plotly.js, which interprets some HTML tags."""
+    return html.escape(text, quote=False)
+
+
+def _axis(axis: Axis, *, is_vertical: bool) -> Plot:
+    settings: Plot = {
         "title": {"text": escaped_html(axis.title), "standoff": 8, "font": {"size": 13}},
         "automargin": True,
         "gridcolor": "@grid",
-        "linecolor": "@quiet",
+        "linecolor": "@muted",
         "zeroline": False,
         "fixedrange": True,
         "exponentformat": "power",
-        "showgrid": not axis.names and not (is_vertical and is_quiet),
+        "showgrid": not axis.names,
         "type": "log" if axis.is_log else "linear",
     }
     if axis.names:
         last = len(axis.names) - 0.4
-        made |= {
+        settings |= {
             "tickvals": list(range(len(axis.names))),
-            "ticktext": [_tick(name, i in axis.quiet) for i, name in enumerate(axis.names)],
+            "ticktext": [
+                _tick_text(escaped_html(shorten_name(name)), is_gray=i in axis.gray)
+                for i, name in enumerate(axis.names)
+            ],
             "range": [last, -0.6] if is_vertical else [-0.5, len(axis.names) - 0.5],
             "ticks": "",
         }
     elif axis.low is not None or axis.high is not None:
-        made |= {"range": [axis.low, axis.high]}
-    return made
+        settings |= {"range": [axis.low, axis.high]}
+    return settings
 
 
-def _tick(name: str, is_quiet: bool, *, is_folded: bool = False) -> str:
-    """A name on an axis. is_folded: in two lines, broken at a space, a point or a dash."""
-    shown = escaped_html(shortened(name))
-    if is_folded and len(name) > FOLDED_NAME:
-        cut = max(shortened(name).rfind(sign, 0, FOLDED_NAME) for sign in " ._-") + 1 or FOLDED_NAME
-        shown = f"{escaped_html(name[:cut])}<br>{escaped_html(shortened(name[cut:], FOLDED_NAME))}"
-    return f'<span style="color:@quiet">{shown}</span>' if is_quiet else shown
+def _tick_text(text: str, *, is_gray: bool) -> str:
+    """Return escaped text for an axis, in grey if asked."""
+    return f'<span style="color:@muted">{text}</span>' if is_gray else text
 
 
-def escaped_html(text: str) -> str:
-    """Text that plotly.js shows as it is: it reads some of HTML."""
-    return html.escape(text, quote=False)
+def _fold_name(name: str) -> str:
+    """Return the escaped name, broken into two lines at a space, point or dash if it is long."""
+    shown = shorten_name(name)
+    if len(name) <= FOLDED_LINE:
+        return escaped_html(shown)
+    cut = max(shown.rfind(sign, 0, FOLDED_LINE) for sign in " ._-") + 1 or FOLDED_LINE
+    return f"{escaped_html(name[:cut])}<br>{escaped_html(shorten_name(name[cut:], FOLDED_LINE))}"
 
 
 @singledispatch
@@ -126,11 +140,10 @@ def _traces(mark: object) -> list[Plot]:
 
 @_traces.register
 def _(mark: Bars) -> list[Plot]:
-    starts = list(mark.starts or (0.0,) * len(mark.lengths))
-    ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
-    made = {
+    trace = {
         "type": "bar", "orientation": "h", "name": escaped_html(mark.name), "x": list(mark.lengths),
-        "y": list(mark.places), "base": starts, "width": 0.62,
+        "y": list(mark.places), "base": list(mark.starts or (0.0,) * len(mark.lengths)),
+        "width": 0.62,
         "marker": {"color": [f"@{color}" for color in mark.colors]},
         "hovertemplate": "%{customdata}<extra></extra>",
         "customdata": [
@@ -139,33 +152,33 @@ def _(mark: Bars) -> list[Plot]:
         ],
     }  # fmt: skip
     if mark.intervals:
-        made["error_x"] = _reach(ends, mark.intervals)
-    return [made]
+        trace["error_x"] = _error_bars(_bar_ends(mark), mark.intervals)
+    return [trace]
 
 
 @_traces.register
-def _(mark: Points) -> list[Plot]:
+def _(mark: Scatter) -> list[Plot]:
     colors = [f"@{color}" for color in mark.colors]
-    made = {
+    trace = {
         "type": "scatter", "mode": "markers", "name": escaped_html(mark.name),
         "x": list(mark.x), "y": list(mark.y),
         "marker": {
             "color": colors if len(colors) > 1 else colors[0],
             "symbol": _SHAPES[mark.shape],
-            "size": 5 if len(mark.x) > _MANY else 9,
+            "size": 5 if len(mark.x) > _MANY_POINTS else 9,
             "line": {"width": 1.2, "color": colors if len(colors) > 1 else colors[0]},
         },
         "hovertemplate": "%{text}<extra></extra>" if mark.notes else "%{y}<extra></extra>",
         "text": [escaped_html(note) for note in mark.notes],
     }  # fmt: skip
     if mark.intervals:
-        made["error_x"] = _reach(mark.x, mark.intervals)
-    return [made]
+        trace["error_x"] = _error_bars(mark.x, mark.intervals)
+    return [trace]
 
 
 @_traces.register
 def _(mark: Line) -> list[Plot]:
-    made: Plot = {
+    line: Plot = {
         "type": "scatter", "mode": "lines", "name": escaped_html(mark.name),
         "x": list(mark.x), "y": list(mark.y),
         "line": {
@@ -176,37 +189,41 @@ def _(mark: Line) -> list[Plot]:
         "hovertemplate": "%{x:.4~g}: %{y:.4~g}<extra></extra>",
     }  # fmt: skip
     if not mark.band:
-        return [made]
+        return [line]
     lows, highs = zip(*mark.band, strict=True)
     area: Plot = {
         "type": "scatter", "mode": "lines", "x": [*mark.x, *reversed(mark.x)],
         "y": [*highs, *reversed(lows)], "fill": "toself", "fillcolor": f"@{mark.color}",
         "opacity": 0.2, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
     }  # fmt: skip
-    return [area, made]
+    return [area, line]
 
 
 @_traces.register
-def _(mark: Cells) -> list[Plot]:
-    made: Plot = {
+def _(mark: Heatmap) -> list[Plot]:
+    trace: Plot = {
         "type": "heatmap",
+        # The square root keeps small counts visible beside large ones.
         "z": [[count**0.5 for count in row] for row in mark.rows],
         "text": [[f"{count:g}" if count else "" for count in row] for row in mark.rows],
         "texttemplate": "%{text}",
-        "colorscale": [[0, "@paper"], [1, "@leading"]],
+        "colorscale": [[0, "@background"], [1, "@primary"]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
         "hovertemplate": "%{y} as %{x}: %{text}<extra></extra>",
     }
-    return [made]
+    return [trace]
 
 
-def _labels(mark: Bars) -> list[Plot]:
-    """A note behind each bar and its interval."""
+def _bar_ends(mark: Bars) -> list[float]:
     starts = mark.starts or (0.0,) * len(mark.lengths)
-    ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
-    ends = [high for _, high in mark.intervals] or ends
+    return [start + length for start, length in zip(starts, mark.lengths, strict=True)]
+
+
+def _bar_labels(mark: Bars) -> list[Plot]:
+    """Return an annotation behind each bar and its error bar, where there is a label."""
+    ends = [high for _, high in mark.intervals] or _bar_ends(mark)
     beside = {"showarrow": False, "xanchor": "left", "xshift": 6, "font": {"size": 12}}
     return [
         {"x": end, "y": place, "text": escaped_html(label), **beside}
@@ -215,20 +232,23 @@ def _labels(mark: Bars) -> list[Plot]:
     ]
 
 
-def _zone(mark: Zone) -> list[Plot]:
+def _span_shapes(mark: Span) -> list[Plot]:
+    """Return the dashed line, and the shaded area unless its width is zero."""
     common = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    line = {"color": "@quiet", "width": 1, "dash": "dash"}
-    found: list[Plot] = [{**common, "type": "line", "x0": mark.high, "x1": mark.high, "line": line}]
+    line = {"color": "@muted", "width": 1, "dash": "dash"}
+    shapes: list[Plot] = [
+        {**common, "type": "line", "x0": mark.high, "x1": mark.high, "line": line}
+    ]
     if mark.high > mark.low:
-        area = {"type": "rect", "x0": mark.low, "x1": mark.high, "fillcolor": "@pale"}
-        found.append({**common, **area, "opacity": 0.3, "line": {"width": 0}})
-    return found
+        area = {"type": "rect", "x0": mark.low, "x1": mark.high, "fillcolor": "@faint"}
+        shapes.append({**common, **area, "opacity": 0.3, "line": {"width": 0}})
+    return shapes
 
 
-def _reach(centres: Sequence[float], intervals: Sequence[Interval]) -> Plot:
-    pairs = list(zip(centres, intervals, strict=True))
+def _error_bars(centers: Sequence[float], intervals: Sequence[Interval]) -> Plot:
+    pairs = list(zip(centers, intervals, strict=True))
     return {
-        "type": "data", "symmetric": False, "color": "@ink", "thickness": 1.3, "width": 4,
-        "array": [max(0.0, high - centre) for centre, (_, high) in pairs],
-        "arrayminus": [max(0.0, centre - low) for centre, (low, _) in pairs],
+        "type": "data", "symmetric": False, "color": "@text", "thickness": 1.3, "width": 4,
+        "array": [max(0.0, high - center) for center, (_, high) in pairs],
+        "arrayminus": [max(0.0, center - low) for center, (low, _) in pairs],
     }  # fmt: skip

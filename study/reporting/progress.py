@@ -1,4 +1,8 @@
-"""A study while it runs: one live table on a terminal, now and then a line elsewhere."""
+"""Show the progress of a running study on standard error.
+
+A terminal shows a table that is redrawn every second; anything else, such as a log file, gets a
+line from time to time.
+"""
 
 import sys
 import time
@@ -18,34 +22,104 @@ from training_factors.storage.trials import Trial
 from training_factors.study.reporting.formatting import is_animated, open_console, whole_line
 from training_factors.study.reporting.status import (
     StudyStatus,
-    clock,
     compute_status,
-    differing,
-    outcome,
-    short_best,
+    format_changed_options,
+    format_duration,
+    format_failure,
+    trial_outcome,
 )
 
-RUNNING = 4
-"""Running trials that are shown; their number stands below."""
+REDRAW_S = 1.0
+"""Minimum number of seconds between two reads of the database for a terminal's table."""
 
-REASONS = 2
-"""Reasons of failures that are shown, the commonest first."""
+LINE_S = 15.0
+"""Minimum number of seconds between two lines where there is no terminal."""
 
-HINT = Text("Ctrl-C loses nothing: it stops after the epoch, the same command goes on", style="dim")
-"""What stands below the table while runs go on."""
+WATCHING_TIME_FRACTION = 0.01
+"""Maximum fraction of a core that watching may use; slow reads of the database become rarer."""
+
+MAX_RUNNING_SHOWN = 4
+"""Maximum number of running trials in the table; all of them are counted below it."""
+
+MAX_REASONS = 2
+"""Maximum number of reasons of failures below the table, the most frequent first."""
+
+HINT = Text("Ctrl-C stops after the current epoch; the same command resumes the study", style="dim")
+"""Line below the table while runs go on."""
 
 
-def draw_head(overview: StudyStatus, workers: int, place: str, url: str) -> RenderableType:
-    """What is run, on what, by whom and where it is kept; once, before the first run ends."""
+@contextmanager
+def show_progress(study: Study, workers: int, place: str) -> Iterator[Callable[[], None]]:
+    """Show the progress whenever the function that this yields is called and an update is due.
+
+    workers: number of workers that this process starts. place: where they run, in words.
+    """
+    console = open_console(stderr=True)
+    first = compute_status(study)
+    console.print(draw_head(first, workers, place, study.database.url), crop=False)
+    if is_animated(console):
+        table = Group(draw_live(first, workers), HINT)
+        with Live(table, console=console, auto_refresh=False) as live:
+
+            def redraw() -> None:
+                live.update(Group(draw_live(compute_status(study), workers), HINT), refresh=True)
+
+            yield _limit_rate(REDRAW_S, redraw)
+            with suppress(StorageUnavailableError):  # whatever ended the study reports it
+                live.update(draw_live(compute_status(study), workers), refresh=True)
+        return
+
+    def print_line() -> None:
+        print(progress_line(compute_status(study), workers), file=sys.stderr)
+
+    yield _limit_rate(LINE_S, print_line)
+    with suppress(StorageUnavailableError):
+        print_line()
+
+
+def _limit_rate(seconds: float, show: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that calls `show` at most once in this many seconds.
+
+    It prints one message when the database becomes unavailable and one when it is back.
+    """
+    due = time.monotonic() + seconds
+    is_unavailable = False
+
+    def tick() -> None:
+        nonlocal due, is_unavailable
+        if time.monotonic() < due:
+            return
+        began = time.process_time()
+        try:
+            show()
+        except StorageUnavailableError as error:
+            if not is_unavailable:
+                print(f"{error}; workers keep retrying", file=sys.stderr)
+            is_unavailable = True
+        else:
+            if is_unavailable:
+                print("the database is available again", file=sys.stderr)
+            is_unavailable = False
+        used_s = time.process_time() - began
+        due = time.monotonic() + max(seconds, used_s / WATCHING_TIME_FRACTION)
+
+    return tick
+
+
+def draw_head(status: StudyStatus, workers: int, place: str, url: str) -> RenderableType:
+    """Draw what the study trains, with which workers, and where results are stored.
+
+    place: where the workers run, in words. url: of the database.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True, min_width=len("storage"))
     table.add_column(overflow="fold")
     many = "s" * (workers > 1)
     for name, text in (
-        ("study", overview.name),
-        ("trains", f"{overview.model} on {overview.data}, {overview.epochs} epochs a run"),
-        ("varies", f"{overview.varied} factors"),
-        ("runs", f"{overview.total}, {overview.done} done; {workers} worker{many} on {place}"),
+        ("study", status.name),
+        ("model", f"{status.model} on {status.data}, {status.epochs} epochs per run"),
+        ("factors", f"{status.varied} are varied"),
+        ("runs", f"{status.total}, {status.done} done; {workers} worker{many} on {place}"),
     ):
         table.add_row(name, Text(text))
     line = whole_line(f"storage  {url}")
@@ -53,144 +127,87 @@ def draw_head(overview: StudyStatus, workers: int, place: str, url: str) -> Rend
     return Group(table, line)
 
 
-def draw_live(overview: StudyStatus, workers: int) -> RenderableType:
-    """The latest runs, those that run, and the state of the study, for `run`."""
+def draw_live(status: StudyStatus, workers: int) -> RenderableType:
+    """Draw the latest and the running trials, a progress bar and the counts, for the verb `run`."""
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     for heading, width in (
-        ("trial", 5), ("phase", 8), ("state", 11), (overview.objective, 8), ("time", 7),
+        ("trial", 5), ("phase", 8), ("state", 11), (status.objective, 8), ("time", 7),
     ):  # fmt: skip
-        right = heading not in ("phase", "state")
+        is_word = heading in ("phase", "state")
         table.add_column(
-            heading, justify="right" if right else "left", min_width=width, no_wrap=True
+            heading, justify="left" if is_word else "right", min_width=width, no_wrap=True
         )
     table.add_column("options changed", no_wrap=True, overflow="ellipsis", ratio=1)
-    is_over = overview.done == overview.total
-    running = () if is_over else overview.running[:RUNNING]
-    for trial in (*overview.latest, *running):
-        is_best = overview.best and trial.number == overview.best.number
+    is_over = status.done == status.total
+    running = () if is_over else status.running[:MAX_RUNNING_SHOWN]
+    for trial in (*status.latest, *running):
+        is_best = status.best and trial.number == status.best.number
         style = "bold" if is_best else "dim" if trial in running else ""
-        table.add_row(*_cells(trial, overview), style=style)
-    bar = ProgressBar(overview.total, overview.done, complete_style="cyan", finished_style="green")
+        table.add_row(*_trial_cells(trial, status), style=style)
+    bar = ProgressBar(status.total, status.done, complete_style="cyan", finished_style="green")
     return Group(
         table,
-        Padding(bar),  # the bar alone ends no line
-        Text(f"{_standing(overview, workers)}{short_best(overview)}"),
-        Text("  ".join(f"{name} {count}" for name, count in _counts(overview).items())),
-        *_failures(overview),
+        Padding(bar),  # a bar without padding ends without a line break
+        Text(f"{_runs_done(status, workers)}{_best_value(status)}"),
+        Text("  ".join(f"{name} {count}" for name, count in _counts(status).items())),
+        *_failures(status),
     )
 
 
-def progress_line(overview: StudyStatus, workers: int) -> str:
-    """One line on how far the study is: `24 of 177 runs  left 153, 1:31 with 2 workers  …`."""
-    counts = "".join(f"  {name} {count}" for name, count in _counts(overview).items() if count)
-    return f"{_standing(overview, workers)}{counts}{short_best(overview)}"
+def progress_line(status: StudyStatus, workers: int) -> str:
+    """Return one line: `24 of 177 runs done, about 1:31 left with 2 workers  running 2  …`."""
+    counts = "".join(f"  {name} {count}" for name, count in _counts(status).items() if count)
+    return f"{_runs_done(status, workers)}{counts}{_best_value(status)}"
 
 
-def _standing(overview: StudyStatus, workers: int) -> str:
-    """Runs done and left, and when the last will have ended."""
-    done = f"{overview.done} of {overview.total} runs"
-    left = overview.total - overview.done
-    if not left:
-        return done
-    seconds, crew = overview.left_s(workers), max(workers, overview.at_work)
-    when = "" if seconds is None else f", {clock(seconds)}"
-    return f"{done}  left {left}{when} with {crew} worker{'s' * (crew > 1)}"
-
-
-def _counts(overview: StudyStatus) -> dict[str, int]:
-    return {
-        "running": sum(phase.running for phase in overview.progress.values()),
-        "diverged": overview.diverged,
-        "pruned": overview.states.get("PRUNED", 0),
-        "failed": overview.states.get("FAIL", 0),
-    }
-
-
-def _cells(trial: Trial, overview: StudyStatus) -> tuple[str, ...]:
-    """A run's row; of one that runs, its last epoch that is known and the objective there."""
-    value, state = trial.value, outcome(trial)
+def _trial_cells(trial: Trial, status: StudyStatus) -> tuple[str, ...]:
+    """Return a trial's row; a running trial shows its last known epoch and the objective there."""
+    value, state = trial.value, trial_outcome(trial)
     if trial.time_s is None and trial.curve:
         epoch = max(trial.curve)
-        value, state = trial.curve[epoch], f"epoch {epoch + 1}/{overview.epochs}"
+        value, state = trial.curve[epoch], f"epoch {epoch + 1}/{status.epochs}"
     return (
         f"#{trial.number}",
         trial.phase,
         state,
         "" if value is None else f"{value:.4f}",
         "" if trial.time_s is None else f"{trial.time_s:.1f} s",
-        differing(trial.parameters, overview.baseline),
+        format_changed_options(trial.parameters, status.baseline),
     )
 
 
-def _failures(overview: StudyStatus) -> list[Text]:
-    """Why runs failed, a line each: it is not to be found out after hours."""
+def _runs_done(status: StudyStatus, workers: int) -> str:
+    """Return the number of runs that are done, and the time that the others will take."""
+    done = f"{status.done} of {status.total} runs done"
+    if status.done == status.total:
+        return done
+    seconds, count = status.left_s(workers), max(workers, status.at_work)
+    by_workers = f"{count} worker{'s' * (count > 1)}"
+    if seconds is None:
+        return f"{done}, {by_workers}"
+    return f"{done}, about {format_duration(seconds)} left with {by_workers}"
+
+
+def _best_value(status: StudyStatus) -> str:
+    """Return the best objective to append to a line: `  best 0.9806 (trial #24)`."""
+    best = status.best
+    if best is None or best.value is None:
+        return ""
+    return f"  best {best.value:.4f} (trial #{best.number})"
+
+
+def _counts(status: StudyStatus) -> dict[str, int]:
+    return {
+        "running": sum(phase.running for phase in status.progress.values()),
+        "diverged": status.diverged,
+        "pruned": status.states.get("PRUNED", 0),
+        "failed": status.states.get("FAIL", 0),
+    }
+
+
+def _failures(status: StudyStatus) -> list[Text]:
+    """Return the most frequent reasons of failures, so that nobody learns them only at the end."""
     return [
-        Text(f"failed {count}: {' '.join(reason.split())}", no_wrap=True, overflow="ellipsis")
-        for reason, count in list(overview.failures.items())[:REASONS]
+        Text(format_failure(" ".join(reason.split()), count), no_wrap=True, overflow="ellipsis")
+        for reason, count in list(status.failures.items())[:MAX_REASONS]
     ]
-
-
-REDRAW_S = 1.0
-"""Seconds between two looks at the database while a terminal shows them."""
-
-LINE_S = 15.0
-"""Seconds between two lines where nothing can be drawn over again."""
-
-WATCHING_TIME_FRACTION = 0.01
-"""Part of a core that watching may take; where a look takes long, they come less often."""
-
-
-@contextmanager
-def show_progress(study: Study, workers: int, place: str) -> Iterator[Callable[[], None]]:
-    """A function to call often, which shows how far the study is, on standard error.
-
-    workers: how many are started; place: where, in words.
-    """
-    console = open_console(stderr=True)
-    first = compute_status(study)
-    console.print(draw_head(first, workers, place, study.database.url), crop=False)
-    if is_animated(console):
-        drawn = Group(draw_live(first, workers), HINT)
-        with Live(drawn, console=console, auto_refresh=False) as live:
-
-            def redraw() -> None:
-                live.update(Group(draw_live(compute_status(study), workers), HINT), refresh=True)
-
-            yield _every(REDRAW_S, redraw)
-            with suppress(StorageUnavailableError):  # what ended the study says so
-                live.update(draw_live(compute_status(study), workers), refresh=True)
-        return
-
-    def line() -> None:
-        print(progress_line(compute_status(study), workers), file=sys.stderr)
-
-    yield _every(LINE_S, line)
-    with suppress(StorageUnavailableError):
-        line()
-
-
-def _every(seconds: float, show: Callable[[], object]) -> Callable[[], None]:
-    """A function that shows, at most once in so many seconds; says so when the database is away."""
-    due = time.monotonic() + seconds
-    is_away = False
-
-    def tick() -> None:
-        nonlocal due, is_away
-        if time.monotonic() < due:
-            return
-        began = time.process_time()
-        try:
-            show()
-        except StorageUnavailableError as error:
-            if not is_away:
-                print(f"{error}; workers wait for it", file=sys.stderr)
-            is_away = True
-        else:
-            if is_away:
-                print("the database is back", file=sys.stderr)
-            is_away = False
-        due = time.monotonic() + max(
-            seconds, (time.process_time() - began) / WATCHING_TIME_FRACTION
-        )
-
-    return tick

@@ -25,9 +25,9 @@ from training_factors.study.reporting import (
     confirmation_table,
     importance_tables,
     recommendation_table,
-    status,
 )
 from training_factors.study.reporting.analyses import stored
+from training_factors.study.reporting.status import StudyStatus, best_trial, compute_status
 
 
 class Report(NamedTuple):
@@ -41,7 +41,7 @@ class Report(NamedTuple):
 
     name: str
     stamp: Stamp
-    overview: status.StudyStatus
+    status: StudyStatus
     trials: tuple[Trial, ...]
     summary: importance_tables.Summary | None
     advice: recommendation_table.Recommendation | None
@@ -69,17 +69,17 @@ class Report(NamedTuple):
         """The first run of the configuration that was confirmed, else the best run."""
         config = self.confirmation.config if self.confirmation else None
         same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
-        return next(same, self.overview.best)
+        return next(same, self.status.best)
 
     @property
     def data(self) -> str:
         """The data's name."""
-        return self.overview.data
+        return self.status.data
 
     @property
     def objective(self) -> str:
         """What is maximized."""
-        return self.overview.objective
+        return self.status.objective
 
     @property
     def space(self) -> SpaceDescription:
@@ -103,7 +103,7 @@ def read_report(study: Study, jobs: int) -> Report:
     return Report(
         name=study.name,
         stamp=study.stamp,
-        overview=status.compute_status(study),
+        status=compute_status(study),
         trials=trials,
         summary=found,
         advice=advice,
@@ -163,7 +163,7 @@ def _confusion(
     if tested:
         source = f"the best configuration on the test part, {len(tested)} seeds added up"
         return add_confusions(tested, classes, source)
-    best = status.best_trial(trials)
+    best = best_trial(trials)
     if best is None:
         return None
     source = f"the best run, #{best.number}, on the validation part"

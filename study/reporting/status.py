@@ -1,9 +1,12 @@
-"""How far a study is: counted from its queue and its trials, drawn as tables."""
+"""The status of a study: computed from its run queue and its trials, shown as tables and JSON.
+
+Also the words for single trials (outcome, options changed) and for plans, which other screens use.
+"""
 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,14 +19,17 @@ from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, latest_trials
 
 SILENT_S = 30.0
-"""Seconds without a sign of life after which a worker is shown as silent."""
+"""Number of seconds without a heartbeat after which a worker counts as silent."""
+
+LATEST = 5
+"""Number of trials that `StudyStatus.latest` holds."""
 
 
 class WorkerStatus(NamedTuple):
-    """A process that holds a run.
+    """A worker that holds a run.
 
-    silent_s: seconds since its last sign of life, by this machine's clock.
-    condition: `working`, `silent`, `stopped` (by a signal) or `ended`.
+    silent_s: seconds since its last heartbeat, by this machine's clock. condition: `working`,
+    `silent` (no heartbeat for `SILENT_S`), `stopped` (suspended by a signal) or `ended`.
     """
 
     host: str
@@ -35,50 +41,15 @@ class WorkerStatus(NamedTuple):
     condition: str
 
 
-def workers_of(
-    held: Sequence[ActiveClaim], trials: Mapping[int, Trial]
-) -> tuple[WorkerStatus, ...]:
-    """The workers of these claims. trials: by number."""
-    return tuple(_worker(one, trials.get(one.claim.trial or 0)) for one in held)
-
-
-def _worker(held: ActiveClaim, trial: Trial | None) -> WorkerStatus:
-    claim, heartbeat = held
-    owner = read_owner(claim.owner)
-    silent_s = max(0.0, time.time() - heartbeat)
-    known = {ProcessStatus.ENDED: "ended", ProcessStatus.STOPPED: "stopped"}
-    condition = known.get(status_of(owner), "silent" if silent_s > SILENT_S else "working")
-    device = trial.attributes.get("device", "") if trial and claim.trial is not None else ""
-    return WorkerStatus(
-        owner.host, owner.pid, str(device), str(claim.run), claim.attempt, silent_s, condition
-    )
-
-
-def draw_workers(workers: Sequence[WorkerStatus]) -> Table:
-    """A line for each."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("worker", "device", "run", "attempt", "heard", "condition"):
-        table.add_column(heading, justify="right" if heading in ("attempt", "heard") else "left")
-    for one in workers:
-        table.add_row(
-            f"{one.host}:{one.pid}", one.device, one.run, str(one.attempt),
-            f"{one.silent_s:.0f} s ago", one.condition,
-        )  # fmt: skip
-    return table
-
-
-LATEST = 5
-"""Trials that are named as having ended last."""
-
-
 class StudyStatus(NamedTuple):
-    """The state of one study.
+    """The status of one study.
 
-    progress: by phase. states: how many trials ended, or stand, in which state. diverged: of the
-    COMPLETE ones. best: the COMPLETE trial with the highest objective. seconds: mean of a run.
-    latest: trials that ended last. baseline: factor -> its first option. workers: those that hold
-    runs, on all machines. failures: reason -> how many runs failed for it. running: trials that
-    have begun. epochs: of every run. varied: factors that vary.
+    progress: phase -> number of runs waiting, running and done. states: Optuna's state, or
+    INTERRUPTED -> number of trials. diverged: number of COMPLETE trials that diverged. best: the
+    COMPLETE trial with the highest objective. seconds: mean duration of a run; None before one has
+    ended. latest: the trials that ended last. baseline: factor -> baseline option. workers: those
+    that hold runs, on all machines. failures: reason -> number of failed runs, the most frequent
+    first. running: trials in progress. epochs: of every run. varied: number of varied factors.
     """
 
     name: str
@@ -100,23 +71,24 @@ class StudyStatus(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All runs of the study."""
+        """Number of runs of the study."""
         return sum(phase.total for phase in self.progress.values())
 
     @property
     def done(self) -> int:
-        """Runs that ended."""
+        """Number of runs that ended."""
         return sum(phase.done for phase in self.progress.values())
 
     @property
     def at_work(self) -> int:
-        """Workers that hold a run and live, on all machines."""
+        """Number of workers, on all machines, that hold a run and send heartbeats."""
         return sum(worker.condition == "working" for worker in self.workers)
 
     def left_s(self, workers: int) -> float | None:
-        """Seconds until the last run ends; None before the first.
+        """Estimate the seconds until the last run ends; None before any run has ended.
 
-        workers: those that go on here; where more are at work on all machines, it is those.
+        workers: number of workers of this process; if more are at work on all machines, those
+        count instead.
         """
         if self.seconds is None:
             return None
@@ -124,10 +96,12 @@ class StudyStatus(NamedTuple):
 
 
 def compute_status(study: Study) -> StudyStatus:
-    """The state of a study now."""
+    """Return the current status of a study."""
     trials = latest_trials(study)
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    failed = [trial for trial in trials if trial.state == "FAIL"]
+    reasons = Counter(str(trial.attributes.get("reason", "unknown")) for trial in failed)
     return StudyStatus(
         name=study.name,
         objective=study.stamp.objective,
@@ -140,120 +114,155 @@ def compute_status(study: Study) -> StudyStatus:
         seconds=sum(trial.time_s or 0 for trial in ended) / len(ended) if ended else None,
         latest=tuple(ended[-LATEST:]),
         baseline=study.stamp.space.baseline,
-        workers=workers_of(study.queue.active_claims(), {trial.number: trial for trial in trials}),
-        failures=dict(
-            Counter(
-                str(trial.attributes.get("reason", "unknown"))
-                for trial in trials
-                if trial.state == "FAIL"
-            ).most_common()
-        ),
+        workers=_worker_statuses(study.queue.active_claims(), trials),
+        failures=dict(reasons.most_common()),
         running=tuple(trial for trial in trials if trial.state == "RUNNING"),
         epochs=study.stamp.epochs,
         varied=len(study.stamp.space.varied),
     )
 
 
-def _state(trial: Trial) -> str:
-    """Optuna's word; a trial that waits is one that was interrupted, and is run again."""
-    return "INTERRUPTED" if trial.state == "WAITING" else trial.state
-
-
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The COMPLETE trial with the highest objective, the earliest of several."""
+    """Return the COMPLETE trial with the highest objective, the earliest of equals."""
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
 
-def status_document(overview: StudyStatus) -> dict[str, Any]:
-    """The overview as JSON."""
-    best = overview.best
+def _state(trial: Trial) -> str:
+    """Return Optuna's state; a trial in WAITING was interrupted and will be resumed."""
+    return "INTERRUPTED" if trial.state == "WAITING" else trial.state
+
+
+def _worker_statuses(
+    claims: Sequence[ActiveClaim], trials: Sequence[Trial]
+) -> tuple[WorkerStatus, ...]:
+    devices = {trial.number: str(trial.attributes.get("device", "")) for trial in trials}
+    return tuple(_worker_status(active, devices) for active in claims)
+
+
+def _worker_status(active: ActiveClaim, devices: Mapping[int, str]) -> WorkerStatus:
+    """Return the status of the worker with this claim. devices: trial number -> device."""
+    claim, heartbeat = active
+    owner = read_owner(claim.owner)
+    silent_s = max(0.0, time.time() - heartbeat)
+    known = {ProcessStatus.ENDED: "ended", ProcessStatus.STOPPED: "stopped"}
+    condition = known.get(status_of(owner), "silent" if silent_s > SILENT_S else "working")
+    device = "" if claim.trial is None else devices.get(claim.trial, "")
+    return WorkerStatus(
+        owner.host, owner.pid, device, str(claim.run), claim.attempt, silent_s, condition
+    )
+
+
+def status_document(status: StudyStatus) -> dict[str, Any]:
+    """Return the status as JSON."""
     return {
         "schema": 1,
-        "study": overview.name,
-        "data": overview.data,
-        "model": overview.model,
-        "objective": overview.objective,
-        "runs": {"total": overview.total, "done": overview.done},
-        "phases": {phase: counts._asdict() for phase, counts in overview.progress.items()},
-        "states": overview.states,
-        "diverged": overview.diverged,
-        "seconds_per_run": overview.seconds,
-        "seconds_left": overview.left_s(0) if overview.at_work else None,
-        "workers": [worker._asdict() for worker in overview.workers],
-        "failures": overview.failures,
-        "best": None
-        if best is None
-        else {
-            "trial": best.number,
-            "value": best.value,
-            "metrics": best.metrics,
-            "parameters": {
-                path: value
-                for path, value in best.parameters.items()
-                if parse_parameter(path).factor in overview.baseline  # not the placebo
-            },
+        "study": status.name,
+        "data": status.data,
+        "model": status.model,
+        "objective": status.objective,
+        "runs": {"total": status.total, "done": status.done},
+        "phases": {phase: counts._asdict() for phase, counts in status.progress.items()},
+        "states": status.states,
+        "diverged": status.diverged,
+        "seconds_per_run": status.seconds,
+        "seconds_left": status.left_s(0) if status.at_work else None,
+        "workers": [worker._asdict() for worker in status.workers],
+        "failures": status.failures,
+        "best": None if status.best is None else _trial_document(status.best, status.baseline),
+    }
+
+
+def _trial_document(trial: Trial, factors: Mapping[str, str]) -> dict[str, Any]:
+    """Return a trial as JSON. factors: those of the space, which leaves out the placebo."""
+    return {
+        "trial": trial.number,
+        "value": trial.value,
+        "metrics": trial.metrics,
+        "parameters": {
+            name: value
+            for name, value in trial.parameters.items()
+            if parse_parameter(name).factor in factors
         },
     }
 
 
-def draw_status(overview: StudyStatus) -> RenderableType:
-    """Phases, outcomes and the best run, for `status`."""
+def draw_status(status: StudyStatus) -> RenderableType:
+    """Draw phases, outcomes, failures, the best run and the workers, for the verb `status`."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("phase", "done", "running", "waiting", "total"):
         table.add_column(heading, justify="left" if heading == "phase" else "right")
-    for phase, counts in overview.progress.items():
+    for phase, counts in status.progress.items():
         numbers = (counts.done, counts.running, counts.waiting, counts.total)
         table.add_row(phase, *(str(number) for number in numbers))
-    title = Text.assemble((overview.name, "bold"), f"  {overview.data}, {overview.model}")
-    parts: list[RenderableType] = [title, table, Text(outcomes(overview))]
-    parts += [Text(f"failed {count}: {reason}") for reason, count in overview.failures.items()]
-    parts.append(Text(_best(overview)))
-    left = overview.left_s(0)
-    if overview.at_work and left is not None:
-        parts.append(Text(f"left {clock(left)} with {overview.at_work} at work"))
-    if overview.workers:
-        parts += [Text(), draw_workers(overview.workers)]
+    title = Text.assemble((status.name, "bold"), f"  {status.data}, {status.model}")
+    parts: list[RenderableType] = [title, table, Text(outcomes(status))]
+    parts += [Text(format_failure(reason, count)) for reason, count in status.failures.items()]
+    parts.append(Text(_describe_best(status)))
+    left = status.left_s(0)
+    if status.at_work and left is not None:
+        many = "s" * (status.at_work > 1)
+        parts.append(Text(f"about {format_duration(left)} left with {status.at_work} worker{many}"))
+    if status.workers:
+        parts += [Text(), _draw_workers(status.workers)]
     return Group(*parts)
 
 
-def draw_study_list(overviews: Sequence[StudyStatus]) -> RenderableType:
-    """All studies, a line each, for `list`."""
+def _describe_best(status: StudyStatus) -> str:
+    best = status.best
+    if best is None or best.value is None:
+        return "no run is complete yet"
+    return f"best validation {status.objective} {best.value:.4f} (trial #{best.number})"
+
+
+def _draw_workers(workers: Sequence[WorkerStatus]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("study", "data", "model", "done", "total", "best"):
-        number = heading in ("done", "total")
-        table.add_column(
-            heading, justify="right" if number else "left", no_wrap=number, overflow="fold"
-        )
-    for item in overviews:
-        best = "" if item.best is None else f"{item.objective} {item.best.value:.4f}"
-        table.add_row(item.name, item.data, item.model, str(item.done), str(item.total), best)
+    for heading in ("worker", "device", "run", "attempt", "last heartbeat", "state"):
+        is_number = heading in ("attempt", "last heartbeat")
+        table.add_column(heading, justify="right" if is_number else "left")
+    for worker in workers:
+        table.add_row(
+            f"{worker.host}:{worker.pid}", worker.device, worker.run, str(worker.attempt),
+            f"{worker.silent_s:.0f} s ago", worker.condition,
+        )  # fmt: skip
     return table
 
 
-def outcomes(overview: StudyStatus) -> str:
-    """How runs ended: `complete 20 (3 diverged)  pruned 4`."""
-    parts = []
-    for state, count in sorted(overview.states.items()):
-        noted = (
-            f" ({overview.diverged} diverged)" if state == "COMPLETE" and overview.diverged else ""
+def draw_study_list(statuses: Sequence[StudyStatus]) -> RenderableType:
+    """Draw one line per study, for the verb `list`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("study", "data", "model", "done", "total", "best"):
+        is_number = heading in ("done", "total")
+        table.add_column(
+            heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
         )
-        parts.append(f"{state.lower()} {count}{noted}")
+    for status in statuses:
+        best = "" if status.best is None else f"{status.objective} {status.best.value:.4f}"
+        counts = str(status.done), str(status.total)
+        table.add_row(status.name, status.data, status.model, *counts, best)
+    return table
+
+
+def outcomes(status: StudyStatus) -> str:
+    """Return the number of trials in each state: `complete 20 (3 diverged)  pruned 4`."""
+    parts = []
+    for state, count in sorted(status.states.items()):
+        has_diverged = state == "COMPLETE" and status.diverged > 0
+        diverged = f" ({status.diverged} diverged)" if has_diverged else ""
+        parts.append(f"{state.lower()} {count}{diverged}")
     return "  ".join(parts)
 
 
-def outcome(trial: Trial) -> str:
-    """How a run ended, in a word."""
+def trial_outcome(trial: Trial) -> str:
+    """Return how a trial ended, in one word: `diverged`, or Optuna's state in lower case."""
     return "diverged" if trial.attributes.get("diverged") else trial.state.lower()
 
 
-def differing(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> str:
-    """The options that are not the baseline's: `optimizer=adam activation=tanh`."""
-    return " ".join(f"{name}={value}" for name, value in changes(parameters, baseline).items())
+def changed_options(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[str, Any]:
+    """Return factor -> option for the options that differ from the baseline.
 
-
-def changes(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[str, Any]:
-    """Factor -> option, of those that are not the baseline's."""
+    parameters: of a trial, with values of any type that Optuna stores.
+    """
     return {
         name: value
         for name, value in parameters.items()
@@ -261,41 +270,95 @@ def changes(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[
     }
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds: `1:31`; with hours from 60 minutes on."""
+def format_changed_options(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> str:
+    """Return the options that differ from the baseline: `optimizer=adam activation=tanh`."""
+    options = changed_options(parameters, baseline)
+    return " ".join(f"{name}={value}" for name, value in options.items())
+
+
+def format_failure(reason: str, count: int) -> str:
+    """Return a reason of failure with its number of runs: `2 runs failed: out of memory`."""
+    return f"{count} run{'s' * (count > 1)} failed: {reason}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return minutes and seconds, `1:31`, or hours, minutes and seconds from one hour on."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _best(overview: StudyStatus) -> str:
-    best = overview.best
-    if best is None or best.value is None:
-        return "no run has ended yet"
-    return f"best {overview.objective} {best.value:.4f} (trial #{best.number}, validation)"
+class StudyPlan(Protocol):
+    """The size and the expected duration of a study.
+
+    `study.running.planning.Plan` is one; reporting may not import the running side.
+    """
+
+    @property
+    def data(self) -> str:
+        """Name of the data."""
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+
+    @property
+    def model(self) -> str:
+        """Name of the network, `mlp:small`."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs per run."""
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the factors that vary."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of options and hyperparameters that vary."""
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """Name, and where it applies, of everything that does not apply to the data."""
+
+    @property
+    def device(self) -> str:
+        """Device of the workers."""
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+
+    @property
+    def probes_s(self) -> tuple[float, ...]:
+        """Seconds of each probe run."""
+
+    @property
+    def seconds(self) -> float:
+        """Expected duration of the study in seconds."""
 
 
-def short_best(overview: StudyStatus) -> str:
-    """The highest objective and whose it is, behind something else: `  best 0.9806 (#24)`."""
-    best = overview.best
-    return "" if best is None or best.value is None else f"  best {best.value:.4f} (#{best.number})"
-
-
-def draw_plan(plan: Mapping[str, Any]) -> RenderableType:
-    """The plan as a short table."""
+def draw_plan(plan: StudyPlan) -> RenderableType:
+    """Draw the plan as a short table, for the verb `plan`."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")
     table.add_column()
-    probes = " and ".join(f"{seconds:.2f} s" for seconds in plan["probes_s"])
+    mean_s = sum(plan.probes_s) / len(plan.probes_s)
+    workers = f"{plan.workers} worker{'s' * (plan.workers > 1)}"
     rows = {
-        "data": f"{plan['data']}, {plan['samples']:,} samples",
-        "model": f"{plan['model']}, {plan['epochs']} epoch{'s' * (plan['epochs'] > 1)} a run",
-        "varied": f"{len(plan['factors'])} factors, {plan['parameters']} parameters",
-        "left out": ", ".join(f"{name} ({where})" for name, where in plan["left_out"]),
-        "device": f"{plan['device']}, {plan['workers']} workers",
-        "probes": probes,
-        "time": f"{plan['runs']} runs x {sum(plan['probes_s']) / len(plan['probes_s']):.2f} s"
-        f" / {plan['workers']} workers = about {clock(plan['seconds'])}",
+        "data": f"{plan.data}, {plan.samples:,} samples",
+        "model": f"{plan.model}, {plan.epochs} epoch{'s' * (plan.epochs > 1)} per run",
+        "varied": f"{len(plan.factors)} factors, {plan.parameters} parameters",
+        "left out": ", ".join(f"{name} ({where})" for name, where in plan.left_out),
+        "device": f"{plan.device}, {workers}",
+        "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
+        "time": f"{plan.runs} runs x {mean_s:.2f} s / {workers}"
+        f" = about {format_duration(plan.seconds)}",
     }
     for name, text in rows.items():
         if text:

@@ -31,7 +31,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 NAME = f"digits {HOSTILE}"
 FACTOR = f"optimizer {HOSTILE} [x](javascript:alert(2)) **b** | c"
 OPTION = "![a](http://example.invalid/x.png) `d` <script>alert(3)</script>"
-SENTENCE = f"{FACTOR} matters most (first in 98 % of half-samples)"
+SENTENCE = f"{FACTOR} matters most (ranked first in 98 % of resamples)"
 
 STAMP = Stamp(
     "accuracy",
@@ -114,9 +114,9 @@ class DashboardClient(NamedTuple):
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        found = response.status, dict(response.getheaders()), response.read()
+        answer = response.status, dict(response.getheaders()), response.read()
         connection.close()
-        return found
+        return answer
 
 
 @contextmanager

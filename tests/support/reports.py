@@ -70,7 +70,7 @@ def simulated_report(rows: int = 64) -> Report:
     return Report(
         name="digits-mlp",
         stamp=_stamp(space),
-        overview=StudyStatus(
+        status=StudyStatus(
             "digits-mlp", "accuracy", "digits", "mlp:small",
             {"measure": PhaseProgress(0, 0, rows)}, {"COMPLETE": len(trials)}, 1, best, 1.0, (),
             space.baseline, (), {"out of memory": 2},
@@ -161,7 +161,7 @@ def report_without_answer(report: Report) -> Report:
 
 def hostile_report(report: Report) -> Report:
     """Return the report of the same study with names that contain code."""
-    overview = report.overview._replace(name=HOSTILE, data=HOSTILE, failures={HOSTILE: 1})
+    status = report.status._replace(name=HOSTILE, data=HOSTILE, failures={HOSTILE: 1})
     assert report.summary is not None
     answer = report.summary.answer
     first = answer.factors[0]._replace(name=HOSTILE, best_option=HOSTILE)
@@ -173,6 +173,6 @@ def hostile_report(report: Report) -> Report:
     named = factors[0]._replace(name=HOSTILE, topic=HOSTILE, documentation=HOSTILE)
     space = report.space._replace(factors=(named, *factors))
     return report._replace(
-        name=HOSTILE, overview=overview, stamp=report.stamp._replace(space=space),
+        name=HOSTILE, status=status, stamp=report.stamp._replace(space=space),
         summary=report.summary._replace(study=HOSTILE, data=HOSTILE, answer=answer),
     )  # fmt: skip

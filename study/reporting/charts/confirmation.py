@@ -1,4 +1,4 @@
-"""What the best configuration loses when one factor alone is changed, in controlled runs."""
+"""Chart of the confirmation: what the best configuration loses when one factor is changed."""
 
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
@@ -6,42 +6,51 @@ from training_factors.study.reporting.chart import Chart, Table, forest_panel, w
 from training_factors.study.reporting.formatting import points, points_interval, probability
 
 
-def chart(confirmation: Confirmation) -> Chart | None:
-    """A forest plot of the paired differences; None while there are none."""
-    rows = confirmation.contrasts
-    if not rows:
+def chart(confirmation: Confirmation, objective: str) -> Chart | None:
+    """Return a forest plot of the paired differences; None if there are none yet."""
+    contrasts = confirmation.contrasts
+    if not contrasts:
         return None
     panel = forest_panel(
-        "points that the best configuration loses on the test part (95 % interval)",
-        [one.name for one in rows], [one.difference for one in rows],
-        [one.interval for one in rows],
-        ["leading" if one.confirmed else "pale" for one in rows],
+        f"{objective} points lost on the test part (95 % interval)",
+        [contrast.name for contrast in contrasts],
+        [contrast.difference for contrast in contrasts],
+        [contrast.interval for contrast in contrasts],
+        ["primary" if contrast.confirmed else "faint" for contrast in contrasts],
     )  # fmt: skip
-    panel = with_gray_names(panel, [i for i, one in enumerate(rows) if not one.confirmed])
-    few, many = min(one.seeds for one in rows), max(one.seeds for one in rows)
-    seeds = f"{few} of them" if few == many else f"{few} to {many} of them"
-    note = (
-        "The mean of the best configuration less that with one change, over the same seeds in "
-        f"both, {seeds}; grey where that may be nothing (paired t test, Holm-corrected). Re-tuned: "
-        "with the best of 8 learning rates on validation; where there is one, it counts."
-    )
+    unconfirmed = [i for i, contrast in enumerate(contrasts) if not contrast.confirmed]
     table = Table(
-        ("one change", "seeds", "loses, points", "95 % interval", "p (Holm)", "standing"),
+        ("change", "seeds", "loses, points", "95 % interval", "p (Holm)", "evidence"),
         tuple(
             (
-                one.name, str(one.seeds), points(one.difference, 2),
-                points_interval(one.interval, 2), probability(one.p_value),
-                CONFIRMED if one.confirmed else NOT_DISTINGUISHABLE,
+                contrast.name, str(contrast.seeds), points(contrast.difference, 2),
+                points_interval(contrast.interval, 2), probability(contrast.p_value),
+                CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
             )
-            for one in rows
+            for contrast in contrasts
         ),
     )  # fmt: skip
-    return Chart("confirmation", _title(confirmation), note, (panel,), table)
+    return Chart(
+        "confirmation", _title(confirmation, objective), _note(confirmation, objective),
+        (with_gray_names(panel, unconfirmed),), table,
+    )  # fmt: skip
 
 
-def _title(confirmation: Confirmation) -> str:
-    certain = [one for one in confirmation.contrasts if one.confirmed]
-    if not certain:
-        return "No single change costs the best configuration anything for certain"
-    worst = max(certain, key=lambda one: one.difference)
-    return f"Confirmed: {worst.name} costs {worst.difference:.2f} points on the test part"
+def _title(confirmation: Confirmation, objective: str) -> str:
+    confirmed = [contrast for contrast in confirmation.contrasts if contrast.confirmed]
+    if not confirmed:
+        return "No single change makes the best configuration significantly worse"
+    worst = max(confirmed, key=lambda contrast: contrast.difference)
+    return f"Confirmed: {worst.name} costs {worst.difference:.2f} {objective} points"
+
+
+def _note(confirmation: Confirmation, objective: str) -> str:
+    counts = [contrast.seeds for contrast in confirmation.contrasts]
+    few, many = min(counts), max(counts)
+    seeds = str(few) if few == many else f"{few} to {many}"
+    return (
+        f"The mean test {objective} of the best configuration minus that of the same configuration "
+        f"with one change, trained with the same {seeds} seeds; one point is 0.01. Grey: not "
+        "significant (paired t test, Holm-corrected). Re-tuned: with the learning rate that was "
+        "best on validation among the 8 that were tried; such a comparison is the fairer one."
+    )

@@ -1,62 +1,67 @@
-"""Which classes the best configuration takes for which."""
-
-from collections.abc import Sequence
+"""Chart of the classes that the best configuration confuses."""
 
 from training_factors.study.analysis.diagnostics import ConfusionMatrix
 from training_factors.study.reporting.chart import (
-    LONGEST,
+    MAX_NAME_LENGTH,
     Axis,
     Bars,
-    Cells,
     Chart,
+    Heatmap,
     Panel,
     Table,
-    height_of,
+    panel_height,
 )
 
-MOST_CLASSES = 20
-"""Classes up to which all counts are drawn as a square."""
+MAX_MATRIX_CLASSES = 20
+"""Maximum number of classes for which the whole confusion matrix is drawn."""
 
-SHOWN = 20
+MAX_PAIRS = 20
+"""Maximum number of confused pairs that are drawn where there are too many classes for a matrix."""
 
 
-def chart(found: ConfusionMatrix) -> Chart:
-    """All counts as a square, or of many classes the pairs that are confused most."""
-    drawn = _square(found) if len(found.classes) <= MOST_CLASSES else _pairs(found)
+def chart(matrix: ConfusionMatrix) -> Chart:
+    """Return the confusion matrix, or the pairs confused most often if there are many classes."""
+    is_small = len(matrix.classes) <= MAX_MATRIX_CLASSES
+    panel = _matrix_panel(matrix) if is_small else _pairs_panel(matrix)
     rows = [
-        (found.classes[true], found.classes[named], str(count))
-        for (true, named), count in sorted(found.counts.items(), key=lambda item: -item[1])
+        (matrix.classes[true], matrix.classes[predicted], str(count))
+        for (true, predicted), count in sorted(matrix.counts.items(), key=lambda item: -item[1])
     ]
-    table = Table(("is", "is named", "samples"), tuple(rows))
-    return Chart("confusion", _title(found), f"Of {found.source}.", (drawn,), table)
+    table = Table(("true class", "predicted class", "samples"), tuple(rows))
+    note = f"Predictions of {matrix.source}."
+    return Chart("confusion", _title(matrix), note, (panel,), table)
 
 
-def _square(found: ConfusionMatrix) -> Panel:
-    places = range(len(found.classes))
+def _matrix_panel(matrix: ConfusionMatrix) -> Panel:
+    places = range(len(matrix.classes))
     rows = tuple(
-        tuple(float(found.counts.get((true, named), 0)) for named in places) for true in places
+        tuple(float(matrix.counts.get((true, predicted), 0)) for predicted in places)
+        for true in places
     )
-    names = tuple(found.classes)
-    height = 110 + 32 * len(names) + 7 * min(max(map(len, names)), LONGEST // 2)
-    return Panel(Axis("is named", names), Axis("is", names), (Cells(rows),), height)
+    names = tuple(matrix.classes)
+    height = 110 + 32 * len(names) + 7 * min(max(map(len, names)), MAX_NAME_LENGTH // 2)
+    x, y = Axis("predicted class", names), Axis("true class", names)
+    return Panel(x, y, (Heatmap(rows),), height)
 
 
-def _pairs(found: ConfusionMatrix) -> Panel:
-    rows = found.mistaken[:SHOWN]
-    names = tuple(f"{found.classes[true]} as {found.classes[named]}" for (true, named), _ in rows)
+def _pairs_panel(matrix: ConfusionMatrix) -> Panel:
+    rows = matrix.mistaken[:MAX_PAIRS]
+    names = tuple(
+        f"{matrix.classes[true]} as {matrix.classes[predicted]}" for (true, predicted), _ in rows
+    )
     bars = Bars(
-        "", ("warm",) * len(rows), tuple(range(len(rows))),
+        "", ("warning",) * len(rows), tuple(range(len(rows))),
         tuple(float(count) for _, count in rows), labels=tuple(str(count) for _, count in rows),
     )  # fmt: skip
-    return Panel(Axis("samples", low=0), Axis(names=names), (bars,), height_of(len(rows)))
+    return Panel(Axis("samples", low=0), Axis(names=names), (bars,), panel_height(len(rows)))
 
 
-def _title(found: ConfusionMatrix) -> str:
-    if not found.mistaken:
-        return "No class is taken for another"
-    (true, named), count = found.mistaken[0]
-    return f"{_quoted(found.classes, true, named)} is the commonest mistake: {count} samples"
-
-
-def _quoted(classes: Sequence[str], true: int, named: int) -> str:
-    return f"“{classes[true]}” named “{classes[named]}”"
+def _title(matrix: ConfusionMatrix) -> str:
+    if not matrix.mistaken:
+        return "Every sample is classified correctly"
+    (true, predicted), count = matrix.mistaken[0]
+    samples = "sample" if count == 1 else "samples"
+    return (
+        f"The most frequent mistake: “{matrix.classes[true]}” classified as "
+        f"“{matrix.classes[predicted]}”, {count} {samples}"
+    )

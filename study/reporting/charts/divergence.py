@@ -1,4 +1,4 @@
-"""What diverged or learned nothing, and at which settings."""
+"""Chart of the settings at which runs diverged or scored no better than chance."""
 
 from collections.abc import Sequence
 
@@ -8,49 +8,60 @@ from training_factors.study.reporting.chart import (
     Bars,
     Chart,
     Panel,
+    Span,
     Table,
-    Zone,
-    height_of,
+    panel_height,
 )
 from training_factors.study.reporting.formatting import percent, percents
 
-SHOWN = 14
+MAX_SETTINGS = 14
+"""Maximum number of settings that are drawn."""
 
 
-def chart(found: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
-    """The settings where runs learned nothing most often; None when all learned something."""
-    rows = [one for one in found if one.share > overall.share][:SHOWN]
-    if not rows:
+def chart(breakdowns: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
+    """Return the settings with more runs at chance than average; None if there are none.
+
+    breakdowns: of every setting, the worst first. overall: of all measured runs.
+    """
+    worst = [one for one in breakdowns if one.share > overall.share][:MAX_SETTINGS]
+    if not worst:
         return None
+    first = worst[0]
+    title = (
+        f"{first.setting} had the most runs no better than chance: {first.at_chance} of "
+        f"{first.runs}"
+    )
+    note = (
+        f"{overall.at_chance} of {overall.runs} measured runs scored no better than chance; "
+        f"{overall.diverged} of these diverged, that is, their loss stopped being finite. Dashed: "
+        f"the average of all measured runs, {percent(overall.share, 0)} %. “above” and “below” "
+        "mark the upper and lower third of the runs with that hyperparameter. Settings are ordered "
+        "by the lower bound of the 95 % interval, so that a setting with few runs is not first by "
+        "luck."
+    )
+    return Chart("divergence", title, note, (_panel(worst, overall),), _table(breakdowns))
+
+
+def _panel(rows: Sequence[Breakdown], overall: Breakdown) -> Panel:
     places = tuple(range(len(rows)))
-    diverged = tuple(100 * one.diverged / one.runs for one in rows)
-    stuck = tuple(100 * (one.at_chance - one.diverged) / one.runs for one in rows)
-    panel = Panel(
-        Axis("runs that learned nothing, % of those with this setting", low=0, high=112),
-        Axis(names=tuple(one.setting for one in rows)),
+    diverged = tuple(100 * row.diverged / row.runs for row in rows)
+    at_chance = tuple(100 * (row.at_chance - row.diverged) / row.runs for row in rows)
+    return Panel(
+        Axis("runs no better than chance, % of the runs with this setting", low=0, high=112),
+        Axis(names=tuple(row.setting for row in rows)),
         (
-            Zone(0, 100 * overall.share),
-            Bars("diverged", ("warm",) * len(rows), places, diverged),
+            Span(0, 100 * overall.share),
+            Bars("diverged", ("warning",) * len(rows), places, diverged),
             Bars(
-                "ended at chance", ("seed",) * len(rows), places, stuck, starts=diverged,
-                labels=tuple(f"{one.at_chance} of {one.runs}" for one in rows),
+                "trained, but no better than chance", ("accent",) * len(rows), places, at_chance,
+                starts=diverged, labels=tuple(f"{row.at_chance} of {row.runs}" for row in rows),
             ),
         ),
-        height_of(len(rows)),
+        panel_height(len(rows)),
     )  # fmt: skip
-    worst = rows[0]
-    title = f"{worst.setting} learned nothing most often: {worst.at_chance} of {worst.runs} runs"
-    note = (
-        f"{overall.at_chance} of {overall.runs} measured runs ended at chance, {overall.diverged} "
-        f"of them diverged: their loss stopped being finite. The dashed line is "
-        f"{percent(overall.share, 0)} %, that of all runs. Above and below: the upper and the "
-        "lower third of the runs that had the hyperparameter. Ordered by "
-        "the lower bound of the 95 % interval, so that few runs do not come first by luck."
-    )
-    return Chart("divergence", title, note, (panel,), _table(found))
 
 
-def _table(found: Sequence[Breakdown]) -> Table:
+def _table(breakdowns: Sequence[Breakdown]) -> Table:
     return Table(
         ("setting", "runs", "diverged", "at chance", "at chance, %", "95 % interval (Wilson)"),
         tuple(
@@ -58,6 +69,6 @@ def _table(found: Sequence[Breakdown]) -> Table:
                 one.setting, str(one.runs), str(one.diverged), str(one.at_chance),
                 percent(one.share), percents(one.interval),
             )
-            for one in found
+            for one in breakdowns
         ),
     )  # fmt: skip

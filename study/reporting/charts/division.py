@@ -1,40 +1,45 @@
-"""How the data is divided: training pool, validation and test, by class."""
+"""Chart of the data's division into training pool, validation part and test part, by class."""
 
 from collections.abc import Mapping, Sequence
 
-from training_factors.study.reporting.chart import Axis, Bars, Chart, Panel, Table, height_of
+from training_factors.study.reporting.chart import Axis, Bars, Chart, Panel, Table, panel_height
 
-MOST_CLASSES = 30
-"""Classes up to which each has a bar."""
+MAX_CLASSES = 30
+"""Maximum number of classes that get a bar each; with more, one bar stands for all samples."""
 
-_COLORS = {"pool": "other", "validation": "seed", "test": "good"}
+_COLORS = {"pool": "secondary", "validation": "accent", "test": "good"}
 
 
 def chart(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Chart:
-    """parts: name -> samples per class, or one number where there are no classes."""
+    """Return the number of samples in each part.
+
+    classes: their names; empty for regression. parts: name of a part -> samples of each class, or
+    one number where there are no classes.
+    """
+    sizes = ", ".join(f"{sum(counts):,} {name}" for name, counts in parts.items())
     total = sum(map(sum, parts.values()))
-    has_bars = 1 < len(classes) <= MOST_CLASSES
-    names = tuple(classes) if has_bars else ("all",)
-    starts = [0.0] * len(names)
+    stratified = " and the same proportions of classes in each part" if classes else ""
+    note = (
+        f"The data was divided once, with the study's seed{stratified}. Networks are trained on "
+        "the pool and compared on the validation part; the test part is used for the confirmation "
+        "only."
+    )
+    panel = _panel(classes, parts)
+    return Chart("division", f"{total:,} samples: {sizes}", note, (panel,), _table(classes, parts))
+
+
+def _panel(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Panel:
+    has_class_bars = 1 < len(classes) <= MAX_CLASSES
+    names = tuple(classes) if has_class_bars else ("all",)
+    places = tuple(range(len(names)))
+    starts = (0.0,) * len(names)
     bars = []
     for name, counts in parts.items():
-        lengths = [float(count) for count in counts] if has_bars else [float(sum(counts))]
-        places = tuple(range(len(names)))
-        color = _COLORS.get(name, "pale")
-        bars.append(
-            Bars(
-                f"{name} {sum(counts):,}", (color,) * len(names), places, tuple(lengths),
-                starts=tuple(starts),
-            )
-        )  # fmt: skip
-        starts = [start + length for start, length in zip(starts, lengths, strict=True)]
-    panel = Panel(Axis("samples", low=0), Axis(names=names), tuple(bars), height_of(len(names)))
-    sizes = ", ".join(f"{sum(counts):,} {name}" for name, counts in parts.items())
-    note = (
-        f"Divided once, by the study's seed{', of every class alike' if classes else ''}. Networks "
-        "learn from the pool and are compared on validation; test is for the confirmation alone."
-    )
-    return Chart("division", f"{total:,} samples: {sizes}", note, (panel,), _table(classes, parts))
+        lengths = tuple(map(float, counts)) if has_class_bars else (float(sum(counts)),)
+        colors = (_COLORS.get(name, "faint"),) * len(names)
+        bars.append(Bars(f"{name} {sum(counts):,}", colors, places, lengths, starts))
+        starts = tuple(start + length for start, length in zip(starts, lengths, strict=True))
+    return Panel(Axis("samples", low=0), Axis(names=names), tuple(bars), panel_height(len(names)))
 
 
 def _table(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Table:

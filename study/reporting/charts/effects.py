@@ -1,4 +1,4 @@
-"""What each factor does to the objective: its options, and the way along each of its hyperparameters."""
+"""Charts of what each factor does to the objective: its options and its hyperparameters."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,118 +15,133 @@ from training_factors.study.reporting.formatting import (
     short_value,
 )
 
-POINTS = "points over the baseline (95 % interval)"
 COLUMNS = 3
+"""Number of hyperparameter panels side by side."""
+
+BASELINE_INTERVAL = (0.0, 0.0)
+"""Interval of a baseline option, whose difference from itself is exactly zero."""
 
 
-def gains(answer: Answer) -> Chart:
-    """What the best option of each factor brings over its baseline."""
-    rows = answer.factors
+def gains(answer: Answer, objective: str) -> Chart:
+    """Return the gain of each factor's best option over its baseline."""
+    factors = answer.factors
     panel = forest_panel(
-        POINTS, [f"{factor.name}: {factor.best_option}" for factor in rows],
-        [factor.gain for factor in rows], [factor.gain_interval for factor in rows],
-        [_color(factor.gain_interval, factor) for factor in rows],
+        _gain_title(objective), [f"{factor.name}: {factor.best_option}" for factor in factors],
+        [factor.gain for factor in factors], [factor.gain_interval for factor in factors],
+        [_color(factor.gain_interval, factor) for factor in factors],
     )  # fmt: skip
-    certain = [factor for factor in rows if factor.matters and factor.gain_interval[0] > 0]
-    best = max(certain, key=lambda factor: factor.gain, default=None)
-    title = "No option is better than its baseline for certain"
+    significant = [factor for factor in factors if factor.matters and factor.gain_interval[0] > 0]
+    best = max(significant, key=lambda factor: factor.gain, default=None)
+    title = "No option is significantly better than its baseline"
     if best is not None:
-        title = f"{best.name} set to {best.best_option} brings the most: {points(best.gain)} points"
+        title = (
+            f"{best.name} has the largest gain: {points(best.gain)} points with {best.best_option}"
+        )
     note = (
-        "The mean over all other factors at the best option of each factor, less that at its "
-        "baseline; 0 where the baseline is best. Grey: may be nothing, since the interval holds 0 "
-        "or the factor cannot be told from noise."
+        f"Mean {objective} with the best option of each factor minus that with its baseline, "
+        "averaged over all other factors; one point is 0.01. It is 0 where the baseline is the "
+        "best option. Grey: not significant, because the interval contains 0 or the factor is not "
+        "distinguishable from noise."
     )
     table = Table(
         ("factor", "best option", "points", "95 % interval", "share, %"),
         tuple(
-            (f.name, f.best_option, points(f.gain), points_interval(f.gain_interval),
-             percent(f.share))
-            for f in rows
+            (
+                factor.name, factor.best_option, points(factor.gain),
+                points_interval(factor.gain_interval), percent(factor.share),
+            )
+            for factor in factors
         ),
     )  # fmt: skip
     return Chart("gains", title, note, (panel,), table)
 
 
-def charts(answer: Answer, space: SpaceDescription) -> Iterator[Chart]:
-    """A chart for every factor, in the order of their shares."""
-    axes = {one.name: one.dimension for one in space.coordinates}
+def charts(answer: Answer, space: SpaceDescription, objective: str) -> Iterator[Chart]:
+    """Yield one chart per factor, the factor with the largest share first."""
+    dimensions = {coordinate.name: coordinate.dimension for coordinate in space.coordinates}
     for factor in answer.factors:
-        own = [effect for effect in answer.effects if effect.factor == factor.name]
-        options = [effect for effect in own if effect.hyperparameter is None]
-        hyperparameters = list(
-            dict.fromkeys(
-                effect.hyperparameter for effect in own if effect.hyperparameter is not None
-            )
-        )
-        along = [
-            _along(
-                factor, [e for e in own if e.hyperparameter == hyperparameter], axes[hyperparameter]
-            )
-            for hyperparameter in hyperparameters
+        effects = [effect for effect in answer.effects if effect.factor == factor.name]
+        options = [effect for effect in effects if effect.hyperparameter is None]
+        by_hyperparameter: dict[str, list[Effect]] = {}
+        for effect in effects:
+            if effect.hyperparameter is not None:
+                by_hyperparameter.setdefault(effect.hyperparameter, []).append(effect)
+        panels = [_options_panel(factor, options, objective)] if options else []
+        panels += [
+            _hyperparameter_panel(factor, name, values, dimensions[name], objective)
+            for name, values in by_hyperparameter.items()
         ]
-        panels = ([_options(factor, options)] if options else []) + along
         yield Chart(
-            f"effects.{factor.name}", _title(factor, options or own), _note(options), tuple(panels),
-            _table(own), COLUMNS if along else 1,
+            f"effects.{factor.name}", _title(factor, options or effects), _note(options, objective),
+            tuple(panels), _table(effects), COLUMNS if by_hyperparameter else 1,
         )  # fmt: skip
 
 
-def _options(factor: FactorImportance, options: Sequence[Effect]) -> Panel:
+def _gain_title(objective: str) -> str:
+    return f"{objective} points over the baseline (95 % interval)"
+
+
+def _options_panel(factor: FactorImportance, options: Sequence[Effect], objective: str) -> Panel:
     return forest_panel(
-        POINTS, [effect.option for effect in options], [effect.points for effect in options],
-        [effect.interval for effect in options],
+        _gain_title(objective), [effect.option for effect in options],
+        [effect.points for effect in options], [effect.interval for effect in options],
         [_color(effect.interval, factor) for effect in options],
     )  # fmt: skip
 
 
-def _along(factor: FactorImportance, effects: Sequence[Effect], dimension: Dimension) -> Panel:
-    """The way along a hyperparameter: a curve with its band, or points where its values have no order."""
-    hyperparameter = effects[0].hyperparameter or ""
-    name = parse_parameter(hyperparameter)
+def _hyperparameter_panel(
+    factor: FactorImportance,
+    path: str,
+    effects: Sequence[Effect],
+    dimension: Dimension,
+    objective: str,
+) -> Panel:
+    """Return a curve with its interval; a forest plot if the values are not numbers."""
+    name = parse_parameter(path)
     title = f"{name.option}.{name.hyperparameter}"
     values = [effect.value for effect in effects]
     if any(isinstance(value, bool | str) for value in values):
         named = [effect._replace(option=str(effect.value)) for effect in effects]
-        panel = _options(factor, named)
+        panel = _options_panel(factor, named, objective)
         return panel._replace(x=Axis("points"), title=title, is_wide=False, height=200)
     line = Line(
-        "", "leading" if factor.matters else "pale", tuple(float(value) for value in values),
+        "", "primary" if factor.matters else "faint", tuple(float(value) for value in values),
         tuple(effect.points for effect in effects),
         band=tuple(effect.interval for effect in effects),
     )  # fmt: skip
-    is_log = isinstance(dimension, LogUniform)
-    return Panel(
-        Axis(name.hyperparameter or "", is_log=is_log), Axis("points"), (line,), 200,
-        is_wide=False, title=title,
-    )  # fmt: skip
+    x = Axis(name.hyperparameter or "", is_log=isinstance(dimension, LogUniform))
+    return Panel(x, Axis("points"), (line,), 200, is_wide=False, title=title)
 
 
 def _title(factor: FactorImportance, effects: Sequence[Effect]) -> str:
-    """What the factor's best and worst do for certain."""
+    """Name the settings that are significantly better and worse than the baseline."""
     if not factor.matters:
         return f"{factor.name}: not distinguishable from noise"
     best = max(effects, key=lambda effect: effect.points)
     worst = min(effects, key=lambda effect: effect.points)
     parts = []
     if best.interval[0] > 0:
-        parts.append(f"{_named(best)} brings {points(best.points)} points")
+        parts.append(f"{_setting(best)} gains {best.points:.1f} points")
     if worst.interval[1] < 0:
-        parts.append(f"{_named(worst)} costs {abs(worst.points):.1f} points")
-    said = " and ".join(parts) or "no setting differs from the baseline for certain"
-    return f"{factor.name}: {said}"
+        parts.append(f"{_setting(worst)} loses {abs(worst.points):.1f} points")
+    findings = " and ".join(parts) or "no setting differs significantly from the baseline"
+    return f"{factor.name}: {findings}"
 
 
-def _named(effect: Effect) -> str:
+def _note(options: Sequence[Effect], objective: str) -> str:
+    baseline = next((e.option for e in options if e.interval == BASELINE_INTERVAL), None)
+    over = f"the baseline, {baseline}" if baseline else "the baseline"
+    return (
+        f"Difference in mean {objective} from {over}, averaged over all other factors; one point "
+        "is 0.01. Grey: not significant."
+    )
+
+
+def _setting(effect: Effect) -> str:
+    """Name an option, or a hyperparameter with its value: `lr 0.01`."""
     if effect.hyperparameter is None:
         return effect.option
     return f"{_short_name(effect)} {short_value(effect.value)}"
-
-
-def _note(options: Sequence[Effect]) -> str:
-    baseline = next((e.option for e in options if e.interval == (0, 0)), None)
-    over = f"over the baseline, {baseline}" if baseline else "over the baseline"
-    return f"Points {over}, on the average over all other factors. Grey: may be nothing."
 
 
 def _short_name(effect: Effect) -> str:
@@ -135,27 +150,27 @@ def _short_name(effect: Effect) -> str:
 
 
 def _table(effects: Sequence[Effect]) -> Table:
+    is_baseline = [effect.interval == BASELINE_INTERVAL for effect in effects]
     return Table(
-        ("option", "knob", "at", "mean", "points", "95 % interval"),
+        ("option", "hyperparameter", "value", "mean", "points", "95 % interval"),
         tuple(
             (
-                effect.option,
-                _short_name(effect),
+                effect.option, _short_name(effect),
                 short_value(effect.value) if effect.hyperparameter else "",
-                f"{effect.mean:.4f}",
-                points(effect.points),
-                "baseline" if effect.interval == (0, 0) else points_interval(effect.interval),
+                f"{effect.mean:.4f}", points(effect.points),
+                "baseline" if baseline else points_interval(effect.interval),
             )
-            for effect in effects
+            for effect, baseline in zip(effects, is_baseline, strict=True)
         ),
-    )
+    )  # fmt: skip
 
 
 def _color(interval: Interval, factor: FactorImportance) -> str:
-    if interval == (0, 0):
-        return "ink"  # the baseline itself
+    """Return the colour of a difference, by its sign and significance."""
+    if interval == BASELINE_INTERVAL:
+        return "text"
     if not factor.matters:
-        return "pale"
+        return "faint"
     if interval[0] > 0:
-        return "leading"
-    return "warm" if interval[1] < 0 else "pale"
+        return "primary"
+    return "warning" if interval[1] < 0 else "faint"

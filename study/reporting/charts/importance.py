@@ -1,4 +1,6 @@
-"""Every factor's share with its interval, the noise floor, and what all variance consists of."""
+"""Charts of the importance of factors and topics, with the noise floor and the variance's parts."""
+
+from collections.abc import Sequence
 
 from training_factors.study.analysis.answer import Answer, FactorImportance, TopicImportance
 from training_factors.study.reporting.chart import (
@@ -6,62 +8,66 @@ from training_factors.study.reporting.chart import (
     Bars,
     Chart,
     Panel,
+    Span,
     Table,
-    Zone,
     shares_panel,
     with_gray_names,
 )
 from training_factors.study.reporting.formatting import percent, percents, points, probability
 
 ROOM = 1.45
-"""Part of the axis, in longest intervals, so that labels have room behind them."""
+"""Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
 
 def chart(answer: Answer, subject: str) -> Chart:
-    """Factors that cannot be told from noise are grey. subject: the data's name, for the title."""
-    rows = (*answer.factors, answer.placebo)
-    quiet = [i for i, factor in enumerate(rows) if not factor.matters]
-    bars = shares_panel(
-        [factor.name for factor in rows], [factor.share for factor in rows],
-        [factor.interval for factor in rows], [_color(factor, answer) for factor in rows],
-        [_label(factor) for factor in rows], room=ROOM,
+    """Return the share of every factor and of the placebo, and the parts of the variance.
+
+    subject: name of the data, for the title.
+    """
+    factors = (*answer.factors, answer.placebo)
+    shares = shares_panel(
+        [factor.name for factor in factors], [factor.share for factor in factors],
+        [factor.interval for factor in factors], [_color(factor, answer) for factor in factors],
+        [_label(factor) for factor in factors], room=ROOM,
     )  # fmt: skip
-    floor = Zone(0, 100 * answer.floor)
-    panel = with_gray_names(bars._replace(marks=(floor, *bars.marks)), quiet)
+    noise_floor = Span(0, 100 * answer.floor)
+    not_significant = [i for i, factor in enumerate(factors) if not factor.matters]
+    panel = with_gray_names(shares._replace(marks=(noise_floor, *shares.marks)), not_significant)
     note = (
-        f"{evidence(answer)}. Grey: not distinguishable from noise; the dashed line is the noise "
-        f"floor, {percent(answer.floor)} %, which the placebo reaches, a parameter that training "
-        "never reads. ± points: standard deviation of the objective that the factor causes, in "
-        "hundredths."
+        f"{_evidence(answer)}. Grey: not distinguishable from noise. Dashed: the noise floor, "
+        f"{percent(answer.floor)} %, the upper bound for the placebo, a parameter that training "
+        "never reads. ± points: the standard deviation of the objective that the factor causes; "
+        "one point is 0.01."
     )
-    return Chart("importance", title(answer, subject), note, (panel, _parts(answer)), table(rows))
+    panels = (panel, _variance_panel(answer))
+    return Chart("importance", _title(answer, subject), note, panels, factor_table(factors))
 
 
 def topics(answer: Answer) -> Chart | None:
-    """Topics, where one holds several factors: these act as one."""
-    if not any(len(topic.factors) > 1 for topic in answer.topics):
-        return None
+    """Return the share of every topic; None if every topic has a single factor."""
     rows = answer.topics
-    telling = {factor.name for factor in answer.factors if factor.matters}
-    known = [topic for topic in rows if telling & {*topic.factors}]
+    if not any(len(topic.factors) > 1 for topic in rows):
+        return None
+    significant = {factor.name for factor in answer.factors if factor.matters}
     panel = shares_panel(
         [topic.name for topic in rows], [topic.share for topic in rows],
-        [topic.interval for topic in rows], ["other" if one in known else "pale" for one in rows],
+        [topic.interval for topic in rows],
+        ["secondary" if significant & {*topic.factors} else "faint" for topic in rows],
         [f"{percent(topic.share, 0)} %" for topic in rows],
     )  # fmt: skip
     is_settled = answer.verdict.kind in ("leader", "tie")
-    title = f"By topic, {rows[0].name} weighs most" if is_settled else "Shares by topic"
+    title = f"By topic, {rows[0].name} matters most" if is_settled else "Share of each topic"
     note = (
-        "All factors of a topic act as one, which is not the sum of their shares; estimated anew, "
-        "so that a topic of one factor differs by the error of sampling. Grey: none of its factors "
-        "can be told from noise."
+        "All factors of a topic count as one group; its share is not the sum of its factors' "
+        "shares. It is estimated separately, so a topic of one factor differs from that factor by "
+        "the sampling error. Grey: no factor of the topic is distinguishable from noise."
     )
     return Chart("topics", title, note, (panel,), _topic_table(rows))
 
 
-def title(answer: Answer, subject: str) -> str:
-    """What the measured runs say, in a few words."""
-    leaders = answer.verdict.leaders
+def _title(answer: Answer, subject: str) -> str:
+    """Return the verdict as a short sentence."""
+    leaders, runs = answer.verdict.leaders, answer.evidence.runs
     on = f" on {subject}" if subject else ""
     if answer.verdict.kind == "leader":
         return f"{leaders[0]} matters most{on}"
@@ -71,22 +77,51 @@ def title(answer: Answer, subject: str) -> str:
             return f"{shown[0]} comes first{on}, but not for certain"
         return f"{', '.join(shown[:-1])} and {shown[-1]} matter most{on}"
     if answer.verdict.kind == "nothing":
-        return f"Nothing matters{on or ' here'} that {answer.evidence.runs} runs can show"
-    return f"{answer.evidence.runs} runs{on} do not settle what matters most"
+        return f"No effect detected{on} in {runs} runs"
+    return f"{runs} runs{on} are not enough to tell what matters most"
 
 
-def evidence(answer: Answer) -> str:
-    """On what the shares rest."""
+def _evidence(answer: Answer) -> str:
+    """Return the number of runs and the quality of the surrogates."""
     counts, quality = answer.evidence, answer.surrogate
-    most = "" if quality.ceiling is None else f", where at most {quality.ceiling:.2f} is possible"
-    return f"{counts.rows} configurations, {counts.runs} runs; R² {quality.r2:.2f}{most}"
+    ceiling = "" if quality.ceiling is None else f" (at most {quality.ceiling:.2f} is possible)"
+    runs = f"{counts.rows} configurations, {counts.runs} runs"
+    return f"{runs}; R² of the surrogates {quality.r2:.2f}{ceiling}"
 
 
-def table(rows: tuple[FactorImportance, ...]) -> Table:
-    """All that is known of every factor."""
+def _variance_panel(answer: Answer) -> Panel:
+    """Return one bar that divides the variance among configurations by its causes."""
+    seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "accent")]
+    parts = [
+        ("factors", answer.explained, "secondary"), *seed,
+        ("unexplained", answer.unexplained, "faint"),
+    ]  # fmt: skip
+    bars, start = [], 0.0
+    for name, part, color in parts:
+        label = f"{name} {percent(part, 0)} %"
+        bars.append(Bars(label, (color,), (0,), (100 * part,), starts=(start,)))
+        start += 100 * part
+    x = Axis("causes of the variance among runs, %", low=0, high=100)
+    return Panel(x, Axis(names=("",)), tuple(bars), 120)
+
+
+def _color(factor: FactorImportance, answer: Answer) -> str:
+    if not factor.matters:
+        return "faint"
+    return "primary" if factor.name in answer.verdict.leaders else "secondary"
+
+
+def _label(factor: FactorImportance) -> str:
+    if not factor.matters:
+        return ""
+    return f"{percent(factor.share, 0)} % · ± {factor.points:.1f} points"
+
+
+def factor_table(factors: Sequence[FactorImportance]) -> Table:
+    """Return every number that is known of each factor."""
     headings = (
         "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "± points",
-        "gain, points", "best option", "p (Holm)", "first in, %", "standing",
+        "gain, points", "best option", "p (Holm)", "ranked first in, %", "evidence",
     )  # fmt: skip
     return Table(
         headings,
@@ -97,45 +132,19 @@ def table(rows: tuple[FactorImportance, ...]) -> Table:
                 points(factor.gain), factor.best_option, probability(factor.p_value),
                 percent(factor.p_first, 0), factor.verdict,
             )
-            for factor in rows
+            for factor in factors
         ),
     )  # fmt: skip
 
 
-def _topic_table(rows: tuple[TopicImportance, ...]) -> Table:
+def _topic_table(rows: Sequence[TopicImportance]) -> Table:
     return Table(
         ("topic", "share, %", "95 % interval", "± points", "factors"),
         tuple(
-            (t.name, percent(t.share), percents(t.interval), f"{t.points:.1f}",
-             ", ".join(t.factors))
-            for t in rows
+            (
+                topic.name, percent(topic.share), percents(topic.interval), f"{topic.points:.1f}",
+                ", ".join(topic.factors),
+            )
+            for topic in rows
         ),
     )  # fmt: skip
-
-
-def _parts(answer: Answer) -> Panel:
-    seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "seed")]
-    bars, start = [], 0.0
-    for name, part, color in [
-        ("factors", answer.explained, "other"), *seed,
-        ("unexplained", answer.unexplained, "pale"),
-    ]:  # fmt: skip
-        shown = f"{name} {percent(part, 0)} %"
-        bars.append(Bars(shown, (color,), (0,), (100 * part,), starts=(start,)))
-        start += 100 * part
-    return Panel(
-        Axis("what all variance among the runs consists of, %", low=0, high=100),
-        Axis(names=("",)), tuple(bars), 120,
-    )  # fmt: skip
-
-
-def _color(factor: FactorImportance, answer: Answer) -> str:
-    if not factor.matters:
-        return "pale"
-    return "leading" if factor.name in answer.verdict.leaders else "other"
-
-
-def _label(factor: FactorImportance) -> str:
-    if not factor.matters:
-        return ""
-    return f"{percent(factor.share, 0)} % · ± {factor.points:.1f} points"

@@ -1,34 +1,36 @@
-"""Which factors act together."""
+"""Chart of the interactions of factors."""
 
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.reporting.chart import Chart, Table, shares_panel
 from training_factors.study.reporting.formatting import percent, percents
 
-SHOWN = 12
+MAX_PAIRS = 12
+"""Maximum number of interactions that are drawn, the largest first."""
 
 
 def chart(answer: Answer) -> Chart | None:
-    """The pairs whose interaction is there for certain; None when there are none."""
-    rows = answer.interactions[:SHOWN]
-    if not rows:
+    """Return the share of each significant interaction; None if there are none."""
+    drawn = answer.interactions[:MAX_PAIRS]
+    if not drawn:
         return None
-    names = tuple(" × ".join(pair.factors) for pair in rows)
     panel = shares_panel(
-        names, [pair.share for pair in rows], [pair.interval for pair in rows],
-        ["leading"] * len(rows), [f"{percent(pair.share)} %" for pair in rows],
+        [" × ".join(pair.factors) for pair in drawn], [pair.share for pair in drawn],
+        [pair.interval for pair in drawn], ["primary"] * len(drawn),
+        [f"{percent(pair.share)} %" for pair in drawn],
         title="share of the explained variance, % (95 % interval)",
     )  # fmt: skip
     note = (
-        "What two factors do together beyond what each does alone; of all pairs of the eight "
-        "factors with the largest effects, those whose interval lies above 0."
+        "An interaction is the effect of two factors together beyond the sum of their separate "
+        "effects. All pairs of the eight factors with the largest effects were tested; shown are "
+        "those whose interval lies above 0."
     )
     table = Table(
         ("factors", "share, %", "95 % interval"),
         tuple(
-            (" × ".join(p.factors), percent(p.share), percents(p.interval))
-            for p in answer.interactions
+            (" × ".join(pair.factors), percent(pair.share), percents(pair.interval))
+            for pair in answer.interactions
         ),
     )
-    first, second = rows[0].factors
-    title = f"{first} and {second} depend on each other most"
+    first, second = drawn[0].factors
+    title = f"The strongest interaction is between {first} and {second}"
     return Chart("interactions", title, note, (panel,), table)

@@ -1,4 +1,4 @@
-"""What watching writes to a terminal, and to what is none."""
+"""What `show_progress` writes to a terminal and to anything else."""
 
 import os
 import pty
@@ -25,7 +25,7 @@ from training_factors.study.reporting.progress import show_progress
 
 
 class Terminal:
-    """A pseudo terminal of 80 columns, and all that is written to it."""
+    """A pseudo terminal of 80 columns that keeps everything written to it."""
 
     def __init__(self) -> None:
         self._master, self._slave = pty.openpty()
@@ -43,12 +43,12 @@ class Terminal:
 
     @contextmanager
     def as_output(self) -> Iterator[None]:
-        """Standard output and error go here."""
+        """Redirect standard output and error to the terminal."""
         with redirect_stdout(self.stream), redirect_stderr(self.stream):
             yield
 
     def text(self) -> str:
-        """All that was written; nothing can be any more."""
+        """Close the terminal and return everything that was written."""
         self.stream.close()
         self._reader.join()
         os.close(self._master)
@@ -57,7 +57,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """A terminal as most are."""
+    """A terminal with colours."""
     opened = Terminal()
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -70,7 +70,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 @pytest.fixture
 def study(database: Database, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """Three runs, two of them held, and every tick is due."""
+    """A study of three runs; progress is shown on every tick."""
     monkeypatch.setattr(progress, "REDRAW_S", 0)
     monkeypatch.setattr(progress, "LINE_S", 0)
     monkeypatch.setattr(progress, "WATCHING_TIME_FRACTION", float("inf"))
@@ -81,7 +81,7 @@ def study(database: Database, monkeypatch: pytest.MonkeyPatch) -> Study:
     return made
 
 
-def begun(study: Study, owner: str) -> LiveTrial:
+def start_run(study: Study, owner: str) -> LiveTrial:
     claim = study.queue.claim(owner)
     assert claim is not None
     attributes = {**claim.run._asdict(), "seed": 1}
@@ -89,15 +89,15 @@ def begun(study: Study, owner: str) -> LiveTrial:
     return start_trial(study, claim, {"optimizer": "adam"}, choice, attributes)
 
 
-def watched(study: Study) -> None:
-    """One run ends and two go on while somebody watches; then those end too."""
+def run_and_watch(study: Study) -> None:
+    """Show the progress while one run ends and two go on, and after those have ended too."""
     with show_progress(study, 2, "cpu") as tick:
-        one, other, last = (begun(study, owner) for owner in ("a", "b", "c"))
-        one.complete(0.75, {"time_s": 2.0}, {})
-        other.report({7: 0.5})
+        first, second, third = (start_run(study, owner) for owner in ("a", "b", "c"))
+        first.complete(0.75, {"time_s": 2.0}, {})
+        second.report({7: 0.5})
         tick()
-        other.prune(0.5, {"time_s": 1.0}, {})
-        last.complete(0.5, {"time_s": 1.0, "diverged": True}, {})
+        second.prune(0.5, {"time_s": 1.0}, {})
+        third.complete(0.5, {"time_s": 1.0, "diverged": True}, {})
 
 
 def plain(text: str) -> list[str]:
@@ -106,21 +106,21 @@ def plain(text: str) -> list[str]:
 
 
 LINES = [
-    "1 of 3 runs  left 2, 0:02 with 2 workers  running 2  best 0.7500 (#0)",
-    "3 of 3 runs  diverged 1  pruned 1  best 0.7500 (#0)",
+    "1 of 3 runs done, about 0:02 left with 2 workers  running 2  best 0.7500 (trial #0)",
+    "3 of 3 runs done  diverged 1  pruned 1  best 0.7500 (trial #0)",
 ]
 
 
-def test_a_terminal_shows_what_runs(study: Study, terminal: Terminal) -> None:
+def test_a_terminal_shows_a_table_that_is_redrawn(study: Study, terminal: Terminal) -> None:
     with terminal.as_output():
-        watched(study)
+        run_and_watch(study)
     written = terminal.text()
-    assert "\x1b[" in written, "it is drawn over again"
+    assert "\x1b[" in written, "the table is redrawn in place"
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
-    for word in ("[/] mine", "epoch 8/15", "1 of 3 runs  left 2, 0:02 with 2 workers", "Ctrl-C"):
+    for word in ("[/] mine", "epoch 8/15", "1 of 3 runs done, about 0:02 left", "Ctrl-C"):
         assert word in text
-    last = text.rpartition("trial")[2]
-    assert "3 of 3 runs  best 0.7500 (#0)" in last
+    last = text.rpartition("options changed")[2]
+    assert "3 of 3 runs done  best 0.7500 (trial #0)" in last
     assert "running 0  diverged 1  pruned 1  failed 0" in last
     assert "Ctrl-C" not in last
     wide = [line for line in text.splitlines() if len(line.rstrip()) > 80]
@@ -128,81 +128,81 @@ def test_a_terminal_shows_what_runs(study: Study, terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_a_terminal_that_wants_no_codes_gets_lines(
+def test_a_terminal_without_escape_codes_gets_lines(
     study: Study, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with terminal.as_output():
-        watched(study)
+        run_and_watch(study)
     assert plain(terminal.text())[-2:] == LINES
 
 
 @pytest.mark.parametrize("forced", ["", "1"])
-def test_what_is_no_terminal_gets_lines(
+def test_a_file_gets_lines(
     study: Study,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     forced: str,
 ) -> None:
-    """FORCE_COLOR asks for colours, not for an animation in a file."""
+    """FORCE_COLOR turns on colours, not the redrawn table."""
     monkeypatch.setenv("FORCE_COLOR", forced)
-    watched(study)
+    run_and_watch(study)
     err = capsys.readouterr().err
     assert err.splitlines()[-2:] == LINES
     if not forced:
         plain(err)
 
 
-def test_lines_wait_for_their_time(
+def test_lines_are_printed_only_when_due(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "LINE_S", 1e9)
-    watched(study)
+    run_and_watch(study)
     assert capsys.readouterr().err.splitlines()[-1] == LINES[1]
     assert LINES[0] not in capsys.readouterr().err
 
 
-def test_watching_takes_a_small_part_of_a_core(
+def test_watching_uses_a_small_fraction_of_a_core(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By clocks of the test's own: a look of 0.05 s is not taken again before 5 s are over."""
+    """By simulated clocks: an update that costs 0.05 s is repeated after 5 s at the earliest."""
     now = {"monotonic": 0.0, "process_time": 0.0}
     for clock in now:
         monkeypatch.setattr(time, clock, lambda clock=clock: now[clock])
-    looks: list[float] = []
+    updates: list[float] = []
 
-    def look() -> None:
-        looks.append(now["monotonic"])
+    def update() -> None:
+        updates.append(now["monotonic"])
         now["process_time"] += 0.05
 
-    tick = progress._every(1.0, look)
+    tick = progress._limit_rate(1.0, update)
     for step in range(80):
         now["monotonic"] = step / 4
         tick()
-    assert looks == [1.0, 6.0, 11.0, 16.0]
+    assert updates == [1.0, 6.0, 11.0, 16.0]
 
 
-def test_a_database_that_is_away_is_said_once(
+def test_an_unavailable_database_is_reported_once(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compute = status.compute_status
 
-    def away(study: Study) -> Any:
+    def unavailable(study: Study) -> Any:
         raise StorageUnavailableError("storage x does not answer")
 
     with show_progress(study, 2, "cpu") as tick:
-        monkeypatch.setattr(progress, "compute_status", away)
+        monkeypatch.setattr(progress, "compute_status", unavailable)
         tick()
         tick()
         monkeypatch.setattr(progress, "compute_status", compute)
         tick()
     err = capsys.readouterr().err
-    assert err.count("does not answer; workers wait for it") == 1
-    assert err.count("the database is back") == 1
+    assert err.count("does not answer; workers keep retrying") == 1
+    assert err.count("the database is available again") == 1
 
 
 @pytest.mark.parametrize("setting", [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm")])
-def test_tables_on_a_terminal(
+def test_other_tables_have_colours_only_on_a_terminal_that_wants_them(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]
 ) -> None:
     monkeypatch.setenv(*setting)

@@ -86,12 +86,19 @@ def test_the_live_table_says_all_that_is_asked_while_a_study_runs(width: int) ->
     text = printed(progress.draw_live(now, 2), width)
     for word in ("search", "epoch 10/15", "0.6250", "optimizer=adam"):
         assert word in line_with(text, "#3")
-    assert "3 of 6 runs  left 3, 0:02 with 2 workers  best 0.5000 (#2)" in text
+    assert "3 of 6 runs done, about 0:02 left with 2 workers  best 0.5000 (trial #2)" in text
     assert "running 2  diverged 1  pruned 4  failed 2" in text
-    assert "failed 2: out of memory at once" in text
+    assert "2 runs failed: out of memory at once" in text
     assert max(map(len, text.splitlines())) <= width
     line = progress.progress_line(now, 2)
-    for word in ("3 of 6 runs", "left 3, 0:02", "running 2", "diverged 1", "pruned 4", "best 0.5"):
+    for word in (
+        "3 of 6 runs done",
+        "0:02 left",
+        "running 2",
+        "diverged 1",
+        "pruned 4",
+        "best 0.5",
+    ):
         assert word in line
 
 
@@ -99,14 +106,14 @@ def test_a_study_that_has_ended_has_nothing_running_or_left() -> None:
     over = an_overview()._replace(progress={"measure": PhaseProgress(0, 0, 6)})
     over = over._replace(running=(a_running_trial(),))  # it has ended since
     text = printed(progress.draw_live(over, 2))
-    assert "6 of 6 runs  best" in text
+    assert "6 of 6 runs done  best" in text
     assert "#3" not in text and "left" not in text
 
 
 def test_many_that_run_are_counted_not_listed() -> None:
     crowd = tuple(a_running_trial()._replace(number=number) for number in range(10, 30))
     text = printed(progress.draw_live(an_overview()._replace(running=crowd), 20))
-    assert sum("epoch" in line for line in text.splitlines()) == progress.RUNNING
+    assert sum("epoch" in line for line in text.splitlines()) == progress.MAX_RUNNING_SHOWN
 
 
 def test_the_time_left_counts_workers_of_all_machines() -> None:
@@ -120,7 +127,7 @@ def test_the_time_left_counts_workers_of_all_machines() -> None:
     assert joined.left_s(2) == pytest.approx(1.25 * 3 / 6)
     assert "with 6 workers" in progress.progress_line(joined, 2)
     assert joined.left_s(8) == pytest.approx(1.25 * 3 / 8), "ours hold nothing for a moment"
-    assert "left 0:01 with 6 at work" in printed(status.draw_status(joined))
+    assert "about 0:01 left with 6 workers" in printed(status.draw_status(joined))
     assert status.status_document(joined)["seconds_left"] == pytest.approx(1.25 * 3 / 6)
     assert now._replace(seconds=None).left_s(2) is None
 
@@ -133,8 +140,8 @@ def test_the_head_fits_and_its_url_is_whole() -> None:
     assert max(map(len, lines)) <= 80
     assert last == f"storage  {url}"
     assert "n" * 64 in text
-    assert "mlp:small on digits, 15 epochs a run" in text
-    assert "14 factors" in line_with(text, "varies")
+    assert "mlp:small on digits, 15 epochs per run" in text
+    assert "14 are varied" in line_with(text, "factors")
     assert "6, 3 done; 2 workers on cpu" in text
 
 
@@ -163,7 +170,7 @@ def test_long_names_are_listed_and_diagnosed_whole() -> None:
 def test_status_names_what_was_interrupted_who_is_silent_and_what_failed() -> None:
     text = printed(status.draw_status(an_overview()))
     assert "interrupted 1" in text
-    assert "failed 2: out of memory" in text
+    assert "2 runs failed: out of memory" in text
     (line,) = (line for line in text.splitlines() if "far:17" in line)
     for word in ("cuda:1", "measure 3", "41 s ago", "silent"):
         assert word in line

@@ -23,8 +23,10 @@ VERDICTS = {
     "optimizer matters most on digits": LEADS,
     "optimizer and loss matter most on digits": Verdict("tie", ("optimizer", "loss"), "…", 128),
     "a, b and 2 others matter most on digits": Verdict("tie", ("a", "b", "c", "d"), "…", 128),
-    "140 runs on digits do not settle what matters most": Verdict("inconclusive", (), "…", 128),
-    "Nothing matters on digits that 140 runs can show": Verdict("nothing", (), "…", 128),
+    "140 runs on digits are not enough to tell what matters most": Verdict(
+        "inconclusive", (), "…", 128
+    ),
+    "No effect detected on digits in 140 runs": Verdict("nothing", (), "…", 128),
 }
 
 

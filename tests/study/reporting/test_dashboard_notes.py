@@ -1,4 +1,4 @@
-"""Chart and verdict kept with a study, read back as the dashboard reads them."""
+"""The chart and the note that are stored with a study, read back as the dashboard reads them."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from training_factors.study.reporting.dashboard_notes import (
     BEGIN,
     CHART_ID,
     END,
-    LARGEST_CHART,
+    MAX_CHART_CHARACTERS,
     WHY_OTHERS_DIFFER,
     dashboard_figure,
     escaped_markdown,
@@ -41,20 +41,20 @@ def attributes(study: Study) -> dict[str, Any]:
 
 
 def chart(study: Study) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(get_plotly_graph_objects(attributes(study))[CHART_ID])
-    return found
+    stored: dict[str, Any] = json.loads(get_plotly_graph_objects(attributes(study))[CHART_ID])
+    return stored
 
 
-def test_chart_and_note_come_back(study: Study) -> None:
+def test_chart_and_note_are_stored(study: Study) -> None:
     assert save_to_dashboard(study, FIGURE, "## verdict")
     assert chart(study)["data"][0]["error_x"] == {"array": [0.5, 0.2]}
     assert chart(study)["layout"]["title"] == {"text": "a matters most"}
     assert "## verdict" in get_note(study.optuna_study)
     stored = get_plotly_graph_objects(attributes(study))
-    assert list(stored) == [CHART_ID] and len(stored[CHART_ID]) < LARGEST_CHART
+    assert list(stored) == [CHART_ID] and len(stored[CHART_ID]) < MAX_CHART_CHARACTERS
 
 
-def test_what_is_there_is_not_written_again(study: Study) -> None:
+def test_unchanged_content_is_not_written_again(study: Study) -> None:
     save_to_dashboard(study, FIGURE, "## verdict")
     written: list[str] = []
     event.listen(
@@ -75,7 +75,7 @@ def test_a_shorter_chart_replaces_a_longer_one(study: Study) -> None:
     assert get_note(study.optuna_study) == f"{BEGIN}\n\nshort\n\n{END}\n"
 
 
-def test_a_user_s_words_stay_where_they_are(study: Study) -> None:
+def test_a_user_s_text_is_kept_above_and_below_our_part(study: Study) -> None:
     save_note(study.optuna_study, "above\n")
     save_to_dashboard(study, FIGURE, "first")
     save_note(study.optuna_study, get_note(study.optuna_study) + "\nbelow\n")
@@ -85,22 +85,22 @@ def test_a_user_s_words_stay_where_they_are(study: Study) -> None:
 
 
 @pytest.mark.parametrize("broken", [f"{BEGIN} mine", f"{END} mine", f"{END} mine {BEGIN} too"])
-def test_halves_of_our_part_take_no_words_with_them(broken: str) -> None:
-    once = insert_note(broken, "ours")
-    assert once.startswith(broken)
-    assert insert_note(once, "ours") == once
-    assert insert_note(once, "news") == once.replace("ours", "news")
+def test_an_incomplete_marker_does_not_delete_a_user_s_text(broken: str) -> None:
+    note = insert_note(broken, "ours")
+    assert note.startswith(broken)
+    assert insert_note(note, "ours") == note
+    assert insert_note(note, "news") == note.replace("ours", "news")
 
 
 def test_a_chart_that_is_too_large_is_refused(study: Study) -> None:
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(ValueError, match="more than the limit"):
         save_to_dashboard(
-            study, {"data": [], "layout": {"title": {"text": "x" * LARGEST_CHART}}}, "note"
+            study, {"data": [], "layout": {"title": {"text": "x" * MAX_CHART_CHARACTERS}}}, "note"
         )
     assert get_note(study.optuna_study) == ""
 
 
-def test_a_database_that_cannot_be_written_is_told_at_once(study: Study) -> None:
+def test_a_read_only_database_raises_at_once(study: Study) -> None:
     def forbid(connection: Any, record: Any) -> None:
         connection.execute("PRAGMA query_only=1")
 
@@ -109,7 +109,7 @@ def test_a_database_that_cannot_be_written_is_told_at_once(study: Study) -> None
         save_to_dashboard(study, FIGURE, "note")
 
 
-def test_the_note_says_it_all_and_names_are_data(study: Study) -> None:
+def test_the_note_has_verdict_table_and_commands_with_escaped_names(study: Study) -> None:
     note = study_note(ANSWER, NAME)
     assert f"**{escaped_markdown(SENTENCE)}**" in note
     assert f"| **{escaped_markdown(FACTOR)}** | 70.0 % | 60.0 to 80.0 | ± 7.0 | +4.5 |" in note
@@ -119,12 +119,12 @@ def test_the_note_says_it_all_and_names_are_data(study: Study) -> None:
     assert HOSTILE not in note.replace(f"--study 'digits {HOSTILE}'", "")
 
 
-def test_shares_of_nothing_are_not_shown() -> None:
+def test_there_is_no_table_if_nothing_is_explained() -> None:
     nothing = ANSWER._replace(surrogate=ANSWER.surrogate._replace(r2=-0.1))
     assert "| factor |" not in study_note(nothing, "mine")
 
 
-def test_the_chart_has_every_factor_with_its_interval() -> None:
+def test_the_chart_shows_every_factor_with_its_interval() -> None:
     (bars,), layout = dashboard_figure(ANSWER)["data"], dashboard_figure(ANSWER)["layout"]
     assert bars["x"] == pytest.approx([70, 29, 1])
     assert bars["error_x"]["array"] == pytest.approx([10, 11, 2])
