@@ -81,7 +81,11 @@ def read_trials(study: Study) -> list[Trial]:
 
 def latest_trials(study: Study) -> list[Trial]:
     """Return the last trial of each run; a run that was requeued after its end has several."""
-    trials = read_trials(study)
+    return latest_attempts(read_trials(study))
+
+
+def latest_attempts(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials without those that a later attempt at the same run replaced."""
     last_numbers = {(t.phase, t.row, t.repeat): t.number for t in trials}
     kept = set(last_numbers.values())
     return [trial for trial in trials if trial.number in kept]

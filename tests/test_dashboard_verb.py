@@ -17,7 +17,7 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study, create_study, load_study
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.commands import dashboard_verb, execute
-from training_factors.study.reporting.analyses import kept
+from training_factors.study.reporting.analyses import load_or_compute
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def create_analysed_study(database: Database, name: str = "mine") -> Study:
     study = create_study(database, name, STAMP)
     study.queue.add([Run("measure", 0)])
     end_next_run(study, "complete")
-    kept(study, "importance", lambda *given, **named: ANSWER, TypeAdapter(Answer), jobs=1)
+    load_or_compute(
+        study, "importance", lambda *given, **named: ANSWER, TypeAdapter(Answer), jobs=1
+    )
     return study
 
 

@@ -61,8 +61,8 @@ def test_the_data_sheet_is_found(folder: Path) -> None:
     sheet = read_sheet(load_study(open_database("sqlite:///runs/studies.db"), "old"))
     assert sheet is not None
     assert sheet.classes == tuple("0123456789")
-    assert [one.factor for one in sheet.augmented]
-    assert any(one.hyperparameters for one in sheet.augmented)
+    assert set(sheet.parts) == {"pool", "validation", "test"}
+    assert sheet.originals
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The page of a report as people see it: in a real browser, by day and by night, on a phone."""
+"""The page of a report in a real browser: light and dark, wide and on a phone."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of a whole study, of one without an answer, and of one with hostile names."""
+    """Write the pages of a complete study, of one without an answer, and of hostile names."""
     folder = tmp_path_factory.mktemp("pages")
     whole = simulated_report()
     reports = {
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(seen: WatchedPage, folder: Path, name: str = "whole", *, all_drawn: bool = True) -> Any:
-    """The page, with all its charts drawn, also those that nobody has scrolled to."""
+    """Open a page; all_drawn: draw all its charts, also those out of view."""
     seen.page.goto((folder / f"{name}.html").as_uri())
     if all_drawn:
         seen.page.evaluate(EVERYTHING)
@@ -46,13 +46,13 @@ def opened(seen: WatchedPage, folder: Path, name: str = "whole", *, all_drawn: b
 
 
 def is_clean(seen: WatchedPage) -> bool:
-    """Nothing complained, nothing ran that came as a name, nothing was asked of anybody."""
+    """Return whether there were no errors, no dialogs and no requests to other machines."""
     assert seen.errors == [] and seen.dialogs == []
     assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
     return True
 
 
-def test_the_verdict_and_the_bars_are_seen(folder: Path, page: WatchedPage) -> None:
+def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     answer = simulated_report().answer
     assert answer is not None
@@ -71,13 +71,13 @@ def test_the_verdict_and_the_bars_are_seen(folder: Path, page: WatchedPage) -> N
     )
     shares = [factor.share for factor in (*answer.factors, answer.placebo)]
     scale = widths[0] / shares[0]
-    drawn = shares[: len(widths)]  # nothing has no bar
+    drawn = shares[: len(widths)]  # a share of 0 has no bar
     assert widths == pytest.approx([scale * share for share in drawn], abs=1.5)
     assert max(shares[len(widths) :], default=0) < 0.001
     assert is_clean(page)
 
 
-def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: WatchedPage) -> None:
+def test_charts_out_of_view_are_not_drawn_yet(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.locator("#chart-importance .bars path").first.wait_for()
     last = found.locator("#chart-division .plot")
@@ -88,7 +88,9 @@ def test_what_nobody_looks_at_is_not_drawn_yet(folder: Path, page: WatchedPage) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_day_and_night_change_with_the_button(folder: Path, page: WatchedPage, scheme: str) -> None:
+def test_the_button_changes_between_light_and_dark(
+    folder: Path, page: WatchedPage, scheme: str
+) -> None:
     page.page.emulate_media(color_scheme=scheme)
     found = opened(page, folder)
     other = "light" if scheme == "dark" else "dark"
@@ -107,9 +109,7 @@ def test_day_and_night_change_with_the_button(folder: Path, page: WatchedPage, s
 
 
 @pytest.mark.parametrize("name", ["whole", "few", "hostile"])
-def test_a_phone_shows_it_without_sideways_scrolling(
-    folder: Path, page: WatchedPage, name: str
-) -> None:
+def test_a_phone_does_not_scroll_sideways(folder: Path, page: WatchedPage, name: str) -> None:
     page.page.set_viewport_size(PHONE)
     found = opened(page, folder, name)
     assert found.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
@@ -120,8 +120,8 @@ def test_a_phone_shows_it_without_sideways_scrolling(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_shut_out(folder: Path, page: WatchedPage, scheme: str) -> None:
-    """axe-core finds nothing that is wrong, whatever its weight."""
+def test_the_page_is_accessible(folder: Path, page: WatchedPage, scheme: str) -> None:
+    """axe-core finds no violation of any severity."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page.page.emulate_media(color_scheme=scheme)
     found = opened(page, folder)
@@ -130,7 +130,7 @@ def test_nobody_is_shut_out(folder: Path, page: WatchedPage, scheme: str) -> Non
     assert [(one["id"], one["nodes"][0]["html"]) for one in results.response["violations"]] == []
 
 
-def test_the_keyboard_reaches_everything(folder: Path, page: WatchedPage) -> None:
+def test_the_keyboard_reaches_buttons_tables_and_links(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.keyboard.press("Tab")
     assert found.evaluate("document.activeElement.className") == "skip"
@@ -145,7 +145,7 @@ def test_the_keyboard_reaches_everything(folder: Path, page: WatchedPage) -> Non
     assert found.locator("#chart-importance table").first.is_visible()
 
 
-def test_a_command_is_copied(folder: Path, page: WatchedPage) -> None:
+def test_the_copy_button_copies_the_command(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.context.grant_permissions(["clipboard-read", "clipboard-write"])
     found.locator("#answer .copy").click()
@@ -153,7 +153,7 @@ def test_a_command_is_copied(folder: Path, page: WatchedPage) -> None:
     assert found.evaluate("navigator.clipboard.readText()") == COMMANDS.following
 
 
-def test_hostile_names_are_shown_and_nothing_else(folder: Path, page: WatchedPage) -> None:
+def test_hostile_names_are_shown_as_text(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, "hostile")
     assert HOSTILE in found.locator("h1").inner_text()
     assert found.locator("#chart-importance .ytick").first.text_content().startswith("<img src=x")

@@ -29,13 +29,14 @@ def importance(
         opened = study_loading.load(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
         from training_factors.study.reporting import importance_tables
+        from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.report import read_report
 
         report = read_report(opened, jobs=study_loading.cores())
         page = write_report_page(opened, report, storage).path
         summary = report.summary
         if summary is None:
-            raise NoAnswer(f"{report.nothing}; the runs so far: {page}")
+            raise NoAnswer(f"{report.no_answer_reason}; the runs so far: {page}")
     chart, *_ = importance_tables.write_summary(summary, opened.folder)
     publish_answer(opened, summary.answer)
     following = command_lines.next_command(opened, storage, summary.answer.verdict.more_rows)
@@ -44,7 +45,7 @@ def importance(
         drawn = importance_tables.draw_summary(summary, chart, page, following)
         show(document if as_json else drawn)
         return
-    found = importance_tables.lenses_of(opened, jobs=study_loading.cores())
+    found = lenses_of(opened, jobs=study_loading.cores(), trials=report.trials)
     if as_json:
         show({**document, **importance_tables.lenses_document(found)})
     else:

@@ -1,61 +1,165 @@
-"""What a study's analyses say: read where they were kept with it, computed and kept where not."""
+"""Read everything that is stored about a study once, and cache its analyses in its database.
+
+A verb that shows a whole study reads a `StudyData` and passes it on; one that needs only the
+answer calls `answer_of`. Either way all trials are read once.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
+from training_factors.search_spaces.description import SpaceDescription
 from training_factors.storage.answer_cache import CachedAnswer
-from training_factors.storage.studies import Study
+from training_factors.storage.arms import Arm, read_arms
+from training_factors.storage.studies import Study, confirmation_name, find_study
 from training_factors.storage.trials import Trial, read_trials
-from training_factors.study.analysis.answer import Answer, rounded
+from training_factors.study.analysis.answer import Answer, NoAnswer, rounded
+from training_factors.study.analysis.contrasts import Confirmation, analyse_confirmation
 from training_factors.study.analysis.importance import analyse, evidence_digest
+from training_factors.study.analysis.lenses import Lenses, compute_lenses
 
 Analysis = TypeVar("Analysis")
+_Result = TypeVar("_Result", covariant=True)
 
 
-def answer_of(study: Study, jobs: int) -> Answer:
-    """The importance of every factor. Raises NoAnswer when too little was measured."""
-    return kept(study, "importance", analyse, TypeAdapter(Answer), jobs)
+class Analyse(Protocol[_Result]):
+    """A function that computes an analysis from the trials of a study."""
+
+    def __call__(
+        self, trials: Sequence[Trial], space: SpaceDescription, *, seed: int, jobs: int
+    ) -> _Result:
+        """Return the analysis. Raises NoAnswer when too few rows were measured."""
 
 
-def stored_answer(study: Study) -> Answer | None:
-    """The same where it is kept; None where it would have to be computed first."""
-    return stored(study, "importance", TypeAdapter(Answer))
+class ConfirmationData(NamedTuple):
+    """The confirmation of a study, as it is stored.
+
+    study: the confirming study. trials: all of its trials. result: their paired differences;
+    None while too few runs have ended.
+    """
+
+    study: Study
+    arms: tuple[Arm, ...]
+    trials: tuple[Trial, ...]
+    result: Confirmation | None
 
 
-def kept(
+class StudyData(NamedTuple):
+    """Everything that the summary, the recommendation and the report need, read once.
+
+    trials: all trials of the study, by number. answer: None where too few rows were measured, and
+    `no_answer_reason` says so. confirmation: None where no confirmation was started.
+    """
+
+    study: Study
+    trials: tuple[Trial, ...]
+    answer: Answer | None
+    no_answer_reason: str
+    confirmation: ConfirmationData | None
+
+    @property
+    def confirmed(self) -> Confirmation | None:
+        """The result of the confirmation, None where there is none yet."""
+        return self.confirmation.result if self.confirmation else None
+
+    def require_answer(self) -> Answer:
+        """Return the answer. Raises NoAnswer with the reason where there is none."""
+        if self.answer is None:
+            raise NoAnswer(self.no_answer_reason)
+        return self.answer
+
+
+def read_study_data(study: Study, jobs: int) -> StudyData:
+    """Read a study with its confirmation, and compute its answer unless it is cached.
+
+    jobs: number of processes that compute the answer.
+    """
+    trials = tuple(read_trials(study))
+    answer, reason = None, ""
+    try:
+        answer = answer_of(study, jobs, trials)
+    except NoAnswer as error:
+        reason = str(error)
+    confirming = find_study(study.database, confirmation_name(study.name))
+    confirmation = read_confirmation_data(confirming) if confirming else None
+    return StudyData(study, trials, answer, reason, confirmation)
+
+
+def read_confirmation_data(confirming: Study) -> ConfirmationData:
+    """Read a confirming study and analyse its runs."""
+    arms, trials = read_arms(confirming), read_trials(confirming)
+    return ConfirmationData(
+        confirming, tuple(arms), tuple(trials), analyse_confirmation(arms, trials)
+    )
+
+
+def answer_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) -> Answer:
+    """Return the importance of every factor, from the cache where it is there.
+
+    trials: all trials of the study; read here where they are not given. Raises NoAnswer when too
+    few rows were measured.
+    """
+    return load_or_compute(study, "importance", analyse, TypeAdapter(Answer), jobs, trials)
+
+
+def lenses_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) -> Lenses:
+    """Return the importance through all lenses; arguments and errors as of `answer_of`."""
+    return load_or_compute(study, "lenses", compute_lenses, TypeAdapter(Lenses), jobs, trials)
+
+
+def stored_answer(study: Study, trials: Sequence[Trial] | None = None) -> Answer | None:
+    """Return the cached answer; None where it would have to be computed first."""
+    return load_cached(study, "importance", TypeAdapter(Answer), trials)
+
+
+def stored_lenses(study: Study, trials: Sequence[Trial] | None = None) -> Lenses | None:
+    """Return the cached lenses; None where they would have to be computed first."""
+    return load_cached(study, "lenses", TypeAdapter(Lenses), trials)
+
+
+def load_or_compute(
     study: Study,
     kind: str,
-    compute: Callable[..., Analysis],
+    compute: Analyse[Analysis],
     records: TypeAdapter[Analysis],
     jobs: int,
+    trials: Sequence[Trial] | None = None,
 ) -> Analysis:
-    """An analysis of this kind: read where it was kept, else computed and kept.
+    """Return an analysis from the cache, or compute it and write it to the cache.
 
-    Its numbers are rounded before anybody sees them, so that every screen shows the same.
+    kind: name of the cache entry. records: reads and writes the analysis as JSON. Numbers are
+    rounded before the analysis is cached, so that every screen shows the same digits.
     """
-    trials = read_trials(study)
-    found = stored(study, kind, records)
-    if found is None:
-        space, seed = study.stamp.space, study.stamp.seed
-        found = rounded(compute(trials, space, seed=seed, jobs=jobs))
-        _shelf(study, kind, records, trials).write(records.dump_json(found).decode())
-    return found
+    trials = read_trials(study) if trials is None else trials
+    entry = _cache_entry(study, kind, records, trials)
+    text = entry.read()
+    if text is not None:
+        return records.validate_json(text)
+    stamp = study.stamp
+    analysis: Analysis = rounded(compute(trials, stamp.space, seed=stamp.seed, jobs=jobs))
+    entry.write(records.dump_json(analysis).decode())
+    return analysis
 
 
-def stored(study: Study, kind: str, records: TypeAdapter[Analysis]) -> Analysis | None:
-    """An analysis that was kept with the study; None where there is none of its present runs."""
-    text = _shelf(study, kind, records, read_trials(study)).read()
+def load_cached(
+    study: Study,
+    kind: str,
+    records: TypeAdapter[Analysis],
+    trials: Sequence[Trial] | None = None,
+) -> Analysis | None:
+    """Return the cached analysis of the study's present trials; None where there is none."""
+    trials = read_trials(study) if trials is None else trials
+    text = _cache_entry(study, kind, records, trials).read()
     return None if text is None else records.validate_json(text)
 
 
-def _shelf(
+def _cache_entry(
     study: Study, kind: str, records: TypeAdapter[Analysis], trials: Sequence[Trial]
 ) -> CachedAnswer:
-    # Records that have changed their fields since then cannot be read, so they are not looked for.
+    # The record's fields are part of the key: an entry with other fields could not be read back.
     fields = json.dumps(records.json_schema(), sort_keys=True)
-    known = evidence_digest(trials, study.stamp.space, study.stamp.seed) + fields
-    return CachedAnswer(study, kind, hashlib.sha256(known.encode()).hexdigest())
+    content = evidence_digest(trials, study.stamp.space, study.stamp.seed) + fields
+    return CachedAnswer(study, kind, hashlib.sha256(content.encode()).hexdigest())

@@ -1,4 +1,4 @@
-"""Studies side by side, as a table."""
+"""The comparison of several studies, as a table and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,55 +9,47 @@ from rich.text import Text
 
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
-from training_factors.study.analysis.comparison import Comparison, compare
+from training_factors.study.analysis.comparison import Comparison, Difference, compare
 from training_factors.study.analysis.verdict import SIGNIFICANT
 from training_factors.study.reporting.analyses import answer_of
 from training_factors.study.reporting.formatting import percent, percents
 
-WITH_INTERVALS = 3
-"""Studies whose intervals fit beside each other in 80 columns."""
+MOST_WITH_INTERVALS = 3
+"""Number of studies up to which shares and their intervals fit side by side in 80 columns."""
 
 
 def compare_studies(studies: Sequence[Study], jobs: int) -> Comparison:
-    """Compare studies. Raises NoAnswer, or ValueError when they have no factor in common."""
+    """Compare studies by their answers, which are computed unless they are cached.
+
+    jobs: number of processes that compute an answer. Raises NoAnswer when a study has measured
+    too few rows, ValueError when the studies have no factor in common.
+    """
     return compare({study.name: answer_of(study, jobs) for study in studies})
 
 
 def draw_comparison(comparison: Comparison) -> RenderableType:
-    """Shares with intervals, a column per study; what differs for certain is marked.
+    """Draw one column of shares per study, then rank correlations and significant differences.
 
-    Intervals of more than a few studies do not fit beside each other.
+    Factors with a significant difference are bold. Intervals are left out where they do not fit.
     """
-    names = list(next(iter(comparison.factors.values())))
-    is_wide = len(names) > WITH_INTERVALS
-    certain = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    heading = "share, %" if is_wide else "share, % (95 % interval)"
-    table.add_column(heading, no_wrap=True)
-    for name in names:
-        table.add_column(name, justify="right", overflow="fold")
-    for factor, by_study in comparison.factors.items():
-        cells = []
-        for name in names:
-            interval = "" if is_wide else f" ({percents(by_study[name].interval, 0)})"
-            cells.append(f"{percent(by_study[name].share)}{interval}")
-        differs = any(one.factor == factor for one in certain)
-        table.add_row(factor, *cells, style="bold" if differs else "")
+    significant = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
     lines = [
-        f"rank correlation of {one} and {other}: {rho:.2f}"
+        f"The rank correlation of the shares in {one} and {other} is {rho:.2f}."
         for (one, other), rho in comparison.correlations.items()
         if rho is not None
     ]
-    lines += [
-        f"{one.factor} {'weighs more' if one.difference > 0 else 'weighs less'} in {one.one} than "
-        f"in {one.other}: {100 * one.difference:+.1f} points of share (p {one.p_value:.3f})"
-        for one in certain
-    ] or ["no difference between these studies is more than noise"]
-    return Group(table, Text(), *(Text(line) for line in lines))
+    lines += [_sentence(one) for one in significant] or [
+        "No factor's share differs significantly between these studies."
+    ]
+    return Group(
+        _shares_table(comparison, {one.factor for one in significant}),
+        Text(),
+        *(Text(line) for line in lines),
+    )
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON."""
+    """Return the comparison as a JSON document."""
     document: dict[str, Any] = as_plain(
         {
             "schema": 1,
@@ -65,10 +57,11 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
                 {
                     "name": name,
                     "studies": {
-                        study: one._replace(hyperparameters=()) for study, one in own.items()
+                        study: factor._replace(hyperparameters=())
+                        for study, factor in by_study.items()
                     },
                 }
-                for name, own in comparison.factors.items()
+                for name, by_study in comparison.factors.items()
             ],
             "correlations": [
                 {"studies": list(pair), "spearman": rho}
@@ -78,3 +71,30 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         }
     )
     return document
+
+
+def _shares_table(comparison: Comparison, different: set[str]) -> Table:
+    """Draw the shares. different: factors to print in bold."""
+    names = list(next(iter(comparison.factors.values())))
+    has_intervals = len(names) <= MOST_WITH_INTERVALS
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    heading = "share, % (95 % interval)" if has_intervals else "share, %"
+    table.add_column(heading, no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for name, by_study in comparison.factors.items():
+        cells = []
+        for factor in by_study.values():
+            interval = f" ({percents(factor.interval, 0)})" if has_intervals else ""
+            cells.append(f"{percent(factor.share)}{interval}")
+        table.add_row(name, *cells, style="bold" if name in different else "")
+    return table
+
+
+def _sentence(difference: Difference) -> str:
+    comparative = "larger" if difference.difference > 0 else "smaller"
+    return (
+        f"The share of {difference.factor} is {comparative} in {difference.one} than in "
+        f"{difference.other}: {100 * difference.difference:+.1f} percentage points "
+        f"(p {difference.p_value:.3f})."
+    )

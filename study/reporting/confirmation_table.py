@@ -1,4 +1,4 @@
-"""What a confirmation found, as a table of differences."""
+"""The result of a confirmation, as a table of paired differences and as JSON."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,23 +7,28 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from training_factors.storage.arms import RANK, read_arms
+from training_factors.storage.arms import RANK
 from training_factors.storage.studies import CONFIRMATION, Study
-from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
-from training_factors.study.analysis.contrasts import analyse_confirmation as confirm_from
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
+from training_factors.study.reporting.analyses import ConfirmationData, read_confirmation_data
 from training_factors.study.reporting.formatting import (
+    draw_notes,
     points,
     points_interval,
+    points_unit,
     probability,
     whole_line,
 )
 
 
 class ConfirmationResult(NamedTuple):
-    """A confirmation, and what was ranked for it: name -> mean validation objective."""
+    """A confirmation and the ranking that preceded it.
+
+    study: name of the study that is confirmed. ranking: candidate -> mean validation objective
+    over fresh seeds. confirmation: None while too few runs have ended.
+    """
 
     study: str
     objective: str
@@ -31,52 +36,59 @@ class ConfirmationResult(NamedTuple):
     confirmation: Confirmation | None
 
 
-def read_confirmation(study: Study) -> ConfirmationResult:
-    """What the runs of a confirming study say."""
-    arms, trials = read_arms(study), read_trials(study)
+def read_confirmation(confirming: Study) -> ConfirmationResult:
+    """Read a confirming study and return its result."""
+    return confirmation_result(read_confirmation_data(confirming))
+
+
+def confirmation_result(data: ConfirmationData) -> ConfirmationResult:
+    """Return the result of a confirmation that was read already."""
     ranking = {}
-    for row, arm in enumerate(arms):
-        values = [t.value for t in trials if t.row == row and t.value is not None]
+    for row, arm in enumerate(data.arms):
+        values = [t.value for t in data.trials if t.row == row and t.value is not None]
         if arm.purpose == RANK and values:
             ranking[arm.name] = sum(values) / len(values)
-    name = study.name.removesuffix(CONFIRMATION)
-    return ConfirmationResult(name, study.stamp.objective, ranking, confirm_from(arms, trials))
+    name = data.study.name.removesuffix(CONFIRMATION)
+    return ConfirmationResult(name, data.study.stamp.objective, ranking, data.result)
 
 
-def draw_confirmation(found: ConfirmationResult, page: Path, following: str) -> RenderableType:
-    """The best configuration on the test part, and what each change costs."""
-    confirmation = found.confirmation
+def draw_confirmation(result: ConfirmationResult, page: Path, following: str) -> RenderableType:
+    """Draw the best configuration's test value and the loss of every change.
+
+    page: where the report lies. following: the next command.
+    """
+    confirmation = result.confirmation
     if confirmation is None:
-        return Text("nothing is confirmed: too few runs ended well")
+        return Text("Nothing is confirmed yet, because too few runs ended with a result.")
     low, high = confirmation.interval
-    best = max(found.ranking, key=lambda name: found.ranking[name])
+    best = max(result.ranking, key=lambda name: result.ranking[name])
     title = Text.assemble(
         (f"best configuration: {best}", "bold"),
-        f"\ntest {found.objective} {confirmation.value:.4f} ({low:.4f} to {high:.4f}), "
-        f"mean of {confirmation.seeds} seeds; first of {len(found.ranking)} ranked on validation",
-    )
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("one change")
-    for heading in ("seeds", "loses", "95 % interval", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("standing")
-    for contrast in confirmation.contrasts:
-        table.add_row(*_cells(contrast), style="" if contrast.confirmed else "dim")
-    note = (
-        "loses: points on the test part, the best less the change, with the same seeds in both; p "
-        "of the paired t test, Holm-corrected. re-tuned: with the best of 8 learning rates on "
-        "validation."
+        f"\ntest {result.objective} {confirmation.value:.4f} ({low:.4f} to {high:.4f}), "
+        f"mean of {confirmation.seeds} seeds; ranked first of {len(result.ranking)} on validation",
     )
     return Group(
-        title, Text(), table, Text(), Text(note), Text(),
+        title, Text(), _contrast_table(confirmation), Text(),
+        draw_notes(_notes(result.objective)), Text(),
         whole_line(f"report  {page}"), whole_line(f"next    {following}"),
     )  # fmt: skip
 
 
-def confirmation_document(found: ConfirmationResult) -> dict[str, Any]:
-    """The confirmation as JSON."""
-    document: dict[str, Any] = as_plain({"schema": 1, **found._asdict()})
+def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:
+    """Return the confirmation as a JSON document."""
+    document: dict[str, Any] = as_plain({"schema": 1, **result._asdict()})
     return document
+
+
+def _contrast_table(confirmation: Confirmation) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("one change")
+    for heading in ("seeds", "loses", "95 % interval", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("evidence")
+    for contrast in confirmation.contrasts:
+        table.add_row(*_cells(contrast), style="" if contrast.confirmed else "dim")
+    return table
 
 
 def _cells(contrast: Contrast) -> tuple[str, ...]:
@@ -88,3 +100,20 @@ def _cells(contrast: Contrast) -> tuple[str, ...]:
         probability(contrast.p_value),
         CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
     )
+
+
+def _notes(objective: str) -> list[tuple[str, str]]:
+    """Return the words of the table that need it, each with a sentence that explains it."""
+    return [
+        (
+            "loses",
+            "What the best configuration loses on the test part with this one change, trained "
+            f"with the same seeds, in {points_unit(objective)} (hundredths).",
+        ),
+        ("p", "p-value of the paired t test, corrected for the number of changes (Holm)."),
+        (
+            "re-tuned",
+            "The changed configuration was trained with the learning rate that was the best of 8 "
+            "on the validation part.",
+        ),
+    ]

@@ -1,6 +1,6 @@
-"""What every option and hyperparameter does, as tables: one per factor."""
+"""The effect of every option and hyperparameter, as a table and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,63 +9,96 @@ from rich.text import Text
 
 from training_factors.study.analysis.answer import Answer, as_plain
 from training_factors.study.analysis.effects import Effect
-from training_factors.study.reporting.formatting import points, points_interval, short_value
+from training_factors.study.reporting.formatting import (
+    draw_notes,
+    points,
+    points_interval,
+    points_unit,
+    short_value,
+)
 
 LEVELS = "▁▂▃▄▅▆▇█"
+"""Characters of a sketched curve, from the lowest mean to the highest."""
 
 
 def draw_effects(answer: Answer, objective: str) -> RenderableType:
-    """Factors in the order of their shares; what cannot be told from noise is dim."""
+    """Draw the effects of each factor's options and hyperparameters, the largest share first.
+
+    Factors that are not distinguishable from noise are dim.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
     for heading in ("mean", "points", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("along", no_wrap=True)
+    table.add_column("curve", no_wrap=True)
     for factor in answer.factors:
-        own = [effect for effect in answer.effects if effect.factor == factor.name]
         table.add_row(Text(factor.name, style="bold" if factor.matters else "dim"))
-        for effect in own:
-            if effect.hyperparameter is None:
-                table.add_row(f"  {effect.option}", *_numbers(effect), style=_style(effect))
-            elif effect.hyperparameter not in {
-                other.hyperparameter for other in own[: own.index(effect)]
-            }:
-                along = [other for other in own if other.hyperparameter == effect.hyperparameter]
-                best = max(along, key=lambda other: other.mean)
-                name = effect.hyperparameter.removeprefix(f"{factor.name}.")
-                table.add_row(
-                    f"    {name} = {short_value(best.value)}", *_numbers(best), _sketch(along),
-                    style=_style(best),
-                )  # fmt: skip
-    note = (
-        f"mean: {objective} over all other factors, from {answer.evidence.rows} rows. points: "
-        "over the factor's baseline, in hundredths. A hyperparameter stands at its best value, with the mean "
-        "along its range from low to high."
-    )
-    return Group(table, Text(), Text(note))
+        for curve in _curves(answer.effects, factor.name):
+            _add_row(table, curve)
+    return Group(table, Text(), draw_notes(_notes(answer, objective)))
 
 
 def effects_document(answer: Answer, study: str) -> dict[str, Any]:
-    """Every effect as JSON."""
+    """Return all effects as a JSON document."""
     document: dict[str, Any] = as_plain({"schema": 1, "study": study, "effects": answer.effects})
     return document
 
 
+def _curves(effects: Sequence[Effect], factor: str) -> Iterator[list[Effect]]:
+    """Yield a factor's effects: each option alone, and each hyperparameter's values together."""
+    curves: dict[str, list[Effect]] = {}
+    for effect in effects:
+        if effect.factor == factor:
+            key = effect.hyperparameter or f"option {effect.option}"
+            curves.setdefault(key, []).append(effect)
+    yield from curves.values()
+
+
+def _add_row(table: Table, curve: Sequence[Effect]) -> None:
+    """Add the row of an option, or of a hyperparameter at its best value with its curve."""
+    best = max(curve, key=lambda effect: effect.mean)
+    if best.hyperparameter is None:
+        table.add_row(f"  {best.option}", *_numbers(best), style=_style(best))
+        return
+    name = best.hyperparameter.removeprefix(f"{best.factor}.")
+    cells = (f"    {name} = {short_value(best.value)}", *_numbers(best), _sketch(curve))
+    table.add_row(*cells, style=_style(best))
+
+
 def _numbers(effect: Effect) -> tuple[str, str, str]:
+    """Return the cells mean, points and interval; the baseline has no difference to itself."""
     if effect.interval == (0, 0):
         return f"{effect.mean:.4f}", "", "baseline"
     return f"{effect.mean:.4f}", points(effect.points), points_interval(effect.interval)
 
 
 def _style(effect: Effect) -> str:
-    """Dim unless it differs from the baseline for certain."""
+    """Return dim for an effect whose interval contains 0."""
     low, high = effect.interval
     return "" if low > 0 or high < 0 else "dim"
 
 
-def _sketch(along: Sequence[Effect]) -> str:
-    """A character per point, higher for higher means."""
-    means = [effect.mean for effect in along]
+def _sketch(curve: Sequence[Effect]) -> str:
+    """Return one character per value of a hyperparameter, the higher the higher its mean."""
+    means = [effect.mean for effect in curve]
     span = (max(means) - min(means)) or 1.0
-    places = [(mean - min(means)) / span * (len(LEVELS) - 1) for mean in means]
-    return "".join(LEVELS[round(place)] for place in places)
+    levels = [(mean - min(means)) / span * (len(LEVELS) - 1) for mean in means]
+    return "".join(LEVELS[round(level)] for level in levels)
+
+
+def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
+    """Return the columns, each with a sentence that explains it."""
+    return [
+        ("setting", "An option of the factor, or a hyperparameter at its best value."),
+        (
+            "mean",
+            f"The mean {objective} with this setting, averaged over all other factors, from "
+            f"{answer.evidence.rows} measured configurations.",
+        ),
+        (
+            "points",
+            f"The mean minus that of the factor's baseline option, in {points_unit(objective)} "
+            "(hundredths).",
+        ),
+        ("curve", "The mean along the hyperparameter's range, from its low end to its high end."),
+    ]

@@ -1,4 +1,4 @@
-"""The factors as people read them: a list in the terminal, a table in the README."""
+"""The factors of a space, as a list for the terminal and as the table of the README."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -21,15 +21,15 @@ def factors_markdown(space: SpaceDescription) -> str:
     ]
     topic = None
     for factor in space.factors:
-        shown = factor.topic if factor.topic != topic else ""
+        new_topic = factor.topic if factor.topic != topic else ""
         topic = factor.topic
         options = " · ".join(_option_line(option) for option in factor.options)
-        lines.append(f"| {shown} | `{factor.name}`{applies_to(factor)} | {options} |")
+        lines.append(f"| {new_topic} | `{factor.name}`{applies_to(factor)} | {options} |")
     return "\n".join(lines)
 
 
 def draw_factors(space: SpaceDescription) -> RenderableType:
-    """Draw every factor with its documentation, for `factors`."""
+    """Draw every factor with its documentation and options, for the verb `factors`."""
     blocks: list[RenderableType] = []
     for factor in space.factors:
         blocks.append(
@@ -52,7 +52,7 @@ def range_and_default(hyperparameter: DescribedHyperparameter) -> str:
 
 
 def applies_to(part: DescribedFactor | DescribedOption | DescribedHyperparameter) -> str:
-    """Return where a part of a space applies, in brackets; nothing if it applies everywhere."""
+    """Return where a part of a space applies, in brackets; empty if it applies everywhere."""
     return "" if part.where == UNRESTRICTED else f" [{part.where}]"
 
 
@@ -61,12 +61,13 @@ def _option_block(option: DescribedOption, *, is_baseline: bool) -> Text:
     text.append(" (baseline)" if is_baseline else "", style="dim")
     text.append(applies_to(option), style="dim")
     text.append(f"  {' '.join(option.documentation.split())}", style="default")
-    for one in option.hyperparameters:
-        line = f"\n    {one.name}: {range_and_default(one)}{applies_to(one)}"
+    for hyperparameter in option.hyperparameters:
+        range_ = range_and_default(hyperparameter)
+        line = f"\n    {hyperparameter.name}: {range_}{applies_to(hyperparameter)}"
         text.append(line, style="default")
     return text
 
 
 def _option_line(option: DescribedOption) -> str:
-    ranges = "; ".join(f"{one.name} {one.dimension}" for one in option.hyperparameters)
+    ranges = "; ".join(f"{part.name} {part.dimension}" for part in option.hyperparameters)
     return f"{option.name}{applies_to(option)}" + (f" ({ranges})" if ranges else "")

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no network, no server, no other file."""
+"""The report as one HTML page that works offline: no network, no server, no other file."""
 
 import base64
 import hashlib
@@ -6,31 +6,39 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from training_factors.search_spaces.description import DescribedFactor
 from training_factors.storage.files import REPORT, write_atomically
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.trials import Trial
 from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
-from training_factors.study.reporting import (
-    factor_list,
-    formatting,
-    importance_tables,
-    status,
-)
-from training_factors.study.reporting import recommendation_table as advice
+from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
+from training_factors.study.reporting.formatting import (
+    format_settings,
+    percent,
+    points_unit,
+    slug,
+)
+from training_factors.study.reporting.importance_tables import summary_document
 from training_factors.study.reporting.plotly_charts import plotly_panel
+from training_factors.study.reporting.recommendation_table import column_notes, setting_cells
 from training_factors.study.reporting.report import Report
+from training_factors.study.reporting.status import outcomes
+
+_PACKAGE = "training_factors.study.reporting"
 
 
 class Commands(NamedTuple):
-    """Command lines to paste. again: makes the study from nothing. following: what comes next.
+    """Command lines to paste.
 
-    setting: holds what is recommended, None without an answer.
+    again: creates and runs the same study from nothing. following: the next step. setting: studies
+    the other factors with the recommended settings held; None without an answer.
     """
 
     again: str
@@ -39,16 +47,18 @@ class Commands(NamedTuple):
 
 
 def study_facts(report: Report) -> list[str]:
-    """What was studied, in a few words each."""
-    found = report.status
+    """Return the facts below the title, each in a few words."""
+    status = report.status
     return [
-        f"data {found.data}", f"model {found.model}", f"{found.done:,} of {found.total:,} runs",
-        ", ".join(status.outcomes(found).split("  ")), f"objective: validation {found.objective}",
+        f"data {status.data}", f"model {status.model}",
+        f"{status.done:,} of {status.total:,} runs",
+        ", ".join(outcomes(status).split("  ")),
+        f"objective: validation {status.objective}",
     ]  # fmt: skip
 
 
 def stamp_table(report: Report, commands: Commands) -> Table:
-    """What the study was."""
+    """Return what the study was made of: data, space, model, seed, hosts and versions."""
     stamp = report.stamp
     data = stamp.data
     rows = [
@@ -58,54 +68,68 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("data fingerprint", data.fingerprint),
         ("unreadable files left out", str(data.skipped)),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
-        ("left out", ", ".join(f"{name} ({where})" for name, where in stamp.left_out)),
+        ("factors left out", _left_out(stamp)),
         ("model", stamp.model),
         ("epochs", str(stamp.epochs)),
         ("seed", str(stamp.seed)),
-        ("hosts", ", ".join(_seen(report, "host"))),
-        ("devices", ", ".join(_seen(report, "device"))),
+        ("hosts", ", ".join(_attribute_values(report.trials, "host"))),
+        ("devices", ", ".join(_attribute_values(report.trials, "device"))),
         ("versions", ", ".join(f"{name} {number}" for name, number in stamp.versions.items())),
     ]
     return Table(("", ""), tuple((name, text) for name, text in rows if text))
 
 
-def _seen(report: Report, attribute: str) -> list[str]:
-    names = {str(trial.attributes.get(attribute, "")) for trial in report.trials}
-    return sorted(names - {""})
+def _left_out(stamp: Stamp) -> str:
+    return ", ".join(f"{name} ({where})" for name, where in stamp.left_out)
+
+
+def _attribute_values(trials: Sequence[Trial], attribute: str) -> list[str]:
+    """Return the different values that an attribute has among the trials, sorted."""
+    values = {str(trial.attributes.get(attribute, "")) for trial in trials}
+    return sorted(values - {""})
 
 
 def settings_table(report: Report) -> Table | None:
-    """What to set, factor by factor; None without an answer."""
+    """Return the recommended settings by share; None without an answer."""
     if report.advice is None:
         return None
-    headings = ("factor", "set to", "share", "gain, points", "loses, points", "standing")
-    tested = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
+    unit = points_unit(report.objective)
+    headings = ("factor", "set to", "share", f"gain, {unit}", f"loses, {unit}", "evidence")
+    settings = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
     if report.answer is None or report.answer.explained <= 0:
-        tested = [one._replace(share=None) for one in tested]  # of nothing
-    settings = sorted(tested, key=lambda one: -(one.share or 0.0))
-    return _filled(Table(headings, tuple(advice.setting_cells(setting) for setting in settings)))
+        # Shares of nothing explained would be noise.
+        settings = [one._replace(share=None) for one in settings]
+    settings.sort(key=lambda one: -(one.share or 0.0))
+    return _without_empty_columns(
+        Table(headings, tuple(setting_cells(setting) for setting in settings))
+    )
 
 
-def _filled(table: Table) -> Table:
-    """The table without the columns that are empty."""
+def _notes_of(settings: Table | None, objective: str) -> list[tuple[str, str]]:
+    """Return the explanations of those columns that the table of settings has."""
+    columns = {heading.split(",")[0] for heading in settings.headings} if settings else set()
+    return [(column, note) for column, note in column_notes(objective) if column in columns]
+
+
+def _without_empty_columns(table: Table) -> Table:
     kept = [i for i in range(len(table.headings)) if any(row[i] for row in table.rows)]
     rows = (tuple(row[i] for i in kept) for row in table.rows)
     return Table(tuple(table.headings[i] for i in kept), tuple(rows))
 
 
 def configuration_table(report: Report) -> Table | None:
-    """The settings of the best run, where there is no advice that lists them."""
+    """Return the settings of the best run, where no recommendation lists them."""
     if report.advice is not None or report.best is None:
         return None
     rows = []
     for factor in report.space.factors:
         option, hyperparameters = chosen_setting(factor, report.best.parameters)
-        rows.append((factor.name, option, formatting.format_settings(hyperparameters)))
-    return Table(("factor", "option", "knobs"), tuple(rows))
+        rows.append((factor.name, option, format_settings(hyperparameters)))
+    return Table(("factor", "option", "hyperparameters"), tuple(rows))
 
 
 def held_factors(report: Report) -> str:
-    """The factors that did not vary, with their options."""
+    """Return the factors that did not vary, with their options, in one line."""
     settings = report.advice.settings if report.advice else ()
     return ", ".join(
         f"{one.factor} {one.option}" for one in settings if one.evidence_level == UNTESTED
@@ -113,7 +137,7 @@ def held_factors(report: Report) -> str:
 
 
 def metrics_table(report: Report) -> Table | None:
-    """Metrics of the best run on validation, and of the best configuration on the test part."""
+    """Return the metrics of the best run on validation, and on the test part once confirmed."""
     best = report.best
     if best is None or not best.metrics:
         return None
@@ -128,25 +152,25 @@ def metrics_table(report: Report) -> Table | None:
     count = max(map(len, report.test.values()))
     headings = (
         "metric", f"run #{best.number}, validation", f"test, mean of {count} seeds",
-        "lowest to highest seed",
+        "test, lowest to highest seed",
     )  # fmt: skip
     return Table(headings, tuple(rows))
 
 
 def lenses_table(report: Report) -> Table | None:
-    """Shares through other lenses, where somebody has looked through them."""
+    """Return the shares through every lens; None unless the lenses are cached."""
     if report.lenses is None or report.answer is None:
         return None
-    seen = [one for one in report.lenses.seen if one.shares]
-    shares = [{one.factor: one.share for one in lens.shares} for lens in seen]
+    lenses = [lens for lens in report.lenses.seen if lens.shares]
+    columns = [{one.factor: percent(one.share) for one in lens.shares} for lens in lenses]
     rows = [
         (
-            factor.name, formatting.percent(factor.share),
-            *(formatting.percent(own[factor.name]) if factor.name in own else "" for own in shares),
+            factor.name, percent(factor.share),
+            *(column.get(factor.name, "") for column in columns),
         )
         for factor in report.answer.factors
     ]  # fmt: skip
-    return Table(("factor", "all runs", *(lens.question for lens in seen)), tuple(rows))
+    return Table(("factor", "final objective", *(lens.question for lens in lenses)), tuple(rows))
 
 
 def described_factors(report: Report) -> list[DescribedFactor]:
@@ -159,13 +183,15 @@ def described_factors(report: Report) -> list[DescribedFactor]:
 
 
 def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands) -> str:
-    """The page, the same text every time."""
+    """Return the HTML of the page; equal arguments give equal text."""
     plots = {
         f"{name}-{i}": plotly_panel(panel)
         for name, chart in charts.items()
         for i, panel in enumerate(chart.panels)
     }
-    scripts = [_script(text) for text in (_plotly(), _own("report.js"))]
+    scripts = [_inline_script(text) for text in (_plotly(), _template_file("report.js"))]
+    settings = settings_table(report)
+    document = summary_document(report.summary) if report.summary else None
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -175,32 +201,31 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             commands=commands,
             facts=study_facts(report),
             stamp=stamp_table(report, commands),
-            settings=settings_table(report),
+            settings=settings,
+            column_notes=_notes_of(settings, report.objective),
             held=held_factors(report),
             configuration=configuration_table(report),
             metrics=metrics_table(report),
             lenses=lenses_table(report),
             factors=described_factors(report),
-            style=Markup(_own("report.css")),
+            style=Markup(_template_file("report.css")),
             scripts=[script for script, _ in scripts],
-            policy=_policy([digest for _, digest in scripts]),
-            plots=_data({"plots": plots, "palettes": {"light": LIGHT, "dark": DARK}}),
-            document=_data(importance_tables.summary_document(report.summary))
-            if report.summary
-            else None,
+            policy=_security_policy([digest for _, digest in scripts]),
+            plots=_inline_json({"plots": plots, "palettes": {"light": LIGHT, "dark": DARK}}),
+            document=None if document is None else _inline_json(document),
         )
     )
 
 
 def write_page(page: str, path: Path) -> Path:
-    """Put the page in place at once; where."""
+    """Write the page at once, so that nobody reads half of it; return its path."""
     write_atomically(path, page.encode(), REPORT)
     return path
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("training_factors.study.reporting", "templates"),
+        loader=PackageLoader(_PACKAGE, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -209,33 +234,36 @@ def _environment() -> Environment:
     environment.filters["is_number"] = _is_number
     environment.filters["applies_to"] = factor_list.applies_to
     environment.filters["range_and_default"] = factor_list.range_and_default
-    environment.filters["slug"] = formatting.slug
+    environment.filters["slug"] = slug
     return environment
 
 
 def _is_number(cell: str) -> bool:
-    """Whether a cell of a table is aligned as numbers are."""
+    """Return whether a cell of a table is aligned to the right, as numbers and gaps are."""
     return cell[:1] in "0123456789+-−±<" if cell else True
 
 
-def _own(name: str) -> str:
-    return (files("training_factors.study.reporting") / "templates" / name).read_text()
+def _template_file(name: str) -> str:
+    return (files(_PACKAGE) / "templates" / name).read_text()
 
 
 def _plotly() -> str:
     return (files("plotly") / "package_data" / "plotly.min.js").read_text()
 
 
-def _script(text: str) -> tuple[Markup, str]:
-    """A script for the page, and its digest, by which the page's policy knows it."""
-    # The end of a script that stands inside a string of it would end it.
+def _inline_script(text: str) -> tuple[Markup, str]:
+    """Return a script for the page, and the digest by which the security policy allows it."""
+    # HTML ends a script element at these characters, even inside a string of the script.
     safe = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     digest = base64.b64encode(hashlib.sha256(safe.encode()).digest()).decode()
     return Markup(safe), f"'sha256-{digest}'"
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """Nothing from anywhere else, and no script but our own; plotly.js makes styles as it draws."""
+def _security_policy(scripts: Sequence[str]) -> str:
+    """Return the Content-Security-Policy: nothing from elsewhere, and only these scripts.
+
+    Inline styles are allowed because plotly.js writes them as it draws.
+    """
     return "; ".join(
         [
             "default-src 'none'", f"script-src {' '.join(scripts)}", "style-src 'unsafe-inline'",
@@ -244,7 +272,7 @@ def _policy(scripts: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def _data(value: Any) -> Markup:
-    """JSON that cannot end the element that it stands in."""
+def _inline_json(value: object) -> Markup:
+    """Return the value as JSON that cannot end the HTML element around it."""
     text = json.dumps(value, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

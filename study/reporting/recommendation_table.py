@@ -1,4 +1,4 @@
-"""What to set: as a table, as a command to paste and as TOML."""
+"""The recommended settings: as a table, as a command to paste, as TOML and as JSON."""
 
 import json
 import shlex
@@ -10,29 +10,35 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from training_factors.storage.arms import read_arms
 from training_factors.storage.definition import Definition
 from training_factors.storage.files import REPORT, write_atomically
-from training_factors.storage.studies import Study, confirmation_name, find_study
-from training_factors.storage.trials import read_trials
+from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
-from training_factors.study.analysis.contrasts import Confirmation, analyse_confirmation
 from training_factors.study.analysis.recommendation import RecommendedSetting, recommend
 from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
-from training_factors.study.reporting.analyses import answer_of
+from training_factors.study.reporting.analyses import StudyData, read_study_data
 from training_factors.study.reporting.formatting import (
+    draw_notes,
     format_settings,
     percent,
     points,
+    points_unit,
     whole_line,
 )
 from training_factors.study.reporting.status import best_trial
 
-SHOWN_DIGITS = 4
+COMMAND_DIGITS = 4
+"""Significant digits of a number in the command to paste; the TOML file has all of them."""
+
+_WELL_SUPPORTED = (CONFIRMED, PROBABLE)
+"""Kinds of evidence that speak for a setting."""
 
 
 class Recommendation(NamedTuple):
-    """A recommendation. source: where the configuration comes from, in words."""
+    """The recommended setting of every factor of a study.
+
+    source: a sentence on where the configuration comes from, a confirmation or a single run.
+    """
 
     study: str
     objective: str
@@ -42,37 +48,87 @@ class Recommendation(NamedTuple):
 
 
 def compute_recommendation(study: Study, jobs: int) -> Recommendation:
-    """The recommendation of a study, with its confirmation where there is one.
+    """Return the recommendation of a study; the answer is computed unless it is cached.
 
-    Raises NoAnswer when too little was measured.
+    jobs: number of processes that compute the answer. Raises NoAnswer when too few rows were
+    measured.
     """
-    answer = answer_of(study, jobs)
-    confirmation = confirmation_of(study)
-    best = best_trial(read_trials(study))
-    assert best is not None, "an answer has complete runs"
-    objective = study.stamp.objective
-    config: Mapping[str, Any]
+    return recommendation_of(read_study_data(study, jobs))
+
+
+def recommendation_of(data: StudyData) -> Recommendation:
+    """Recommend the confirmed configuration, or that of the best run where none is confirmed.
+
+    Raises NoAnswer when too few rows were measured.
+    """
+    answer, confirmation = data.require_answer(), data.confirmed
+    stamp = data.study.stamp
+    best = best_trial(data.trials)
+    assert best is not None, "a study with an answer has complete runs"
+    config: Mapping[str, object]
     if confirmation is None:
         config = best.parameters
-        source = f"trial #{best.number}, validation {objective} {best.value:.4f}: not confirmed"
+        source = (
+            f"trial #{best.number}, validation {stamp.objective} {best.value:.4f}: not confirmed"
+        )
     else:
         config = confirmation.config
-        mean = f"{objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
+        mean = f"{stamp.objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
         source = f"confirmed on the test part: {mean}"
-    found = recommend(answer, study.stamp.space, config, confirmation)
-    return Recommendation(study.name, objective, study.stamp.definition, source, found)
+    settings = recommend(answer, stamp.space, config, confirmation)
+    return Recommendation(data.study.name, stamp.objective, stamp.definition, source, settings)
 
 
-def confirmation_of(study: Study) -> Confirmation | None:
-    """What controlled runs said about this study, None where there were none."""
-    found = find_study(study.database, confirmation_name(study.name))
-    return analyse_confirmation(read_arms(found), read_trials(found)) if found else None
+def draw_recommendation(
+    recommendation: Recommendation, path: Path, entry: Sequence[str]
+) -> RenderableType:
+    """Draw every setting with its evidence, the command to paste, and the path of the TOML file.
+
+    entry: the words that start this program.
+    """
+    settings = recommendation.settings
+    untested = ", ".join(one.factor for one in settings if one.evidence_level == UNTESTED)
+    command = shlex.join([*entry, *holding_options(recommendation)])
+    return Group(
+        Text.assemble(("recommended configuration", "bold"), f"  {recommendation.source}"),
+        Text(),
+        _settings_table([one for one in settings if one.evidence_level != UNTESTED]),
+        Text(),
+        *(
+            [Text(f"These factors were held and not tested: {untested}."), Text()]
+            if untested
+            else []
+        ),
+        draw_notes(column_notes(recommendation.objective)),
+        Text(),
+        Text("This command holds the recommended settings and studies the other factors:"),
+        whole_line(command),
+        Text(),
+        whole_line(f"TOML   {path}"),
+    )
 
 
-def draw_recommendation(found: Recommendation, path: Path, entry: Sequence[str]) -> RenderableType:
-    """Every factor with its setting and evidence, the command, and where the TOML lies."""
+def column_notes(objective: str) -> list[tuple[str, str]]:
+    """Return the columns of the settings that need it, each with a sentence that explains it."""
+    unit = points_unit(objective)
+    return [
+        ("share", "The factor's part of the variance that all factors explain together."),
+        (
+            "gain",
+            f"The mean {objective} with this option minus that with the baseline option, in {unit} "
+            "(hundredths).",
+        ),
+        (
+            "loses",
+            "What the best configuration loses on the test part when this factor alone is "
+            f"changed, in {unit}. It is empty where no controlled runs changed the factor.",
+        ),
+    ]
+
+
+def _settings_table(settings: Sequence[RecommendedSetting]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for heading in ("factor", "set to", "share", "gain", "loses", "standing"):
+    for heading in ("factor", "set to", "share", "gain", "loses", "evidence"):
         right = heading in ("share", "gain", "loses")
         table.add_column(
             heading,
@@ -80,94 +136,14 @@ def draw_recommendation(found: Recommendation, path: Path, entry: Sequence[str])
             no_wrap=heading != "set to",
             overflow="fold",
         )
-    for setting in found.settings:
-        if setting.evidence_level != UNTESTED:
-            table.add_row(*setting_cells(setting), style=_style(setting))
-    untested = ", ".join(one.factor for one in found.settings if one.evidence_level == UNTESTED)
-    note = (
-        "share: of the explained variance. gain: of this option over the baseline's, points. "
-        "loses: points that the best loses on the test part when this factor alone changes."
-    )
-    return Group(
-        Text.assemble(("recommended configuration", "bold"), f"  {found.source}"),
-        Text(), table, Text(), *([Text(f"untested: {untested}")] if untested else []),
-        Text(note), Text(),
-        Text("study what is left, with this held:"),
-        whole_line(shlex.join([*entry, *holding_options(found)])), Text(), whole_line(f"TOML   {path}"),
-    )  # fmt: skip
-
-
-def holding_options(found: Recommendation) -> list[str]:
-    """The options of a study that holds the recommended settings and varies what is left.
-
-    Of a study over the documented factors all settings are held, and the further factors vary; of
-    one over all factors those settings are held that the evidence is for.
-    """
-    held = {"space": "full", "fix": (), "drop": (), "range": (), "choices": (), "seed": 0}
-    words = definition_options(found.definition.model_copy(update=held))
-    everything = found.definition.space != "full"
-    for setting in found.settings:
-        known = setting.share is not None if everything else setting.evidence_level in _HELD
-        if known:
-            for name, value in _assignments(setting).items():
-                words += ["--fix", f"{name}={_shown(value)}"]
-    return words
-
-
-def definition_options(definition: Definition) -> list[str]:
-    """The options of `run` that make a study of this definition."""
-    words = ["--data", definition.source]
-    for name in ("model", "limit", "image_size", "target", "epochs", "space"):
-        value = getattr(definition, name)
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    for name in ("fix", "drop", "range", "choices"):
-        for text in getattr(definition, name):
-            words += [f"--{name}", text]
-    return [*words, "--seed", str(definition.seed)] if definition.seed else words
-
-
-def recommendation_toml(found: Recommendation) -> str:
-    """The settings as TOML: option by factor, then hyperparameters by path, each with its standing."""
-    lines = [f"# {found.study}: {found.source}"]
-    made_of = found.definition
-    for key, value in (("data", made_of.source), ("model", made_of.model),
-                       ("epochs", made_of.epochs)):  # fmt: skip
-        lines.append(f"{key} = {json.dumps(value)}")
-    lines += ["", "[settings]"]
-    for setting in found.settings:
-        for name, value in _assignments(setting).items():
-            remark = f"  # {setting.evidence_level}" if name == setting.factor else ""
-            lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
-    return "\n".join(lines) + "\n"
-
-
-def write_recommendation(found: Recommendation, folder: Path) -> Path:
-    """Write the TOML; where."""
-    path = folder / "recommended.toml"
-    write_atomically(path, recommendation_toml(found).encode(), REPORT)
-    return path
-
-
-def recommendation_document(found: Recommendation) -> dict[str, Any]:
-    """The recommendation as JSON."""
-    definition = found.definition.model_dump(mode="json")
-    plain: dict[str, Any] = as_plain(
-        {"schema": 1, **found._asdict(), "definition": definition,
-         "command": holding_options(found)}
-    )  # fmt: skip
-    return plain
-
-
-_HELD = (CONFIRMED, PROBABLE)
-
-
-def _assignments(setting: RecommendedSetting) -> dict[str, Any]:
-    return {setting.factor: setting.option, **setting.hyperparameters}
+    for setting in settings:
+        style = "" if setting.evidence_level in _WELL_SUPPORTED else "dim"
+        table.add_row(*setting_cells(setting), style=style)
+    return table
 
 
 def setting_cells(setting: RecommendedSetting) -> tuple[str, ...]:
-    """The columns of one factor: name, setting, share, gain, loss and standing."""
+    """Return the cells of one factor: name, setting, share, gain, loss and evidence."""
     hyperparameters = format_settings(setting.hyperparameters, sign="=", between=" ")
     return (
         setting.factor,
@@ -179,9 +155,80 @@ def setting_cells(setting: RecommendedSetting) -> tuple[str, ...]:
     )
 
 
-def _style(setting: RecommendedSetting) -> str:
-    return "" if setting.evidence_level in _HELD else "dim"
+def holding_options(recommendation: Recommendation) -> list[str]:
+    """Return the options of a study that holds the recommended settings and varies other factors.
+
+    For a study of the documented factors every recommended setting is held, and the remaining
+    factors of the full space vary. For a study of the full space only the settings with evidence
+    are held.
+    """
+    definition = recommendation.definition
+    changed = {"space": "full", "fix": (), "drop": (), "range": (), "choices": (), "seed": 0}
+    words = definition_options(definition.model_copy(update=changed))
+    holds_all = definition.space != "full"
+    for setting in recommendation.settings:
+        is_held = setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED
+        if is_held:
+            for name, value in _assignments(setting).items():
+                words += ["--fix", f"{name}={_command_value(value)}"]
+    return words
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.{SHOWN_DIGITS}g}" if isinstance(value, float) else str(value)
+def definition_options(definition: Definition) -> list[str]:
+    """Return the options of `run` that create a study of this definition."""
+    words = ["--data", definition.source]
+    for name in ("model", "limit", "image_size", "target", "epochs", "space"):
+        value = getattr(definition, name)
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name in ("fix", "drop", "range", "choices"):
+        for text in getattr(definition, name):
+            words += [f"--{name}", text]
+    return [*words, "--seed", str(definition.seed)] if definition.seed else words
+
+
+def recommendation_toml(recommendation: Recommendation) -> str:
+    """Return options by factor and hyperparameters by path as TOML, with their evidence."""
+    definition = recommendation.definition
+    lines = [
+        f"# {recommendation.study}: {recommendation.source}",
+        f"data = {json.dumps(definition.source)}",
+        f"model = {json.dumps(definition.model)}",
+        f"epochs = {json.dumps(definition.epochs)}",
+        "",
+        "[settings]",
+    ]
+    for setting in recommendation.settings:
+        for name, value in _assignments(setting).items():
+            remark = f"  # {setting.evidence_level}" if name == setting.factor else ""
+            lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
+    return "\n".join(lines) + "\n"
+
+
+def write_recommendation(recommendation: Recommendation, folder: Path) -> Path:
+    """Write the TOML file into a folder and return its path."""
+    path = folder / "recommended.toml"
+    write_atomically(path, recommendation_toml(recommendation).encode(), REPORT)
+    return path
+
+
+def recommendation_document(recommendation: Recommendation) -> dict[str, Any]:
+    """Return the recommendation as a JSON document."""
+    document: dict[str, Any] = as_plain(
+        {
+            "schema": 1,
+            **recommendation._asdict(),
+            "definition": recommendation.definition.model_dump(mode="json"),
+            "command": holding_options(recommendation),
+        }
+    )
+    return document
+
+
+def _assignments(setting: RecommendedSetting) -> dict[str, object]:
+    """Return the option under the factor's name, and the hyperparameters under their paths."""
+    return {setting.factor: setting.option, **setting.hyperparameters}
+
+
+def _command_value(value: object) -> str:
+    return f"{value:.{COMMAND_DIGITS}g}" if isinstance(value, float) else str(value)

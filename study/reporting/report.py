@@ -1,16 +1,14 @@
-"""All that a report is drawn from, read once."""
+"""The report of a study: everything that its page and charts are drawn from, read once."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pydantic import TypeAdapter
-
 from training_factors.search_spaces.description import SpaceDescription
-from training_factors.storage.arms import CONTRAST, read_arms
+from training_factors.storage.arms import CONTRAST
 from training_factors.storage.datasheet import DataSheet, read_sheet
 from training_factors.storage.stamp import Stamp
-from training_factors.storage.studies import Study, confirmation_name, find_study
-from training_factors.storage.trials import Trial, read_trials
+from training_factors.storage.studies import Study
+from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.diagnostics import (
@@ -21,32 +19,42 @@ from training_factors.study.analysis.diagnostics import (
     overall_breakdown,
 )
 from training_factors.study.analysis.lenses import Lenses
-from training_factors.study.reporting import (
-    confirmation_table,
-    importance_tables,
-    recommendation_table,
+from training_factors.study.reporting.analyses import (
+    ConfirmationData,
+    StudyData,
+    read_study_data,
+    stored_lenses,
 )
-from training_factors.study.reporting.analyses import stored
+from training_factors.study.reporting.confirmation_table import (
+    ConfirmationResult,
+    confirmation_result,
+)
+from training_factors.study.reporting.importance_tables import Summary, summarize
+from training_factors.study.reporting.recommendation_table import (
+    Recommendation,
+    recommendation_of,
+)
 from training_factors.study.reporting.status import StudyStatus, best_trial, compute_status
 
 
 class Report(NamedTuple):
-    """What there is to say about a study.
+    """The contents of a study's report.
 
-    stamp: what the study is. trials: all of them. summary, advice: None, and `nothing` says why,
-    where too little was measured for an answer. confirmed: None where nothing was confirmed.
-    test: metric -> its values on the test part, seed by seed, of the best configuration.
-    lenses: those that were looked through before. sheet: None in a study of an older version.
+    trials: all trials of the study. summary, advice: None where too few rows were measured, and
+    `no_answer_reason` says so. confirmed: None where nothing is confirmed yet. test: metric ->
+    its values on the test part, one per seed, of the confirmed best configuration. confusion,
+    breakdowns, overall: see `training_factors.study.analysis.diagnostics`. lenses: None unless they
+    are cached. sheet: None where the study has no data sheet.
     """
 
     name: str
     stamp: Stamp
     status: StudyStatus
     trials: tuple[Trial, ...]
-    summary: importance_tables.Summary | None
-    advice: recommendation_table.Recommendation | None
-    nothing: str
-    confirmed: confirmation_table.ConfirmationResult | None
+    summary: Summary | None
+    advice: Recommendation | None
+    no_answer_reason: str
+    confirmed: ConfirmationResult | None
     test: Mapping[str, Sequence[float]]
     confusion: ConfusionMatrix | None
     breakdowns: tuple[Breakdown, ...]
@@ -56,17 +64,17 @@ class Report(NamedTuple):
 
     @property
     def answer(self) -> Answer | None:
-        """The importance of every factor."""
+        """The importance of every factor; None where too few rows were measured."""
         return self.summary.answer if self.summary else None
 
     @property
     def confirmation(self) -> Confirmation | None:
-        """What controlled runs found."""
+        """The paired differences of the confirmation; None where nothing is confirmed yet."""
         return self.confirmed.confirmation if self.confirmed else None
 
     @property
     def best(self) -> Trial | None:
-        """The first run of the configuration that was confirmed, else the best run."""
+        """The first run of the confirmed configuration, otherwise the run with the best value."""
         config = self.confirmation.config if self.confirmation else None
         same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
         return next(same, self.status.best)
@@ -78,88 +86,76 @@ class Report(NamedTuple):
 
     @property
     def objective(self) -> str:
-        """What is maximized."""
+        """The name of the metric that the study maximizes."""
         return self.status.objective
 
     @property
     def space(self) -> SpaceDescription:
-        """The described space."""
+        """The described search space of the study."""
         return self.stamp.space
 
 
 def read_report(study: Study, jobs: int) -> Report:
-    """Everything about a study, analysed where that was not done before.
+    """Read a study and collect its report; the answer is computed unless it is cached.
 
-    Raises NoAnswer when no run has ended.
+    jobs: number of processes that compute the answer. Raises NoAnswer when no run is complete.
     """
-    trials = tuple(read_trials(study))
+    data = read_study_data(study, jobs)
+    trials = data.trials
     if not any(trial.complete for trial in trials):
         raise NoAnswer(
             f"no measured rows, and no other run of {study.name} is complete: there is nothing to "
             "show yet"
         )
-    found, advice, nothing = _answer(study, jobs)
-    confirmed, arm = _confirmed(study)
+    has_answer = data.answer is not None
+    test_runs = _test_runs(data.confirmation)
     return Report(
         name=study.name,
         stamp=study.stamp,
-        status=compute_status(study),
+        status=compute_status(study, trials),
         trials=trials,
-        summary=found,
-        advice=advice,
-        nothing=nothing,
-        confirmed=confirmed,
-        test=_test_metrics(arm),
-        confusion=_confusion(study, trials, arm),
+        summary=summarize(data) if has_answer else None,
+        advice=recommendation_of(data) if has_answer else None,
+        no_answer_reason=data.no_answer_reason,
+        confirmed=_confirmed(data),
+        test=_test_metrics(test_runs),
+        confusion=_confusion(study, trials, test_runs),
         breakdowns=breakdowns(trials, study.stamp.space),
         overall=overall_breakdown(trials),
-        lenses=stored(study, "lenses", TypeAdapter(Lenses)),
+        lenses=stored_lenses(study, trials),
         sheet=read_sheet(study),
     )
 
 
-def _answer(
-    study: Study, jobs: int
-) -> tuple[importance_tables.Summary | None, recommendation_table.Recommendation | None, str]:
-    """The answer, what to set, and else why there is none."""
-    try:
-        return (
-            importance_tables.compute_summary(study, jobs),
-            recommendation_table.compute_recommendation(study, jobs),
-            "",
-        )
-    except NoAnswer as error:
-        return None, None, str(error)
+def _confirmed(data: StudyData) -> ConfirmationResult | None:
+    if data.confirmation is None or data.confirmation.result is None:
+        return None
+    return confirmation_result(data.confirmation)
 
 
-def _confirmed(study: Study) -> tuple[confirmation_table.ConfirmationResult | None, list[Trial]]:
-    """The confirmation, and the runs of its best configuration on the test part."""
-    confirming = find_study(study.database, confirmation_name(study.name))
-    if confirming is None:
-        return None, []
-    found = confirmation_table.read_confirmation(confirming)
-    rows = [row for row, arm in enumerate(read_arms(confirming)) if arm.purpose == CONTRAST]
-    if found.confirmation is None or not rows:
-        return None, []
-    trials = read_trials(confirming)
-    return found, [t for t in trials if t.row == rows[0] and t.test_value is not None]
+def _test_runs(confirmation: ConfirmationData | None) -> list[Trial]:
+    """Return the runs of the best configuration on the test part, once it is confirmed."""
+    if confirmation is None or confirmation.result is None:
+        return []
+    best = next(row for row, arm in enumerate(confirmation.arms) if arm.purpose == CONTRAST)
+    return [t for t in confirmation.trials if t.row == best and t.test_value is not None]
 
 
-def _test_metrics(arm: Sequence[Trial]) -> dict[str, list[float]]:
-    names = dict.fromkeys(name for trial in arm for name in trial.test)
-    found = {name: [trial.test.get(name) for trial in arm] for name in names}
+def _test_metrics(runs: Sequence[Trial]) -> dict[str, list[float]]:
+    """Return the values of every test metric, one per run that has it."""
+    names = dict.fromkeys(name for run in runs for name in run.test)
     return {
-        name: [float(value) for value in values if value is not None]
-        for name, values in found.items()
+        name: [float(run.test[name]) for run in runs if run.test.get(name) is not None]
+        for name in names
     }
 
 
 def _confusion(
-    study: Study, trials: Sequence[Trial], arm: Sequence[Trial]
+    study: Study, trials: Sequence[Trial], test_runs: Sequence[Trial]
 ) -> ConfusionMatrix | None:
-    """Of the best configuration: on the test part where it was confirmed, else on validation."""
+    """Return the confusions on the test part if confirmed, else of the best run on validation."""
     classes = study.stamp.class_names
-    tested = [trial.test_confusion for trial in arm if trial.test_confusion]
+    tested = [run.test_confusion for run in test_runs if run.test_confusion]
     if tested:
         source = f"the best configuration on the test part, {len(tested)} seeds added up"
         return add_confusions(tested, classes, source)

@@ -16,7 +16,7 @@ from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.studies import Study
-from training_factors.storage.trials import Trial, latest_trials
+from training_factors.storage.trials import Trial, latest_attempts, latest_trials
 
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
@@ -95,9 +95,9 @@ class StudyStatus(NamedTuple):
         return self.seconds * (self.total - self.done) / max(workers, self.at_work, 1)
 
 
-def compute_status(study: Study) -> StudyStatus:
-    """Return the current status of a study."""
-    trials = latest_trials(study)
+def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> StudyStatus:
+    """Return the current status of a study. trials: all its trials; None to read them."""
+    trials = latest_trials(study) if trials is None else latest_attempts(trials)
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     failed = [trial for trial in trials if trial.state == "FAIL"]

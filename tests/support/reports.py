@@ -30,7 +30,7 @@ from training_factors.study.analysis.recommendation import recommend
 from training_factors.study.reporting.confirmation_table import ConfirmationResult
 from training_factors.study.reporting.importance_tables import Summary
 from training_factors.study.reporting.page import Commands
-from training_factors.study.reporting.recommendation_table import Recommendation as Advice
+from training_factors.study.reporting.recommendation_table import Recommendation
 from training_factors.study.reporting.report import Report
 from training_factors.study.reporting.status import StudyStatus, best_trial
 
@@ -77,8 +77,10 @@ def simulated_report(rows: int = 64) -> Report:
         ),
         trials=trials,
         summary=Summary("digits-mlp", "digits", "accuracy", answer, best, confirmation, space),
-        advice=Advice("digits-mlp", "accuracy", _definition(), "trial #3: confirmed", settings),
-        nothing="",
+        advice=Recommendation(
+            "digits-mlp", "accuracy", _definition(), "trial #3: confirmed", settings
+        ),
+        no_answer_reason="",
         confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
         test={"accuracy": [0.9, 0.92, 0.91]},
         confusion=add_confusions([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
@@ -153,7 +155,7 @@ def _sheet() -> DataSheet:
 def report_without_answer(report: Report) -> Report:
     """Return the report of the same study before it has enough rows for an answer."""
     return report._replace(
-        summary=None, advice=None, nothing="too few rows: 3", confirmed=None, test={},
+        summary=None, advice=None, no_answer_reason="too few rows: 3", confirmed=None, test={},
         confusion=None, breakdowns=(), overall=None, sheet=None,
         trials=report.trials[:1],
     )  # fmt: skip

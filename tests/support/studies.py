@@ -9,11 +9,13 @@ import numpy as np
 
 from tests.support.program import SMOKE_STUDY, run_program
 from tests.support.session import once_per_session, session_folder
+from training_factors.storage.arms import CONTRAST, RANK, Arm, add_arms
 from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.live_trial import start_trial
 from training_factors.storage.run_queue import Run
-from training_factors.storage.studies import Study, create_study
+from training_factors.storage.studies import Study, confirmation_name, create_study
+from training_factors.storage.trials import read_trials
 from training_factors.study.running.datasheet_builder import store_datasheet
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import prepare_study
@@ -47,6 +49,35 @@ def create_simulated_study(
         else:
             trial.complete(value, {"time_s": 0.4, **_results(value, row)}, curve)
     return study
+
+
+def add_simulated_confirmation(study: Study, *, seeds: int = 5) -> Study:
+    """Confirm a simulated study: two ranked arms, and the first one against its residual factor."""
+    measured = [trial for trial in read_trials(study) if trial.phase == "measure"]
+    first, second = (trial.parameters for trial in measured[:2])
+    changed = {**first, "residual": "residual" if first["residual"] == "none" else "none"}
+    arms = [
+        Arm(RANK, "trial 0", None, first),
+        Arm(RANK, "trial 1", None, second),
+        Arm(CONTRAST, "best", None, first),
+        Arm(CONTRAST, "residual changed", "residual", changed),
+    ]
+    confirmation = create_study(study.database, confirmation_name(study.name), study.stamp)
+    add_arms(confirmation, [], arms)
+    rows = range(len(arms))
+    confirmation.queue.add([Run("confirm", row, seed) for row in rows for seed in range(seeds)])
+    space = prepare_study(study.stamp.definition).space
+    random = np.random.default_rng(1)
+    while (claim := confirmation.queue.claim("simulation")) is not None:
+        arm = arms[claim.run.row]
+        value = float(accuracy_of(arm.config) + 0.01 * random.standard_normal())
+        attributes = {**claim.run._asdict(), "seed": claim.run.repeat}
+        distributions = space.distributions(arm.config)
+        trial = start_trial(confirmation, claim, arm.config, distributions, attributes)
+        tested = {"test": {"accuracy": value}, "test_value": value}
+        results = {"time_s": 0.4, **_results(value, 0)}
+        trial.complete(value, results | (tested if arm.purpose == CONTRAST else {}), {})
+    return confirmation
 
 
 def accuracy_of(config: Mapping[str, Any]) -> float:

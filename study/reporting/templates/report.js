@@ -8,7 +8,7 @@ function theme() {
   return document.documentElement.dataset.theme || (wantsDark.matches ? "dark" : "light");
 }
 
-/* Colours are names with an at sign: `@ink` alone, or in the style of a name on an axis. */
+/* Replaces colour names by colours. Names have an at sign: `@ink`, alone or in a label's style. */
 function themed(value, palette) {
   if (Array.isArray(value)) return value.map((item) => themed(item, palette));
   if (value && typeof value === "object") {
@@ -20,7 +20,7 @@ function themed(value, palette) {
   return value.replace(/color:@(\w+)/g, (text, name) => `color:${palette[name] || text}`);
 }
 
-/* A title in lines of so many characters at the most, without what stands in brackets. */
+/* Returns a title in lines of at most this many characters, without any text in brackets. */
 function foldedTitle(text, most) {
   const lines = [];
   for (const word of text.split(" (")[0].split(" ")) {
@@ -35,18 +35,18 @@ function draw(place) {
   const { data, layout, folded } = themed(plots[place.dataset.plot], palettes[theme()]);
   if (place.clientWidth < NARROW) {
     for (const note of layout.annotations) note.text = note.text.split(" · ")[0];
-    const most = folded.some((name) => name) ? 20 : 34; // names leave half of the width
+    const most = folded.some((name) => name) ? 20 : 34; // axis labels take half of the width
     for (const { title } of [layout.xaxis, layout.yaxis]) title.text = foldedTitle(title.text, most);
     layout.height += 16 * (layout.xaxis.title.text.split("<br>").length - 1);
     if (folded.length) layout.yaxis.ticktext = folded;
     layout.font.size = 11;
-    if (layout.showlegend) layout.height += 40; // its names stand below each other
+    if (layout.showlegend) layout.height += 40; // the legend's entries are stacked
   }
   place.dataset.drawn = theme();
   return Plotly.react(place, data, layout, { displayModeBar: false, responsive: true });
 }
 
-/* Only what is looked at is drawn: fifty charts at once would keep a phone busy for seconds. */
+/* Charts are drawn when they scroll into view; fifty at once keep a phone busy for seconds. */
 const places = [...document.querySelectorAll(".plot")];
 const seen = new IntersectionObserver(
   (entries) => {

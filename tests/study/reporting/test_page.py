@@ -1,4 +1,4 @@
-"""The page of a report: whole, its own, and with the numbers that terminal and JSON have."""
+"""The page of a report: complete, offline, and with the same numbers as terminal and JSON."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ from training_factors.study.reporting.report import Report
 
 
 class Reader(HTMLParser):
-    """What a browser would find: elements with their attributes, texts, and cells of tables."""
+    """Elements with their attributes, texts, scripts and table cells, as a browser finds them."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -82,14 +82,14 @@ def test_the_page_is_the_same_twice(text: str) -> None:
     assert text == rendered(simulated_report())
 
 
-def test_the_page_needs_nothing_from_elsewhere(found: Reader) -> None:
+def test_the_page_loads_nothing_from_elsewhere(found: Reader) -> None:
     for tag, attributes in found.elements:
         for name in ("src", "href", "action", "data", "poster"):
             value = attributes.get(name, "")
             assert not value or value[0] == "#" or value.startswith("data:image/png;base64,"), tag
 
 
-def test_only_the_scripts_of_the_page_may_run(found: Reader) -> None:
+def test_the_policy_allows_only_the_scripts_of_the_page(found: Reader) -> None:
     (policy,) = (
         attributes["content"]
         for tag, attributes in found.elements
@@ -151,20 +151,20 @@ def test_every_chart_has_its_place_and_its_table(text: str, found: Reader) -> No
     assert set(labelled) <= set(identifiers)
 
 
-def test_documentation_samples_and_stamp_are_there(found: Reader) -> None:
+def test_documentation_samples_and_study_details_are_on_the_page(found: Reader) -> None:
     words = " ".join("".join(found.texts).split())
     for expected in (
-        "Kingma & Ba", "lr 0.0001 to 0.03, log", "augment_mix: mixup", "2 runs: out of memory",
+        "Kingma & Ba", "lr: 0.0001 to 0.03, log", "augment_mix: mixup", "2 runs: out of memory",
         COMMANDS.following, COMMANDS.setting, "test accuracy 0.9100 (0.9000 to 0.9200)",
     ):  # fmt: skip
         assert str(expected) in words
-    stamp = dict(row for row in found.tables["What the study was"] if len(row) == 2)
+    stamp = dict(row for row in found.tables["Details of the study"] if len(row) == 2)
     assert stamp["data fingerprint"] == "ab" * 32
     assert stamp["command"] == COMMANDS.again
-    assert stamp["left out"] == "augment_mix (images only)"
+    assert stamp["factors left out"] == "augment_mix (images only)"
 
 
-def test_names_of_users_are_no_markup() -> None:
+def test_names_from_users_are_escaped() -> None:
     text = rendered(hostile_report(simulated_report()))
     found = Reader(text)
     assert not [a for tag, a in found.elements if tag == "img" and a.get("src") == "x"]
@@ -174,7 +174,7 @@ def test_names_of_users_are_no_markup() -> None:
     assert "49" not in re.findall(r"\{\{(\d+)\}\}", text)
 
 
-def test_before_an_answer_the_page_says_why() -> None:
+def test_without_an_answer_the_page_says_why() -> None:
     found = Reader(rendered(report_without_answer(simulated_report())))
     words = " ".join("".join(found.texts).split())
     assert "No answer yet: too few rows: 3" in words
@@ -183,8 +183,8 @@ def test_before_an_answer_the_page_says_why() -> None:
     assert not [a for tag, a in found.elements if tag == "img"]
 
 
-def test_a_picture_may_be_no_script(text: str) -> None:
-    """What is written behind `src` comes from the database."""
+def test_a_picture_cannot_add_a_script(text: str) -> None:
+    """The pictures come from the database, so they may hold anything."""
     sheet = simulated_report().sheet
     assert sheet is not None
     evil = sheet._replace(originals='"><script>alert(1)</script>')

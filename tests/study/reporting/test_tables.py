@@ -1,4 +1,4 @@
-"""Screens drawn from records written by hand, 80 columns wide."""
+"""Terminal tables, drawn from hand-written records, 80 columns wide."""
 
 import io
 from pathlib import Path
@@ -25,6 +25,7 @@ from training_factors.study.reporting import (
 )
 from training_factors.study.reporting.formatting import open_console
 from training_factors.study.reporting.status import StudyStatus, WorkerStatus
+from training_factors.study.running.doctor import Check
 
 
 def printed(drawn: RenderableType, width: int = 80) -> str:
@@ -150,7 +151,8 @@ def test_names_are_data(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     named = an_overview()._replace(name=name, data=name, objective=name, failures={name: 2})
     drawn = (
         status.draw_status(named), status.draw_study_list([named]), progress.draw_live(named, 2),
-        progress.draw_head(named, 2, name, name), doctor_table.draw_checks([(name, "bad", name, name)]),
+        progress.draw_head(named, 2, name, name),
+        doctor_table.draw_checks([Check(name, "bad", name, name)]),
     )  # fmt: skip
     for one in drawn:
         open_console().print(one)
@@ -161,7 +163,7 @@ def test_long_names_are_listed_and_diagnosed_whole() -> None:
     name = 64 * "q"
     for text in (
         printed(status.draw_study_list([an_overview()._replace(name=name)])),
-        printed(doctor_table.draw_checks([(name, "ok", "49 of 177 runs done", "")])),
+        printed(doctor_table.draw_checks([Check(name, "ok", "49 of 177 runs done")])),
     ):
         assert text.count("q") == 64
         assert max(map(len, text.splitlines())) <= 80
@@ -192,14 +194,14 @@ def test_effects_and_lenses_are_drawn_whole(answer: Answer) -> None:
     assert "█" in text
 
 
-def test_studies_that_agree_differ_in_nothing(answer: Answer) -> None:
+def test_equal_studies_do_not_differ(answer: Answer) -> None:
     found = compare({"one": answer, "other": answer})
     assert {name: one["one"].share for name, one in found.factors.items()} == {
         factor.name: factor.share for factor in answer.factors
     }
     assert all(one.p_value == 1 for one in found.differences)
     text = printed(comparison_table.draw_comparison(found))
-    assert "no difference between these studies is more than noise" in text
+    assert "No factor's share differs significantly between these studies." in text
 
 
 @pytest.mark.parametrize("studies", [2, 3, 6])
@@ -212,11 +214,11 @@ def test_several_studies_fit_beside_each_other(answer: Answer, studies: int) -> 
     assert len(rows[0].split()) >= 1 + studies
 
 
-def test_a_factor_that_weighs_more_is_named(answer: Answer) -> None:
+def test_a_factor_with_a_larger_share_is_named(answer: Answer) -> None:
     first = answer.factors[0]
     lighter = answer._replace(factors=(first._replace(share=0.05, error=0.01), *answer.factors[1:]))
     text = printed(comparison_table.draw_comparison(compare({"one": answer, "other": lighter})))
-    assert f"{first.name} weighs more in one than in other" in " ".join(text.split())
+    assert f"The share of {first.name} is larger in one than in other" in " ".join(text.split())
 
 
 def test_studies_without_a_common_factor_are_refused(answer: Answer) -> None:
@@ -225,7 +227,7 @@ def test_studies_without_a_common_factor_are_refused(answer: Answer) -> None:
         compare({"one": answer, "other": other})
 
 
-def test_a_confirmation_is_drawn_with_its_standing() -> None:
+def test_a_confirmation_is_drawn_with_its_evidence() -> None:
     contrast = Contrast("loss at its baseline", "loss", 5, 3.4, (2.1, 4.7), 0.0004, 1.0)
     found = confirmation_table.ConfirmationResult(
         "digits-mlp", "accuracy", {"trial 3": 0.97, "trial 9": 0.96},

@@ -1,4 +1,4 @@
-"""The importance table, drawn from answers written by hand."""
+"""The importance table, drawn from hand-written answers."""
 
 import io
 
@@ -17,7 +17,7 @@ from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABL
 from training_factors.study.reporting import importance_tables
 
 LEADS = Verdict(
-    "leader", ("optimizer",), "optimizer matters most (first in 98 % of half-samples)", None
+    "leader", ("optimizer",), "optimizer matters most (ranked first in 98 % of resamples)", None
 )
 VERDICTS = {
     "optimizer matters most on digits": LEADS,
@@ -64,7 +64,7 @@ def printed(drawn: Answer) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_says_all_in_plain_text_80_columns_wide() -> None:
+def test_the_table_is_plain_text_of_at_most_80_columns() -> None:
     text = printed(answer())
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -72,9 +72,10 @@ def test_the_table_says_all_in_plain_text_80_columns_wide() -> None:
     assert words.startswith(LEADS.sentence)
     assert "optimizer 70.0 % 60.0 to 80.0 ━" in words
     assert "● ± 70.0" not in words
-    assert "not distinguishable from noise: augment_corruption" in words
-    assert "80 % of the variance; 5 % is seed noise; 15 % is unexplained" in words
-    assert "128 rows, 140 runs, 20 % ended at chance, 10 % diverged" in words
+    assert "Not distinguishable from noise: augment_corruption." in words
+    assert "explain 80 %, seed noise causes 5 %, and 15 % is unexplained." in words
+    assert "128 configurations were measured in 140 runs; 10 % of them diverged" in words
+    assert "20 % were no better than chance." in words
     assert "learning 98.0 %" in words
     assert "optimizer × loss 4.0 % (1.0 to 7.0)" in words
 

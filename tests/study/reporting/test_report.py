@@ -1,0 +1,71 @@
+"""A report reads everything that is stored about a study once, and passes it on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import optuna
+import pytest
+
+from tests.support.studies import add_simulated_confirmation, create_simulated_study
+from training_factors.storage.studies import Study
+from training_factors.storage.trials import read_trials
+from training_factors.study.commands import execute
+from training_factors.study.reporting.status import compute_status
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that is finished and confirmed, and whose answer is not cached yet."""
+    folder = tmp_path_factory.mktemp("finished")
+    study = create_simulated_study(f"sqlite:///{folder}/studies.db", 48, search=4, space="small")
+    add_simulated_confirmation(study, seeds=5)
+    return study
+
+
+@contextmanager
+def counted_reads() -> Iterator[list[str]]:
+    """Yield a list that gets the name of a study whenever all of its trials are read."""
+    names: list[str] = []
+    read = optuna.Study.get_trials
+
+    def noting_read(study: optuna.Study, *arguments: Any, **options: Any) -> Any:
+        names.append(study.study_name)
+        return read(study, *arguments, **options)
+
+    with patch.object(optuna.Study, "get_trials", noting_read):
+        yield names
+
+
+def run_verb(study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
+    """Run a verb on a study and return the studies whose trials were read, in order."""
+    monkeypatch.chdir(folder)
+    with counted_reads() as names:
+        assert execute([*words, "--storage", study.database.url, "--study", study.name]) == 0
+    return names
+
+
+VERBS = (
+    ["importance"],
+    ["importance", "--lenses", "--json"],
+    ["report", "--json"],
+    ["recommend"],
+    ["effects"],
+    ["status"],
+)
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_a_verb_reads_all_trials_of_a_study_once(
+    finished: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    names = run_verb(finished, tmp_path, monkeypatch, *words)
+    names = [name for name in names if name.startswith(finished.name)]  # not those in memory
+    assert len(names) == len(set(names))
+    assert len(names) <= 2, "one read of the study and one of its confirmation"
+
+
+def test_the_status_is_the_same_from_trials_that_were_read_already(finished: Study) -> None:
+    assert compute_status(finished, read_trials(finished)) == compute_status(finished)
