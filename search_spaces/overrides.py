@@ -52,9 +52,9 @@ def open_space(name: str) -> Space:
 def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     """Return the space with all changes.
 
-    A factor that does not vary in the space may be fixed at another option. It varies from then on
-    when the changes choose several of its options, or when they change a hyperparameter of one
-    option without fixing the factor at that option.
+    A factor that does not vary in the space may be fixed at another option. It starts to vary if
+    `choices` names several of its options, or if a hyperparameter of one option is changed without
+    fixing the factor at that option.
 
     problem: the problem whose default recipe is used to try out the bounds of a new range.
     """
@@ -94,7 +94,10 @@ def _refuse_repetitions(changes: Overrides) -> None:
 
 
 def _refuse_unused_values(fixes: Mapping[str, str]) -> None:
-    """Raise ValueError when a value is fixed for another option than the one that is fixed."""
+    """Raise ValueError when `--fix` sets a hyperparameter of an option that is not the fixed one.
+
+    Such a hyperparameter would never be used.
+    """
     for path in fixes:
         name = parse_parameter(path)
         chosen = fixes.get(name.factor, name.option)
@@ -126,7 +129,9 @@ def _set_range(space: Space, path: str, text: str, problem: Problem) -> Space:
         except ValueError as error:
             raise ValueError(f"--range {path}={text}: {error}") from None
     changed = replace(
-        hyperparameter, dimension=dimension, default=_nearest(hyperparameter.default, dimension)
+        hyperparameter,
+        dimension=dimension,
+        default=_clip_to_range(hyperparameter.default, dimension),
     )
     return _replace_hyperparameter(space, factor, option, changed)
 
@@ -154,7 +159,10 @@ def _replace_hyperparameter(
 
 def _parse_value(path: str, dimension: Dimension, text: str) -> Value:
     if isinstance(dimension, Fixed):
-        raise ValueError(f"{path} does not vary in this study; it is {dimension}")
+        raise ValueError(
+            f"--fix {path}={text}: the hyperparameter is {dimension} in this space and cannot be "
+            "changed; leave it out"
+        )
     try:
         value = dimension.parse(text)
     except ValueError as error:
@@ -168,15 +176,20 @@ def _parse_value(path: str, dimension: Dimension, text: str) -> Value:
 
 
 def _parse_range(path: str, dimension: Dimension, text: str) -> Uniform | LogUniform | Integer:
-    if isinstance(dimension, OneOf | Fixed):
+    if isinstance(dimension, Fixed):
         raise ValueError(
-            f"--range {path}: the hyperparameter has no range ({dimension}); use --fix"
+            f"--range {path}: the hyperparameter is {dimension} in this space and has no range; "
+            "leave it out"
+        )
+    if isinstance(dimension, OneOf):
+        raise ValueError(
+            f"--range {path}: the hyperparameter has no range but choices ({dimension}); use --fix"
         )
     low, high, scale = _parse_bounds(path, text)
     range_class: type[Uniform | LogUniform | Integer] = type(dimension)
     if isinstance(dimension, Integer):
         if scale or not (low.is_integer() and high.is_integer()):
-            raise ValueError(f"--range {path}={text}: bounds must be whole numbers, as LOW:HIGH")
+            raise ValueError(f"--range {path}={text}: give whole numbers without a scale, LOW:HIGH")
         low, high = int(low), int(high)
     elif scale:
         range_class = LogUniform if scale == "log" else Uniform
@@ -198,16 +211,17 @@ def _parse_bounds(path: str, text: str) -> tuple[float, float, str]:
     return *numbers, scale
 
 
-def _nearest(value: Value, dimension: Varied) -> Value:
+def _clip_to_range(value: Value, dimension: Varied) -> Value:
     if dimension.contains(value) or isinstance(dimension, OneOf):
         return value
     return dimension.low if float(value) < dimension.low else dimension.high
 
 
 def _factor(space: Space, name: str) -> Factor:
-    """Return the factor to edit: with all its options if nothing has changed it in the space yet.
+    """Return the factor to edit.
 
-    A factor that does not vary in the space has its baseline only.
+    If the space has the factor fixed at its baseline, it is returned as it was declared, with all
+    options; otherwise as the space has it.
     """
     factors = {factor.name: factor for factor in space.factors}
     if name not in factors:

@@ -1,7 +1,7 @@
-"""The recipe: everything that the training loop needs to know, as one frozen record of callables.
+"""The recipe: everything that the training loop needs to know, in one frozen record.
 
-Each field of a recipe is a place of the training run where one factor acts. The defaults of the
-fields do as little as possible, so that a factor that does not apply has no effect.
+Most fields are functions. Each field holds one step of the training procedure, and one factor sets
+it. The defaults do as little as possible, so that a factor that does not apply has no effect.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Activation(NamedTuple):
 
 
 class WeightAverage(Protocol):
-    """The weights to evaluate, which are kept apart from the weights that are trained."""
+    """Provides the network to evaluate, for example with an average of the trained weights."""
 
     def update(self) -> None:
         """Include the trained network's current weights; called after every step."""
@@ -104,7 +104,7 @@ def no_shortcut(body: nn.Module, projection: nn.Module) -> nn.Module:
 
 
 def same_size(size: int) -> int:
-    """Return the size that the model suggests."""
+    """Return the size unchanged."""
     return size
 
 
@@ -159,7 +159,7 @@ class Recipe:
     clip: (parameters) -> None; limits their gradients, in place.
     schedule, warmup: (fraction of all steps that are done, in [0, 1)) -> multiplier of the learning
         rate; the two multipliers are multiplied with each other.
-    average: (network) -> the weights to evaluate, see `WeightAverage`.
+    average: (network) -> the provider of the network to evaluate, see `WeightAverage`.
     """
 
     split: Callable[[Tensor, Generator], Tensor] = all_samples

@@ -1,7 +1,8 @@
 """The queue of a study's runs: one row per run, which one worker at a time claims.
 
-A row names the run (phase, row, repeat), not its configuration: that follows from the study's seed
-and the row, or is stored in the trial that the run's first attempt created.
+The queue holds the key of a run (phase, row number, repetition), not its configuration. That
+follows from the study's seed and the row number, or is stored in the trial that the run's first
+attempt created.
 
 A claim is void once its run was released or claimed again. The holder of a void claim cannot change
 anything any more: each update checks the number of the attempt (a fencing token).
@@ -62,10 +63,11 @@ _RUNS = Table(
 
 
 def _next_runs() -> Select[tuple[object, ...]]:
-    """Return the query for the next waiting runs; its parameters: `study`, and `rows` as a limit.
+    """Return the query for the next waiting runs.
 
-    It takes the first runs of each phase from the index, and then those of the first phases.
-    Retried runs go last in their phase; they may have crashed the previous worker.
+    Its parameters are `study` and `rows`, the maximum number of runs. It takes the first `rows`
+    waiting runs of every phase from the index, and keeps the first `rows` of all, in the order of
+    PHASES. Retried runs go last in their phase; they may have crashed the previous worker.
     """
     first_runs = [
         select(_RUNS, literal(i).label("precedence"))
@@ -100,7 +102,7 @@ class Claim(NamedTuple):
     """The right of one worker to execute a run.
 
     attempt: number of times that the run has been claimed, this one included.
-    trial: number of the trial that an earlier attempt created; None for the first attempt.
+    trial: number of the trial that an earlier attempt created; None if there is none to resume.
     """
 
     run: Run
@@ -110,7 +112,7 @@ class Claim(NamedTuple):
 
 
 class LostClaimError(Exception):
-    """The claim is void: the run was released or claimed by another worker meanwhile."""
+    """Raised when a claim is void: the run was released, or another worker has claimed it."""
 
 
 class ActiveClaim(NamedTuple):
@@ -150,7 +152,7 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> int:
             with self.database.engine.begin() as connection:
                 lock_study(connection, self.study_id)
-                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._is_mine)
+                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._in_study)
                 known = {Run(*row) for row in connection.execute(keys)}
                 new = [
                     {"study_id": self.study_id, "state": WAITING, "attempt": 0, **run._asdict()}
@@ -176,10 +178,10 @@ class RunQueue(NamedTuple):
             for active in self.active_claims():
                 if active.claim.owner == owner:
                     return active.claim
-        contested = 0
+        extra_candidates = 0
         while True:
             with self.database.engine.begin() as connection:
-                parameters = {"study": self.study_id, "rows": 1 + contested}
+                parameters = {"study": self.study_id, "rows": 1 + extra_candidates}
                 candidates = connection.execute(_NEXT_RUNS, parameters).all()
                 if not candidates:
                     return None
@@ -198,12 +200,13 @@ class RunQueue(NamedTuple):
             if updated.rowcount == 1:
                 return _read_claim(row)._replace(attempt=row.attempt + 1, owner=owner)
             # Another worker took the run: choose among more runs, so that workers spread out.
-            contested = 2 * contested + 1
+            extra_candidates = 2 * extra_candidates + 1
 
     def update_claimed(self, connection: Connection, claim: Claim, **values: object) -> bool:
         """Update the queue's row of a claim within a transaction.
 
-        Returns True if the same state was set before, by an earlier call of a retried transaction.
+        Returns whether the run had the new state already, set by an earlier try of the same
+        transaction; False if this call updated it.
 
         Raises LostClaimError if the claim is void.
         """
@@ -217,7 +220,7 @@ class RunQueue(NamedTuple):
             return False
         row = connection.execute(select(_RUNS).where(self._has_key(claim.run))).first()
         if row is None or row.attempt != claim.attempt or row.state != values.get("state"):
-            raise LostClaimError(str(claim.run))
+            raise LostClaimError(f"the claim of {claim.run} is void")
         return True
 
     def trial_number(self, connection: Connection, claim: Claim) -> int | None:
@@ -232,7 +235,7 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> list[ActiveClaim]:
             with self.database.engine.connect() as connection:
                 rows = connection.execute(
-                    select(_RUNS).where(self._is_mine, _RUNS.c.state == RUNNING)
+                    select(_RUNS).where(self._in_study, _RUNS.c.state == RUNNING)
                 ).all()
             return [ActiveClaim(_read_claim(row), row.heartbeat) for row in rows]
 
@@ -247,7 +250,7 @@ class RunQueue(NamedTuple):
             with self.database.engine.begin() as connection:
                 connection.execute(
                     update(_RUNS)
-                    .where(self._is_mine, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
+                    .where(self._in_study, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
                     .values(heartbeat=time.time())
                 )
 
@@ -274,7 +277,7 @@ class RunQueue(NamedTuple):
         """Return the progress of each phase that has runs, in the order of PHASES."""
         query = (
             select(_RUNS.c.phase, _RUNS.c.state, func.count())
-            .where(self._is_mine)
+            .where(self._in_study)
             .group_by(_RUNS.c.phase, _RUNS.c.state)
         )
 
@@ -292,14 +295,14 @@ class RunQueue(NamedTuple):
         }
 
     @property
-    def _is_mine(self) -> ColumnElement[bool]:
+    def _in_study(self) -> ColumnElement[bool]:
         """The condition for rows of this study."""
         return _RUNS.c.study_id == self.study_id
 
     def _has_key(self, run: Run) -> ColumnElement[bool]:
         """Return the condition for the row of a run."""
         return and_(
-            self._is_mine,
+            self._in_study,
             _RUNS.c.phase == run.phase,
             _RUNS.c.row == run.row,
             _RUNS.c.repeat == run.repeat,

@@ -121,7 +121,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
 
 
 def differences(stored: Stamp, current: Stamp) -> list[str]:
-    """Return the differences between two identities, a line each: `epochs: 15 there, 20 here`."""
+    """Return the differences of two stamps, a line each: `epochs: 15 in the study, 20 now`."""
     lines = list(_compare("", stored.identity(), current.identity()))
     if stored.space.fingerprint != current.space.fingerprint:
         lines = [line for line in lines if not line.startswith("space:")]
@@ -156,7 +156,7 @@ def _compare(path: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -
         if isinstance(there, Mapping) and isinstance(here, Mapping):
             yield from _compare(f"{path}{key}.", there, here)
         elif there != here:
-            yield f"{path}{key}: {_shorten(there)} there, {_shorten(here)} here"
+            yield f"{path}{key}: {_shorten(there)} in the study, {_shorten(here)} now"
 
 
 def _shorten(value: object) -> str:

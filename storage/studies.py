@@ -23,7 +23,7 @@ from training_factors.storage.stamp import Stamp, read_stamp
 _STAMP = "stamp"
 """Key of the study attribute that holds the stamp; only studies of this tool have it."""
 
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 """Maximum number of characters in the name of a study."""
 
 CONFIRMATION = ".confirm"
@@ -68,9 +68,9 @@ class NoStudyError(LookupError):
 
 def check_name(name: str) -> None:
     """Raise ValueError if a study must not have this name."""
-    if not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
         raise ValueError(
-            f"study name {name[:20]!r} must be 1 to {LONGEST_NAME} printable characters"
+            f"study name {name[:20]!r} must be 1 to {MAX_NAME_LENGTH} printable characters"
         )
     if name.startswith("-"):
         raise ValueError(f"study name {name!r} must not begin with '-', as options do")

@@ -205,13 +205,13 @@ OWN = ["run", "--study", "mine"]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([*OWN, "--data", "digits"], "data.name: wine there, digits here"),
-        ([*OWN, "--model", "mlp:medium"], "model: mlp:small there, mlp:medium here"),
-        ([*OWN, "--epochs", "2"], "epochs: 1 there, 2 here"),
-        ([*OWN, "--seed", "9"], "seed: 0 there, 9 here"),
+        ([*OWN, "--data", "digits"], "data.name: wine in the study, digits now"),
+        ([*OWN, "--model", "mlp:medium"], "model: mlp:small in the study, mlp:medium now"),
+        ([*OWN, "--epochs", "2"], "epochs: 1 in the study, 2 now"),
+        ([*OWN, "--seed", "9"], "seed: 0 in the study, 9 now"),
         ([*OWN, "--space", "full"], "space: "),
         ([*OWN, "--fix", "optimizer=adam"], "space: optimizer"),
-        ([*OWN, "--data", "diabetes"], "objective: accuracy there, r2 here"),
+        ([*OWN, "--data", "diabetes"], "objective: accuracy in the study, r2 now"),
         (["run", "--study", ""], "must be 1 to 64"),
         (["run", "--study", "x" * 65], "must be 1 to 64"),
         (["run", "--study", "a\x00b"], "printable"),

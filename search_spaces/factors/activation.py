@@ -12,8 +12,8 @@ from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.recipe import Activation, Recipe, Transform
 
-GRID = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
-"""Grid for the integral of the gain; it gives 6 digits, also for functions with a kink."""
+INTEGRATION_GRID = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
+"""Values of z at which `gain` evaluates its integral; they give 6 digits, also with a kink."""
 
 
 @lru_cache(maxsize=256)
@@ -22,8 +22,8 @@ def gain(function: Transform) -> float:
 
     Weights scaled by this gain keep the mean square of activations at 1 from layer to layer.
     """
-    density = torch.exp(-GRID.square() / 2) / math.sqrt(2 * math.pi)
-    mean_square = torch.trapezoid(function(GRID).square() * density, GRID)
+    density = torch.exp(-INTEGRATION_GRID.square() / 2) / math.sqrt(2 * math.pi)
+    mean_square = torch.trapezoid(function(INTEGRATION_GRID).square() * density, INTEGRATION_GRID)
     return 1 / math.sqrt(mean_square)
 
 

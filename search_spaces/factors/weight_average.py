@@ -54,7 +54,7 @@ def _floating_tensors(network: nn.Module) -> list[Tensor]:
 
 
 def none(recipe: Recipe) -> Recipe:
-    """Evaluate the network of the last step."""
+    """Evaluate the trained network itself, without averaging."""
     return replace(recipe, average=NoAveraging)
 
 

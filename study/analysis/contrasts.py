@@ -21,11 +21,12 @@ MIN_SEEDS = 3
 
 
 class Contrast(NamedTuple):
-    """The loss on the test part when one factor changes, with the same seeds in both arms.
+    """The decrease of the objective on the test part when one factor changes, with equal seeds.
 
     difference: mean of the best configuration less that of the arm, in percentage points of the
-    objective, with its 95 % t-interval. p_value: of the paired t-test, Holm-corrected. better: part
-    of the seeds with which the best configuration is ahead, ties counted half.
+    objective, with its 95 % t-interval. p_value: of the paired t-test, Holm-corrected except
+    for the placebo. better: fraction of the seeds with which the best configuration is ahead, ties
+    counted half.
     """
 
     name: str
@@ -73,7 +74,7 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
     rows = [row for row, arm in enumerate(arms) if arm.purpose == CONTRAST]
     if not rows:
         return None
-    best, *others = (_values_by_seed(trials, row) for row in rows)
+    best, *others = (_values_by_repeat(trials, row) for row in rows)
     if len(best) < MIN_SEEDS:
         return None
     contrasts = [
@@ -97,7 +98,7 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
     return confirmation
 
 
-def _values_by_seed(trials: Sequence[Trial], row: int) -> dict[int, float]:
+def _values_by_repeat(trials: Sequence[Trial], row: int) -> dict[int, float]:
     """Return repeat -> objective on the test part; equal repeats of all arms have equal seeds."""
     tested = [trial for trial in trials if trial.row == row and trial.test_value is not None]
     return {trial.repeat: float(trial.test_value or 0.0) for trial in tested}

@@ -64,7 +64,11 @@ MAX_INTERACTING = 8
 
 
 class SampleSizes(NamedTuple):
-    """Numbers of samples for an estimate. fine: from the blend. coarse: from every half-sample.
+    """Numbers of samples for an estimate.
+
+    fine: for the estimate from the surrogates of all rows. coarse: for each estimate from a
+    half-sample of the rows; these give the interval. A walk changes the factors of a point one
+    after another, in random order; see `sensitivity.draw_walks`.
 
     2,048 walks have a Monte-Carlo error of about 0.008. Fewer are enough for half-samples: they all
     use the same sample points, and only the differences between them count.

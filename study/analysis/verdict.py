@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from training_factors.study.analysis.uncertainty import Interval
 
 MIN_CONFIDENCE = 0.95
-"""Minimum probability, as a part of the resamples, to state that one factor is ahead of others."""
+"""Minimum fraction of the resamples in which a factor must be ahead of others to be the leader."""
 
 SIGNIFICANT = 0.05
 """Significance level: a factor with a smaller Holm-corrected p-value has a significant effect."""
@@ -19,22 +19,26 @@ ONE_SIDED_95 = 1.645
 """Number of standard errors above 0 at which a difference is positive with probability 0.95."""
 
 MAX_GROWTH = 16
-"""Maximum number of times that the study would have to grow for more rows to be suggested."""
+"""Largest factor by which the study may have to grow for more rows to be suggested."""
 
 CONFIRMED, PROBABLE = "confirmed", "probable"
 NOT_DISTINGUISHABLE, UNTESTED = "not distinguishable", "untested"
-"""Levels of evidence that a factor has an effect: controlled runs show it; the measured rows show
-it; it cannot be told from noise; the study did not vary the factor."""
+"""Levels of evidence that a factor has an effect.
+
+confirmed: paired runs show an effect. probable: the measured rows show an effect. not
+distinguishable: an effect cannot be told from noise. untested: the study did not vary the factor.
+"""
 
 VerdictKind = Literal["leader", "tie", "inconclusive", "nothing"]
-"""One factor matters most; several may matter most; more rows are needed to say; no effect."""
+"""leader: one factor matters most. tie: several factors may matter most. inconclusive: more rows
+are needed. nothing: no factor has a significant effect."""
 
 
 class Verdict(NamedTuple):
     """The conclusion of an analysis.
 
     leaders: the factors that the sentence names as mattering most, the largest share first.
-    more_rows: number of rows to add to settle what is open; None when nothing is open or when too
+    more_rows: number of rows to add to answer an open question; None when there is none or when too
     many would be needed.
     """
 
@@ -47,8 +51,8 @@ class Verdict(NamedTuple):
 class Contender(NamedTuple):
     """A factor in the comparison with the leader, which is the factor with the largest share.
 
-    p_first: part of the resamples in which its share is the largest. tied: the leader's share is
-    larger in less than 95 % of the resamples. difference_error: standard error of the difference
+    p_first: fraction of the resamples in which its share is the largest. tied: the leader's share
+    is larger in less than 95 % of the resamples. difference_error: standard error of the difference
     between the two shares.
     """
 
@@ -75,13 +79,16 @@ class GoodnessOfFit(NamedTuple):
 
     @property
     def sufficient(self) -> bool:
-        """Return whether the surrogates explain half of what a configuration can explain."""
+        """Return whether R² is positive and at least half of the largest R² that is possible."""
         ceiling = 1 if self.ceiling is None else self.ceiling
         return self.r2 > 0 and self.r2 >= MIN_PART_OF_CEILING * ceiling
 
     @property
     def rows_to_double(self) -> int:
-        """Number of rows to add: twice the rows, up to a power of two, where designs balance."""
+        """Number of rows to add to at least double the study, up to a power of two.
+
+        A Sobol sequence is balanced where its length is a power of two.
+        """
         return _next_power_of_two(2 * self.rows) - self.rows
 
     def rows_to_separate(self, difference: float, error: float) -> int | None:

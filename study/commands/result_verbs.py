@@ -56,7 +56,7 @@ def importance(
 
 @app.command()
 def effects(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """Show the effect of every option and hyperparameter, in accuracy points over the baseline."""
+    """Show the effect of every option and hyperparameter, in points over the baseline."""
     with verb_context():
         opened = study_loading.load(study, storage)
         from training_factors.study.reporting.analyses import answer_of

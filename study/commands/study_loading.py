@@ -21,7 +21,7 @@ Settings = Mapping[str, object]
 class OpenedStudy(NamedTuple):
     """A study with its runs in the queue.
 
-    prepared: its data, space and model; None where they were not needed to recognize the study.
+    prepared: its data, space and model; None if the study was there and its settings are unchanged.
     """
 
     study: "Study"
@@ -41,10 +41,11 @@ def open_or_create(
     preset: str | None,
     allow_code: bool,
 ) -> OpenedStudy:
-    """Open the study that is named, or create it, and add the runs of the preset to its queue.
+    """Open the study that is named, or create it, and add the runs of its size to the queue.
 
     name: None for the default name of a study with these settings. Settings that are not named
-    are those of the stored study.
+    are those of the stored study. preset: the size; None for `quick` if the queue is empty, else to
+    add nothing. allow_code: whether functions that only the stored study names may be imported.
 
     Raises ValueError for wrong input; then nothing was written.
     """
@@ -63,7 +64,8 @@ def open_or_create(
     check_name(name)
     if name.endswith(CONFIRMATION):
         raise ValueError(
-            f"study name {name!r} ends in {CONFIRMATION!r}, which confirm adds; choose another"
+            f"study name {name!r} ends in {CONFIRMATION!r}, the ending of confirmations; "
+            "choose another"
         )
     try:
         study = find_study(open_database(database_url(storage)), name)

@@ -1,4 +1,4 @@
-"""Verbs about studies and their workers: status, list, stop, doctor. None of them trains."""
+"""Commands about studies and their workers: status, list, stop, doctor. None of them trains."""
 
 import typer
 
@@ -55,7 +55,10 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
             if one is not None:
                 request_stop(one)
                 workers += len(one.queue.active_claims())
-    print(f"{workers} workers of {opened.name} were asked to stop; status shows which still run")
+    print(
+        f"asked all workers of {opened.name} to stop, {workers} of them have a run; "
+        "status shows which still run"
+    )
 
 
 @app.command()

@@ -81,7 +81,7 @@ def points_unit(objective: str) -> str:
 
 
 def probability(p_value: float) -> str:
-    """Return a p-value with three digits."""
+    """Return a p-value with three decimals, or `< 0.001`."""
     return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 

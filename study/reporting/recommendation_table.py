@@ -167,7 +167,9 @@ def holding_options(recommendation: Recommendation) -> list[str]:
     words = definition_options(definition.model_copy(update=changed))
     holds_all = definition.space != "full"
     for setting in recommendation.settings:
-        is_held = setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED
+        is_held = (
+            setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED
+        )
         if is_held:
             for name, value in _assignments(setting).items():
                 words += ["--fix", f"{name}={_command_value(value)}"]

@@ -1,4 +1,4 @@
-"""Report the learning curve of a run while it trains; prune or interrupt it where that is due."""
+"""Record the learning curve of a run while it trains, say when to prune it, and interrupt it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -53,11 +53,11 @@ class RunReporter:
         self._began -= checkpoint.time_s
         return checkpoint.state
 
-    def report(self, epoch: int, value: float | None, save: Callable[[], SavedState]) -> bool:
-        """Take note of an epoch; return whether to prune the run.
+    def report(self, epoch: int, value: float | None, get_state: Callable[[], SavedState]) -> bool:
+        """Record the result of an epoch; return whether to prune the run.
 
-        value: the validation objective; None after epochs without an evaluation. save: returns the
-        state of training.
+        value: the validation objective; None after epochs without an evaluation. get_state: returns
+        the state of training.
 
         Raises InterruptedRunError, after saving a checkpoint, when the worker received a stop
         request, StorageUnavailableError when the checkpoint or the curve cannot be written, and
@@ -66,14 +66,14 @@ class RunReporter:
         if value is not None:
             self._curve[epoch] = self.unwritten[epoch] = value
         if epoch + 1 < self._epochs:
-            self._save_progress(save)
+            self._save_progress(get_state)
         return value is not None and should_prune(epoch, value, self._thresholds)
 
-    def _save_progress(self, save: Callable[[], SavedState]) -> None:
-        """Save a checkpoint and write the curve, where due; interrupt the run on a stop request."""
+    def _save_progress(self, get_state: Callable[[], SavedState]) -> None:
+        """Save a checkpoint and write the curve if due; interrupt the run on a stop request."""
         is_stopping = self._stop.requested
         if is_stopping or self._checkpointer.is_due:
-            self._checkpointer.save(save(), self._curve, self.time_s)
+            self._checkpointer.save(get_state(), self._curve, self.time_s)
         if is_stopping or time.monotonic() >= self._flush_at:
             self._trial.report(self.unwritten)
             self.unwritten = {}

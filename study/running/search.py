@@ -17,7 +17,7 @@ PRUNING_QUANTILE = 0.75
 """Quantile of the measured runs' objective that serves as the pruning threshold."""
 
 PRUNING_WARM_UP = 0.25
-"""Fraction of the epochs in which no run is pruned: good runs may start slowly."""
+"""Fraction of a run's epochs, from its start, in which it is not pruned; it may start slowly."""
 
 HISTORY_TRIALS = 1000
 """Number of latest trials that the sampler takes into account: its cost grows with them."""

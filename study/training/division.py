@@ -16,7 +16,7 @@ from training_factors.study.training.dataset import Dataset, PartLabel
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2
-"""Fraction of the undivided samples that becomes the validation part, and again the test part."""
+"""Fraction of the undivided samples that goes to each part that the source does not have."""
 
 
 class DataPart(NamedTuple):
@@ -67,8 +67,8 @@ def divide(dataset: Dataset, seed: int) -> PartIndices:
 
     The source's own validation and test parts are kept. A part that it does not have is drawn from
     the remaining samples: `PART_FRACTION` of every class (for regression, of every decile of the
-    targets) and at least one sample of each. So an undivided source gives 60 % training pool,
-    20 % validation and 20 % test.
+    targets), and at least one sample of each that has enough. So an undivided source gives 60 %
+    training pool, 20 % validation and 20 % test.
     """
     parts = dataset.parts.numpy().copy()
     rest = np.flatnonzero((parts == PartLabel.POOL) | (parts == PartLabel.UNDECIDED))

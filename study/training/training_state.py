@@ -42,7 +42,11 @@ class Training(NamedTuple):
     generators: dict[str, Generator]
 
     def zero_gradients(self) -> None:
-        """Zero the gradients, in place on the CPU, where they are views of one flat buffer."""
+        """Clear the gradients before a step.
+
+        On the CPU they are zeroed in place, since they may be views of one flat buffer; on other
+        devices they are set to None.
+        """
         for parameter in self.parameters:
             if parameter.grad is not None and parameter.device.type == "cpu":
                 parameter.grad.zero_()
@@ -55,8 +59,8 @@ class SavedState(TypedDict):
 
     The keys are those of checkpoints on disk. `Any` is what torch's state dictionaries hold.
 
-    epoch: the epoch that has ended, from 0.
-    rates: of the learning rate scheduler. draws: of the random generators.
+    epoch: number of the epoch that has ended, from 0. rates: state of the learning rate scheduler.
+    draws: state of each random generator, by its name.
     """
 
     epoch: int

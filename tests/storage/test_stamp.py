@@ -51,7 +51,7 @@ def test_a_setting_of_a_newer_version_is_refused_by_name() -> None:
 def test_factors_that_differ_are_named() -> None:
     there = with_factors("s1", loss=["hard", "smoothed"], warmup=["none"])
     here = with_factors("s2", loss=["hard"], warmup=["none"])._replace(seed=1)
-    assert differences(there, here) == ["space: loss", "seed: 0 there, 1 here"]
+    assert differences(there, here) == ["space: loss", "seed: 0 in the study, 1 now"]
 
 
 def test_the_documentation_of_a_factor_may_differ() -> None:
@@ -66,7 +66,7 @@ def test_a_digest_is_shortened() -> None:
     one, other = (
         STAMP._replace(data=STAMP.data._replace(fingerprint=letter * 64)) for letter in "ab"
     )
-    assert differences(one, other) == ["data.fingerprint: aaaaaaaa… there, bbbbbbbb… here"]
+    assert differences(one, other) == ["data.fingerprint: aaaaaaaa… in the study, bbbbbbbb… now"]
 
 
 @pytest.mark.parametrize("changed", [{}, {"versions": {"torch": "3"}}, {"class_names": ()}])
@@ -77,6 +77,6 @@ def test_equal_identities_do_not_differ(changed: dict[str, Any]) -> None:
 def test_a_difference_shows_both_values() -> None:
     other = STAMP._replace(epochs=20, data=STAMP.data._replace(fingerprint="bb"))
     assert differences(STAMP, other) == [
-        "data.fingerprint: aa there, bb here",
-        "epochs: 15 there, 20 here",
+        "data.fingerprint: aa in the study, bb now",
+        "epochs: 15 in the study, 20 now",
     ]

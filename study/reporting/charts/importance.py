@@ -101,7 +101,7 @@ def _variance_panel(answer: Answer) -> Panel:
         label = f"{name} {percent(part, 0)} %"
         bars.append(Bars(label, (color,), (0,), (100 * part,), starts=(start,)))
         start += 100 * part
-    x = Axis("causes of the variance among runs, %", low=0, high=100)
+    x = Axis("causes of the variance among configurations, %", low=0, high=100)
     return Panel(x, Axis(names=("",)), tuple(bars), 120)
 
 

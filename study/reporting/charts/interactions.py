@@ -21,8 +21,8 @@ def chart(answer: Answer) -> Chart | None:
     )  # fmt: skip
     note = (
         "An interaction is the effect of two factors together beyond the sum of their separate "
-        "effects. All pairs of the eight factors with the largest effects were tested; shown are "
-        "those whose interval lies above 0."
+        "effects. All pairs of the factors, at most eight, with the largest total effects "
+        "were tested; shown are those whose interval lies above 0."
     )
     table = Table(
         ("factors", "share, %", "95 % interval"),
