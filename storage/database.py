@@ -3,7 +3,6 @@
 SQLite's pragmas and SQLAlchemy's engines are known here and in `urls` alone.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,9 +41,6 @@ _STUDIES, _VERSION_INFO = "studies", "version_info"
 
 _MAX_CREATIONS = 40
 """Maximum number of attempts to create Optuna's tables while other workers create them too."""
-
-BUSY_TIMEOUT_S = 60.0
-"""Seconds that a connection waits for SQLite's file while other processes lock it."""
 
 _CREATION_PAUSE_S = 0.05
 """Seconds between two attempts to create Optuna's tables."""
@@ -268,8 +264,8 @@ def _configure_sqlite(database: Database, reading: bool) -> None:
 
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={int(1000 * BUSY_TIMEOUT_S)}")
-        _use_write_ahead_log(connection)
+        connection.execute("PRAGMA busy_timeout=60000")
+        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def on_begin(connection: Any) -> None:
@@ -279,21 +275,3 @@ def _configure_sqlite(database: Database, reading: bool) -> None:
     event.listen(database.engine, "begin", on_begin)
     # Optuna has opened a connection already, which lacks these settings.
     database.close()
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch SQLite's file to a write-ahead log; nothing happens where it has one.
-
-    The switch needs the file for itself, and SQLite does not wait for that, whatever the busy
-    timeout: while another process reads the new file, such as `status`, it fails at once.
-    """
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(_CREATION_PAUSE_S)
-        else:
-            return

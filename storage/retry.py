@@ -19,6 +19,12 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
 MAX_CONFLICTS = 50
 """Maximum number of retries of a transaction that conflicts with others."""
 
+NO_WAIT_S = 1.0
+"""An SQLITE_BUSY within this many seconds is a conflict: SQLite did not wait for the other writer.
+
+It does not when the transaction has read before it writes; else it waits for the busy timeout.
+"""
+
 _PERMANENT = ("FULL", "IOERR", "READONLY", "CORRUPT", "NOTADB", "CANTOPEN", "ERROR", "PERM", "AUTH")
 """SQLite's error names, without SQLITE_, of errors that a retry cannot solve."""
 
@@ -66,11 +72,13 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
     lost_since: float | None = None
     pause, conflicts = FIRST_PAUSE_S, 0
     while True:
+        began = time.monotonic()
         try:
             return attempt(lost_since is not None or conflicts > 0)
         except (DBAPIError, PendingRollbackError, StorageInternalError) as error:
             cause = _cause(error)
-            if _is_conflict(cause) and conflicts < MAX_CONFLICTS:
+            is_conflict = _is_conflict(cause, time.monotonic() - began)
+            if is_conflict and conflicts < MAX_CONFLICTS:
                 conflicts += 1
                 time.sleep(random.uniform(0, FIRST_PAUSE_S))
                 continue
@@ -131,8 +139,13 @@ def _code(error: BaseException) -> object:
     return code
 
 
-def _is_conflict(error: BaseException) -> bool:
-    return _code(error) in _CONFLICT
+def _is_conflict(error: BaseException, elapsed_s: float) -> bool:
+    """Return whether a transaction conflicts with another one, so that it can be retried at once.
+
+    elapsed_s: seconds that the failed attempt took.
+    """
+    code = _code(error)
+    return code in _CONFLICT or (code == "SQLITE_BUSY" and elapsed_s < NO_WAIT_S)
 
 
 def _is_permanent(error: BaseException) -> bool:

@@ -92,7 +92,7 @@ def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
-    process = start_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "15")
+    process = start_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "30")
     deadline = time.monotonic() + 60
     while finished_trials(tmp_path) < 3:
         assert process.poll() is None and time.monotonic() < deadline
@@ -105,7 +105,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert 3 <= len(before) < 49
     assert not [t for t in read_trials(study_in(tmp_path)) if t.state == "RUNNING"]
 
-    result = run_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "15")
+    result = run_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "30")
     assert result.returncode == 0, result.stderr
     trials = read_trials(study_in(tmp_path))
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)

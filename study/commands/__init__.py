@@ -50,17 +50,19 @@ def execute(arguments: list[str]) -> int:
     arguments = [word for word in arguments if word not in ("--debug", "--no-color")]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in INFORMATION):
         arguments.insert(0, "run")
+    failure: Exception
     try:
         return app(arguments, prog_name=program_name(), standalone_mode=False) or 0
     except typer.TyperException as error:
-        code, message = error.exit_code, _error_message(error, arguments)
+        failure, code, message = error, error.exit_code, _error_message(error, arguments)
     except OSError as error:
-        code, message = 3, _file_error(error)
+        failure, code, message = error, 3, _file_error(error)
     except Exception as error:
         # A bug of ours. Its traceback may show private values, so it is shown only on request.
-        code, message = 1, f"{type(error).__name__}: {error}; --debug shows the traceback"
+        failure, code = error, 1
+        message = f"{type(error).__name__}: {error}; --debug shows the traceback"
     if debug:
-        print(redacted(traceback.format_exc()), file=sys.stderr)
+        print(redacted("".join(traceback.format_exception(failure))), file=sys.stderr)
     line = " ".join(redacted(message).split())[:LONGEST_ERROR]
     print(f"{program_name()}: error: {line}", file=sys.stderr)
     return code

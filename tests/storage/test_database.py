@@ -5,9 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Integer, MetaData, Table, inspect, text
 
-from training_factors.storage.database import Database, NoDatabaseError, folder_of, open_database
+from training_factors.storage.database import (
+    Database,
+    NoDatabaseError,
+    create_table,
+    folder_of,
+    open_database,
+)
 from training_factors.storage.urls import hide_password
 
 LEAVE_WAL = "PRAGMA journal_mode=DELETE"
@@ -39,6 +45,26 @@ def test_many_workers_open_an_empty_database_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(lambda _: open_database(url, create=True), range(8)))
     assert len(opened) == 8
+
+
+def test_a_reader_creates_a_table_while_another_process_writes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that has read before it writes is not made to wait by SQLite: it fails."""
+    table = Table("own", MetaData(), Column("id", Integer, primary_key=True))
+    other = sqlite3.connect(str(database.engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    released: list[float] = []
+
+    def release(seconds: float) -> None:
+        other.execute("COMMIT" if not released else "SELECT 1")
+        released.append(seconds)
+
+    monkeypatch.setattr("training_factors.storage.retry.time.sleep", release)
+    create_table(open_database(database.url, reading=True), table)
+    other.close()
+    assert len(released) == 1
+    assert "own" in inspect(database.engine).get_table_names()
 
 
 def test_nothing_is_created_unless_asked_for(tmp_path: Path) -> None:
