@@ -120,7 +120,7 @@ def exhausted(place: Place) -> str:
     url = f"sqlite:///{place.folder}/exhausted.db"
     study = create_study(open_database(url, create=True), "exhausted", place.prepared.stamp())
     study.queue.add([Run("measure", row) for row in range(2)])
-    bench = open_context(study, place.prepared, "cuda", 0, WorkerTiming())
+    context = open_context(study, place.prepared, "cuda", 0, WorkerTiming())
     before, calls = torch.cuda.memory_allocated(), list[None]()
 
     def greedy(*arguments: Any, **named: Any) -> Outcome:
@@ -130,7 +130,7 @@ def exhausted(place: Place) -> str:
         return train(*arguments, **named)
 
     with patch.object(trial_runner, "train", greedy):
-        work(study, bench, StopSignal(None))
+        work(study, context, StopSignal(None))
     kept = torch.cuda.memory_allocated() - before
     ended = [(t.state, t.attributes.get("reason", "")) for t in read_trials(study)]
     return f"{ended}; {kept / 2**20:.0f} MB more are in use"

@@ -53,27 +53,27 @@ def costs(url: str, trials: int) -> dict[str, Cost]:
     create_simulated_study(url, trials, name=name).database.close()
     study = load_study(open_database(url, retry_timeout_s=60), name)
     definition = Definition(source="digits", space="documented", epochs=EPOCHS)
-    bench = open_context(study, prepare_study(definition), "cpu", 0, WorkerTiming())
+    context = open_context(study, prepare_study(definition), "cpu", 0, WorkerTiming())
     found = {
-        "measure": _timed(study, bench, [Run("measure", trials + i) for i in range(MEASURED)]),
-        "search": _timed(study, bench, [Run("search", i) for i in range(SEARCHED)]),
+        "measure": _timed(study, context, [Run("measure", trials + i) for i in range(MEASURED)]),
+        "search": _timed(study, context, [Run("search", i) for i in range(SEARCHED)]),
     }
     study.database.close()
     return found
 
 
-def _timed(study: Study, bench: WorkerContext, runs: list[Run]) -> Cost:
+def _timed(study: Study, context: WorkerContext, runs: list[Run]) -> Cost:
     study.queue.add(runs)
     spent: list[Cost] = []
     original = trial_runner.run_claim
 
-    def watched(bench: WorkerContext, claim: Claim, stop: StopSignal) -> str | None:
-        reason = original(bench, claim, stop)
+    def watched(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | None:
+        reason = original(context, claim, stop)
         spent.append(Cost(time.perf_counter(), time.process_time()))
         return reason
 
     with patch.object(worker, "run_claim", watched):
-        work(study, bench, StopSignal(None))
+        work(study, context, StopSignal(None))
     gaps = [Cost(b.wall - a.wall, b.processor - a.processor) for a, b in pairwise(spent)]
     return Cost(*(1000 * statistics.median(column) for column in zip(*gaps, strict=True)))
 

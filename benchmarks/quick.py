@@ -66,12 +66,12 @@ def inside(began: float, words: list[str]) -> None:
     with patch.object(supervisor, "work", work), watch.watching(places):
         code = commands.execute(["run", *words])
     watch.seconds["all"] = time.time() - began
-    crew = [json.loads(path.read_text()) for path in Path().glob("*.worker")]
+    processes = [json.loads(path.read_text()) for path in Path().glob("*.worker")]
     stages = {
-        stage: sum(one.get(stage, 0.0) for one in crew) / (len(crew) or 1)
+        stage: sum(one.get(stage, 0.0) for one in processes) / (len(processes) or 1)
         for stage in (*STAGES, "loop")
     }
-    found = {"code": code, "parts": watch.seconds, "workers": len(crew), "stages": stages}
+    found = {"code": code, "parts": watch.seconds, "workers": len(processes), "stages": stages}
     Path(PARTS).write_text(json.dumps(found))
 
 

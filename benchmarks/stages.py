@@ -85,13 +85,13 @@ def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = Non
             url = f"sqlite:///{folder}/studies.db"
             create_study(open_database(url, create=True), "runs", prepared.stamp())
             study = load_study(open_database(url, retry_timeout_s=60), "runs")  # as a worker does
-            bench = open_context(study, prepared, "cpu", 0, WorkerTiming())
+            context = open_context(study, prepared, "cpu", 0, WorkerTiming())
             study.queue.add([Run("measure", rows)])
-            work(study, bench, StopSignal(None))  # what only the first run of a worker waits for
+            work(study, context, StopSignal(None))  # what only the first run of a worker waits for
             study.queue.add([Run("measure", row) for row in range(rows)])
             watch, began = Stopwatch(), time.perf_counter()
             with watch.watching():
-                work(study, bench, StopSignal(None))
+                work(study, context, StopSignal(None))
             seconds = time.perf_counter() - began
             column = {stage: 1000 * watch.seconds[stage] / rows for stage in STAGES}
             column["loop"] = 1000 * seconds / rows - sum(column.values())

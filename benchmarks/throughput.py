@@ -73,12 +73,12 @@ def split(url: str, prepared: PreparedStudy) -> dict[str, tuple[float, float]]:
         name = name if statement.startswith(("INSERT", "UPDATE", "DELETE")) else "SELECT"
         spent[name].append(time.perf_counter() - connection.info["began"])
 
-    bench = open_context(study, prepared, "cpu", 0, WorkerTiming())
+    context = open_context(study, prepared, "cpu", 0, WorkerTiming())
     event.listen(study.database.engine, "before_cursor_execute", before)
     event.listen(study.database.engine, "after_cursor_execute", after)
     replace_training(fake_training(0))
     began, cpu = time.perf_counter(), time.process_time()
-    work(study, bench, StopSignal(None))
+    work(study, context, StopSignal(None))
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     table = {name: (len(s) / runs, 1000 * sum(s) / runs) for name, s in spent.items()}
     table["all statements"] = (

@@ -82,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def own_surroundings(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Give each test a current folder of its own, where checkpoints and logs of servers' studies go.
+    """Give each test a folder of its own as the current one; studies of servers keep files there.
 
     No test reads or fills the user's cache, or works on the user's study.
     """

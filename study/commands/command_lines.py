@@ -24,9 +24,9 @@ SCRIPTS = ("training-factors", "run-study")
 
 def program_name() -> str:
     """Return how this program is called, for messages: `run_study.py`, `training-factors`, …"""
-    name = Path(sys.argv[0]).name
-    if name == "__main__.py":
+    if _is_package(Path(sys.argv[0])):
         return "python -m training_factors"
+    name = Path(sys.argv[0]).name
     return name if name in SCRIPTS else "run_study.py"
 
 
@@ -38,9 +38,14 @@ def program_words() -> list[str]:
     found = shutil.which("python")
     is_same = found is not None and Path(found).samefile(sys.executable)
     python = "python" if is_same else sys.executable
-    if program.name == "__main__.py":
+    if _is_package(program):
         return [python, "-m", "training_factors"]
     return [python, sys.argv[0]]
+
+
+def _is_package(program: Path) -> bool:
+    """Return whether the program was called as `python -m training_factors`."""
+    return program.name == "__main__.py" and program.parent.name == "training_factors"
 
 
 def command_line(verb: str, study: "Study", storage: str | None, *options: str) -> str:

@@ -63,8 +63,8 @@ def log_finished_runs(path: Path) -> None:
     original = trial_runner.run_claim
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def logged(bench: Any, claim: Any, stop: Any) -> str | None:
-        reason = original(bench, claim, stop)
+    def logged(context: Any, claim: Any, stop: Any) -> str | None:
+        reason = original(context, claim, stop)
         os.write(log, f"{claim.run}\n".encode())
         return reason
 

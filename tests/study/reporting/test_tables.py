@@ -121,10 +121,10 @@ def test_the_time_left_counts_workers_of_all_machines() -> None:
     now = an_overview()
     assert now.at_work == 0, "the only one is silent"
     assert now.left_s(2) == pytest.approx(1.25 * 3 / 2)
-    crew = tuple(
+    workers = tuple(
         WorkerStatus("far", pid, "cpu", "measure 3", 1, 1.0, "working") for pid in range(6)
     )
-    joined = now._replace(workers=crew)
+    joined = now._replace(workers=workers)
     assert joined.left_s(2) == pytest.approx(1.25 * 3 / 6)
     assert "with 6 workers" in progress.progress_line(joined, 2)
     assert joined.left_s(8) == pytest.approx(1.25 * 3 / 8), "ours hold nothing for a moment"

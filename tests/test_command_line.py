@@ -1,0 +1,42 @@
+"""How the command line names itself, and what it prints of errors."""
+
+import sys
+
+import pytest
+
+from training_factors.study.commands import execute
+from training_factors.study.commands.command_lines import program_name, program_words
+
+
+@pytest.mark.parametrize(
+    ("called", "name", "words"),
+    [
+        ("/home/me/run_study.py", "run_study.py", ["/home/me/run_study.py"]),
+        ("/venv/bin/training-factors", "training-factors", ["training-factors"]),
+        ("/venv/bin/run-study", "run-study", ["run-study"]),
+        (
+            "/venv/lib/training_factors/__main__.py",
+            "python -m training_factors",
+            ["-m", "training_factors"],
+        ),
+    ],
+)
+def test_it_is_named_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, called: str, name: str, words: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called])
+    assert program_name() == name
+    assert program_words()[-len(words) :] == words
+    assert len(program_words()) == len(words) + called.endswith(".py")
+
+
+@pytest.mark.parametrize("options", [["--epochs", "0"], ["--modle", "mlp"], ["--data", "none"]])
+def test_debug_shows_the_traceback_and_nothing_else_does(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert execute(options) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert execute([*options, "--debug"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback (most recent call last):")
+    assert "run_study.py: error: " in err.splitlines()[-1]
