@@ -218,9 +218,9 @@ def without_answer(folder: Path, *values: float) -> str:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([], "no measured rows"),
-        ([0.1, 0.2, 0.3], "too few rows: 3"),
-        ([0.1] * 20, "all 20 rows ended at 0.1: every run diverged"),
+        ([], "no measured configurations"),
+        ([0.1, 0.2, 0.3], "too few configurations: 3"),
+        ([0.1] * 20, "all 20 configurations ended at 0.1: every run diverged"),
     ],
 )
 @pytest.mark.parametrize("verb", ["importance", "effects", "recommend", "confirm"])

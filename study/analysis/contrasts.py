@@ -1,4 +1,4 @@
-"""Analyse controlled runs: the best configuration against itself with one factor changed."""
+"""Analyse paired runs: the best configuration against itself with one factor changed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

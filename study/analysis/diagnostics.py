@@ -108,7 +108,7 @@ ConfusionCells = Iterable[Sequence[int]]
 class ConfusionMatrix(NamedTuple):
     """Number of samples by (true class, predicted class).
 
-    source: the runs and the samples, in words, such as `trial #3 on the validation part`.
+    source: the runs and the samples, in words, such as `the best run, #3, on the validation set`.
     """
 
     classes: tuple[str, ...]

@@ -137,7 +137,9 @@ def log_seconds(measurements: Measurements) -> Array:
 
 
 LENSES = (
-    Lens("working", "among the better half of the configurations", upper_half),
+    Lens(
+        "working", "final objective, with values below the median raised to the median", upper_half
+    ),
     Lens("diverged", "what makes a run diverge", diverged_part),
     Lens("25 %", "after a quarter of the epochs", lambda runs: objective_after(0.25, runs)),
     Lens("50 %", "after half of the epochs", lambda runs: objective_after(0.5, runs)),
@@ -150,7 +152,8 @@ LENSES = (
 def _result(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
     values = lens.values(study.measurements)
     if np.ptp(values) == 0:
-        return LensResult(lens.name, lens.question, None, (), f"equal for all rows: {values[0]:g}")
+        nothing = f"equal for all configurations: {values[0]:g}"
+        return LensResult(lens.name, lens.question, None, (), nothing)
     rows = Rows(study.rows.features, values, study.rows.seed)
     blend = fit_blend(rows, jobs, [BOOSTING])
     if blend.r2 <= 0:

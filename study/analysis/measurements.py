@@ -166,14 +166,17 @@ def _share_at_chance(runs: Sequence[Trial]) -> float | None:
 
 def _check_count(rows: int) -> None:
     if rows == 0:
-        raise NoAnswer("no measured rows: importance needs finished runs of the measuring phase")
-    if rows < MIN_ROWS:
         raise NoAnswer(
-            f"too few rows: {rows} of the measuring phase are finished, at least {MIN_ROWS} "
-            "are needed"
+            "no measured configurations: importance needs finished runs of the phase measure"
+        )
+    if rows < MIN_ROWS:
+        verb = "has" if rows == 1 else "have"
+        raise NoAnswer(
+            f"too few configurations: {rows} {verb} a finished run of the phase measure; at least "
+            f"{MIN_ROWS} are needed"
         )
 
 
 def _no_variation(rows: int, value: float, diverged: float) -> str:
     reason = ": every run diverged" if diverged == 1 else ""
-    return f"nothing to compare: all {rows} rows ended at {value:.4g}{reason}"
+    return f"nothing to compare: all {rows} configurations ended at {value:.4g}{reason}"

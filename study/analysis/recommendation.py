@@ -24,7 +24,7 @@ class RecommendedSetting(NamedTuple):
 
     hyperparameters: all of the option's, full name -> value. share: None when the study did not
     vary the factor. gain: mean objective of this option less the baseline's, in percentage points;
-    None when the factor has only one option. contrast: the factor's controlled runs; None without.
+    None when the factor has only one option. contrast: the factor's paired runs; None without.
     evidence_level: confirmed, probable, not distinguishable or untested.
     """
 
@@ -67,7 +67,7 @@ def recommend(
 def evidence_for(factor: FactorImportance | None, contrast: Contrast | None) -> str:
     """Return the level of evidence that the setting of a factor matters.
 
-    Controlled runs decide where there are any: confirmed when the best configuration is
+    Paired runs decide where there are any: confirmed when the best configuration is
     significantly worse with the factor changed, else not distinguishable. Without them it is
     probable when the measured rows show an effect of the factor, else not distinguishable; untested
     when the study did not vary the factor (None).

@@ -133,22 +133,25 @@ def _tie(leader: Contender, tied: Sequence[Contender], fit: GoodnessOfFit) -> Ve
     ]
     rows = None if None in needed else max((n for n in needed if n is not None), default=None)
     if len(group) == 1:
-        sentence = f"{leader.name} comes first, but not for certain ({_ranked_first(leader)})"
+        sentence = (
+            f"{leader.name} has the largest share, but not with 95 % confidence "
+            f"({_ranked_first(leader)})"
+        )
     else:
         first = f"{leader.name} {_ranked_first(leader)}"
-        sentence = f"{_join(group)} matter most, in no certain order ({first})"
-    remedy = _run_more(rows) if rows else "more rows would hardly tell them apart"
+        sentence = f"{_join(group)} matter most; their order is uncertain ({first})"
+    remedy = _run_more(rows) if rows else "more configurations would hardly tell them apart"
     return Verdict("tie", group, f"{sentence}: {remedy}", rows)
 
 
 def _poor_fit(contenders: Sequence[Contender], fit: GoodnessOfFit) -> Verdict:
     """Return the verdict when factors are significant but too little variance is explained."""
-    most = "" if fit.ceiling is None else f" where at most {fit.ceiling:.2f} could be"
+    most = "" if fit.ceiling is None else f"; at most {100 * fit.ceiling:.0f} % is possible"
     names = [contender.name for contender in contenders if contender.significant]
     verb = "has" if len(names) == 1 else "have"
     sentence = (
-        f"inconclusive: {fit.rows} rows explain {fit.r2:.2f} of the variance{most} "
-        f"({_join(names)} {verb} a significant effect): {_run_more(fit.rows_to_double)}"
+        f"inconclusive: {fit.rows} configurations explain {100 * fit.r2:.0f} % of the variance"
+        f"{most} ({_join(names)} {verb} a significant effect): {_run_more(fit.rows_to_double)}"
     )
     return Verdict("inconclusive", (), sentence, fit.rows_to_double)
 
@@ -158,7 +161,7 @@ def _leader_within_noise(leader: Contender, floor: float, fit: GoodnessOfFit) ->
     error = (leader.share - leader.interval[0]) / 1.96
     rows = fit.rows_to_separate(leader.share - floor, error) or fit.rows_to_double
     sentence = (
-        f"inconclusive: {leader.name} comes first but cannot be told from the placebo: "
+        f"inconclusive: {leader.name} has the largest share but cannot be told from the placebo: "
         f"{_run_more(rows)}"
     )
     return Verdict("inconclusive", (), sentence, rows)
@@ -172,11 +175,12 @@ def _no_effect(fit: GoodnessOfFit) -> Verdict:
     """
     if fit.ceiling is not None and fit.ceiling >= MIN_PART_OF_CEILING:
         sentence = (
-            f"inconclusive: {fit.rows} rows are too few to see what matters (R² {fit.r2:.2f} where "
-            f"at most {fit.ceiling:.2f} could be): {_run_more(fit.rows_to_double)}"
+            f"inconclusive: {fit.rows} configurations are too few to see what matters (the "
+            f"surrogates' R² is {fit.r2:.2f}; at most {fit.ceiling:.2f} is possible): "
+            f"{_run_more(fit.rows_to_double)}"
         )
         return Verdict("inconclusive", (), sentence, fit.rows_to_double)
-    numbers = f"{fit.rows} rows, R² {fit.r2:.2f}"
+    numbers = f"{fit.rows} configurations; the surrogates' R² is {fit.r2:.2f}"
     sentence = f"no effect detected yet; the study may be too small ({numbers})"
     return Verdict("nothing", (), sentence, None)
 
@@ -186,7 +190,7 @@ def _ranked_first(leader: Contender) -> str:
 
 
 def _run_more(rows: int) -> str:
-    return f"run {rows:,} more rows"
+    return f"about {rows:,} more configurations are needed"
 
 
 def _join(names: Sequence[str]) -> str:

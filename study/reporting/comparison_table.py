@@ -38,12 +38,18 @@ def draw_comparison(comparison: Comparison) -> RenderableType:
         for (one, other), rho in comparison.correlations.items()
         if rho is not None
     ]
+    has_intervals = len(next(iter(comparison.factors.values()))) <= MOST_WITH_INTERVALS
+    intervals = " with its 95 % interval" if has_intervals else ""
     lines += [_sentence(one) for one in significant] or [
         "No factor's share differs significantly between these studies."
     ]
     return Group(
         _shares_table(comparison, {one.factor for one in significant}),
         Text(),
+        Text(
+            f"Each number is the factor's share in %{intervals}. Bold: the shares differ "
+            "significantly."
+        ),
         *(Text(line) for line in lines),
     )
 
@@ -78,8 +84,7 @@ def _shares_table(comparison: Comparison, different: set[str]) -> Table:
     names = list(next(iter(comparison.factors.values())))
     has_intervals = len(names) <= MOST_WITH_INTERVALS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    heading = "share, % (95 % interval)" if has_intervals else "share, %"
-    table.add_column(heading, no_wrap=True)
+    table.add_column("factor", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     for name, by_study in comparison.factors.items():

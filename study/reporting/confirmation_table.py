@@ -1,5 +1,6 @@
 """The result of a confirmation, as a table of paired differences and as JSON."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,12 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from training_factors.search_spaces.description import PLACEBO
 from training_factors.storage.arms import RANK
 from training_factors.storage.studies import CONFIRMATION, Study
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
 from training_factors.study.reporting.analyses import ConfirmationData, read_confirmation_data
+from training_factors.study.reporting.charts.confirmation import PLACEBO_NOTE
 from training_factors.study.reporting.formatting import (
     draw_notes,
     points,
@@ -53,25 +56,31 @@ def confirmation_result(data: ConfirmationData) -> ConfirmationResult:
 
 
 def draw_confirmation(result: ConfirmationResult, page: Path, following: str) -> RenderableType:
-    """Draw the best configuration's test value and the loss of every change.
+    """Draw the best configuration's test value and the drop with every change.
 
     page: where the report lies. following: the next command.
     """
     confirmation = result.confirmation
     if confirmation is None:
-        return Text("Nothing is confirmed yet, because too few runs ended with a result.")
+        return Text("The confirmation has no result yet, because too few of its runs have one.")
     low, high = confirmation.interval
     best = max(result.ranking, key=lambda name: result.ranking[name])
     title = Text.assemble(
-        (f"best configuration: {best}", "bold"),
-        f"\ntest {result.objective} {confirmation.value:.4f} ({low:.4f} to {high:.4f}), "
-        f"mean of {confirmation.seeds} seeds; ranked first of {len(result.ranking)} on validation",
+        (f"best configuration: {run_name(best)}", "bold"),
+        f"\ntest {result.objective} {confirmation.value:.4f} (95 % interval {low:.4f} to "
+        f"{high:.4f}), mean of {confirmation.seeds} seeds; ranked first of {len(result.ranking)} "
+        "on the validation set",
     )
     return Group(
         title, Text(), _contrast_table(confirmation), Text(),
-        draw_notes(_notes(result.objective)), Text(),
+        draw_notes(_notes(confirmation, result.objective)), Text(),
         whole_line(f"report  {page}"), whole_line(f"next    {following}"),
     )  # fmt: skip
+
+
+def run_name(candidate: str) -> str:
+    """Return a candidate's stored name, `trial 3`, as it is shown: `run #3`."""
+    return re.sub(r"^trial (\d+)$", r"run #\1", candidate)
 
 
 def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:
@@ -83,7 +92,7 @@ def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:
 def _contrast_table(confirmation: Confirmation) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("one change")
-    for heading in ("seeds", "loses", "95 % interval", "p"):
+    for heading in ("seeds", "drop if\nchanged", "95 % interval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("evidence")
     for contrast in confirmation.contrasts:
@@ -102,18 +111,26 @@ def _cells(contrast: Contrast) -> tuple[str, ...]:
     )
 
 
-def _notes(objective: str) -> list[tuple[str, str]]:
+def _notes(confirmation: Confirmation, objective: str) -> list[tuple[str, str]]:
     """Return the words of the table that need it, each with a sentence that explains it."""
+    has_placebo = any(contrast.factor == PLACEBO for contrast in confirmation.contrasts)
+    placebo = [("placebo", PLACEBO_NOTE)] if has_placebo else []
     return [
         (
-            "loses",
-            "What the best configuration loses on the test part with this one change, trained "
-            f"with the same seeds, in {points_unit(objective)} (hundredths).",
+            "drop",
+            f"The mean test {objective} of the best configuration minus that with this one change, "
+            f"trained with the same seeds, in {points_unit(objective)} (hundredths).",
         ),
         ("p", "p-value of the paired t test, corrected for the number of changes (Holm)."),
         (
+            "evidence",
+            "confirmed: the best configuration is significantly better than the changed one. Not "
+            "distinguishable (dim): it is not significantly better.",
+        ),
+        *placebo,
+        (
             "re-tuned",
             "The changed configuration was trained with the learning rate that was the best of 8 "
-            "on the validation part.",
+            "on the validation set.",
         ),
     ]

@@ -58,7 +58,9 @@ WHY_OTHERS_DIFFER = (
 """Part of a study's note: how Optuna's own importance differs from ours."""
 
 _PURPOSES = {
-    "baseline": "gains are measured against this run; it does not count for importance",
+    "baseline": (
+        "the configuration with every factor at its baseline; it does not count for importance"
+    ),
     "measure": "counts for importance",
     "search": "does not count for importance, because its settings were chosen by results",
     "confirm": "compared with the other arms of the confirmation on the same seed",
@@ -157,7 +159,7 @@ def _command(verb: str, name: str) -> str:
 
 def _factor_table(answer: Answer) -> str:
     head = (
-        "| factor | share | 95 % interval | points | gain | best option |",
+        "| factor | share | 95 % interval | SD, points | gain, points | best option |",
         "|:-|-:|-:|-:|-:|:-|",
     )
     factors = (*answer.factors, answer.placebo)
@@ -170,7 +172,7 @@ def _factor_row(factor: FactorImportance) -> str:
         f"**{name}**" if factor.matters else name,
         f"{percent(factor.share)} %",
         percents(factor.interval),
-        f"± {factor.points:.1f}",
+        f"{factor.points:.1f}",
         points(factor.gain),
         "" if factor.name == PLACEBO else escaped_markdown(factor.best_option),
     )
@@ -181,11 +183,11 @@ def _legend(answer: Answer) -> str:
     counts = answer.evidence
     return (
         f"Share: the part of the explained variance that the factor causes (Shapley effect). "
-        f"Explained is {percent(answer.explained, 0)} % of the variance among {counts.rows} "
-        f"measured configurations ({counts.runs} runs). Points: the standard deviation of the "
-        f"objective that the factor causes; one point is 0.01. Gain: the best option minus the "
-        f"baseline, in points. Bold: distinguishable from noise. The placebo is a parameter that "
-        f"training never reads; its row shows what noise looks like."
+        f"Explained is {percent(answer.explained, 0)} % of the variance between {counts.rows} "
+        f"measured configurations ({counts.runs} runs). SD: the standard deviation of the "
+        f"objective that the factor causes, in points; one point is 0.01. Gain: the best option "
+        f"minus the baseline, in points. Bold: distinguishable from noise. The placebo is a "
+        f"parameter that training never reads; its row shows what noise looks like."
     )
 
 

@@ -28,7 +28,7 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    for heading in ("mean", "points", "95 % interval"):
+    for heading in ("mean", "difference,\npoints", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
     for factor in answer.factors:
@@ -96,9 +96,11 @@ def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
             f"{answer.evidence.rows} measured configurations.",
         ),
         (
-            "points",
+            "difference",
             f"The mean minus that of the factor's baseline option, in {points_unit(objective)} "
             "(hundredths).",
         ),
         ("curve", "The mean along the hyperparameter's range, from its low end to its high end."),
+        ("bold", "A factor that is distinguishable from noise; other factors' names are dim."),
+        ("dim", "A setting whose 95 % interval contains 0."),
     ]

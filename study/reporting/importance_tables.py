@@ -55,7 +55,8 @@ LISTED_PARAMETERS = 8
 
 LENSES_NOTE = (
     "A lens shows the same shares for another number than the final objective, for example for the "
-    "run time. The column objective has the shares for the final objective itself."
+    "run time. The column objective has the shares for the final objective itself. All numbers but "
+    "R² are shares in %. Lenses use gradient boosting as the only surrogate."
 )
 """Explanation of lenses, above their columns' own notes."""
 
@@ -117,11 +118,13 @@ def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> R
     chart, page: where the chart and the report lie. following: the next command.
     """
     best = summary.best
+    other = "; another one ranked first over fresh seeds, see recommend"
+    if _is_confirmed(summary):
+        other = ""
     title = Text.assemble(
         ("best configuration", "bold"),
-        f"  trial #{best.number} ({best.phase}), "
-        f"validation {summary.objective} {best.value:.4f}, one run",
-        *([] if _is_confirmed(summary) else ["; another one was confirmed, see recommend"]),
+        f"  run #{best.number} ({best.phase}), "
+        f"validation {summary.objective} {best.value:.4f}, one run{other}",
     )
     return Group(
         draw_importance(summary.answer, summary.objective),
@@ -130,35 +133,35 @@ def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> R
         _configuration(summary),
         Text(),
         whole_line(f"report  {page}"),
-        whole_line(f"chart   {chart} (beside it .svg, .json)"),
+        whole_line(f"chart   {chart} (also as .svg; numbers in importance.json)"),
         whole_line(f"next    {following}"),
     )
 
 
 def _is_confirmed(summary: Summary) -> bool:
-    """Return whether no configuration other than the best run's was confirmed."""
+    """Return whether no configuration other than the best run's ranked first."""
     confirmation = summary.confirmation
     return confirmation is None or confirmation.config == summary.best.parameters
 
 
 def _configuration(summary: Summary) -> RenderableType:
-    """Draw a line per varied factor with its option and hyperparameters, then the held factors."""
+    """Draw a line per varied factor with its option and hyperparameters, then the others."""
     table = Table(box=None, pad_edge=False, show_header=False)
     parameters = summary.best.parameters
-    held = []
+    not_varied = []
     for factor in summary.space.factors:
         option, hyperparameters = chosen_setting(factor, parameters)
         if {factor.name, *hyperparameters} & parameters.keys():
             table.add_row(f"  {factor.name}", option, format_settings(hyperparameters))
         else:
-            held.append(f"{factor.name} {option}")
-    if not held:
+            not_varied.append(f"{factor.name} {option}")
+    if not not_varied:
         return table
-    return Group(table, Padding(Text(f"held: {', '.join(held)}"), (0, 0, 0, 2)))
+    return Group(table, Padding(Text(f"not varied: {', '.join(not_varied)}"), (0, 0, 0, 2)))
 
 
 def _all_settings(summary: Summary) -> dict[str, object]:
-    """Return the option and hyperparameters of every factor in the best run, held ones too."""
+    """Return the option and hyperparameters of every factor in the best run, varied or not."""
     settings: dict[str, object] = {}
     for factor in summary.space.factors:
         option, hyperparameters = chosen_setting(factor, summary.best.parameters)
@@ -198,9 +201,9 @@ def _cell(share: float, longest: float) -> int:
 
 def _factor_table(answer: Answer) -> Table:
     rows = (*answer.factors, answer.placebo)
-    table = _share_table("factor", "points", "gain")
+    table = _share_table("factor", "SD,\npoints", "gain,\npoints")
     for factor in rows:
-        numbers = f"± {factor.points:.1f}", points(factor.gain)
+        numbers = f"{factor.points:.1f}", points(factor.gain)
         style = "" if factor.matters else "dim"
         table.add_row(*_share_cells(factor, rows), *numbers, style=style)
     return table
@@ -238,7 +241,7 @@ def _notes(answer: Answer, objective: str) -> Table:
     unit = points_unit(objective)
     notes = []
     if answer.explained > 0:
-        points_note = (
+        sd_note = (
             f"How much the factor makes {objective} vary: the standard deviation that it causes, "
             f"in {unit} (hundredths)."
         )
@@ -248,7 +251,7 @@ def _notes(answer: Answer, objective: str) -> Table:
         )
         notes += [
             ("share", _share_note(answer)),
-            ("points", points_note),
+            ("SD", sd_note),
             ("gain", gain_note),
             ("noise", _noise_note(answer)),
         ]
@@ -277,7 +280,7 @@ def _noise_note(answer: Answer) -> str:
     noisy = [factor.name for factor in answer.factors if not factor.matters]
     if not noisy:
         return f"{placebo} All factors are distinguishable from noise."
-    return f"{placebo} Not distinguishable from noise: {', '.join(noisy)}."
+    return f"{placebo} Not distinguishable from noise (dim): {', '.join(noisy)}."
 
 
 def _pairs_note(answer: Answer) -> str:
@@ -294,7 +297,10 @@ def _runs_note(answer: Answer) -> str:
     sentence = f"{counts.rows} configurations were measured in {counts.runs} runs; {diverged}"
     if counts.at_chance is None:
         return f"{sentence}."
-    sentence = f"{sentence} and {100 * counts.at_chance:.0f} % were no better than chance."
+    sentence = (
+        f"{sentence} and {100 * counts.at_chance:.0f} % were no better than chance: they diverged, "
+        "or reached at most 5 % of the way from the chance level to 1."
+    )
     if counts.at_chance > MUCH_CHANCE:
         return f"{sentence} That is too many; narrow the ranges (--range, --choices, --drop)."
     return sentence
@@ -319,7 +325,7 @@ def lenses_document(lenses: Lenses) -> dict[str, Any]:
 
 def _lens_table(lenses: Lenses, answer: Answer) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("share by lens, %", no_wrap=True)
+    table.add_column("factor", no_wrap=True)
     table.add_column("objective", justify="right")
     columns = [{one.factor: one.share for one in lens.shares} for lens in lenses.seen]
     for lens in lenses.seen:
@@ -349,6 +355,7 @@ def _ped_anova_note(importances: Mapping[str, float]) -> str:
     listed = ", ".join(f"{name} {100 * importances[name]:.0f} %" for name in largest)
     return (
         "PED-ANOVA, which optuna-dashboard shows as importance, measures which single parameters "
-        "distinguish the best tenth of the runs from the others. Its numbers are not shares of the "
-        f"variance and leave interactions out: {listed}."
+        "distinguish the best tenth of the configurations from the others. Its numbers are not "
+        f"shares of the variance and leave interactions out: {listed}. Here it is computed on "
+        "measured configurations only, so the numbers of optuna-dashboard differ."
     )

@@ -94,7 +94,9 @@ def settings_table(report: Report) -> Table | None:
     if report.advice is None:
         return None
     unit = points_unit(report.objective)
-    headings = ("factor", "set to", "share", f"gain, {unit}", f"loses, {unit}", "evidence")
+    headings = (
+        "factor", "set to", "share", f"gain, {unit}", f"drop if changed, {unit}", "evidence",
+    )  # fmt: skip
     settings = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
     if report.answer is None or report.answer.explained <= 0:
         # Shares of nothing explained would be noise.
@@ -137,7 +139,7 @@ def held_factors(report: Report) -> str:
 
 
 def metrics_table(report: Report) -> Table | None:
-    """Return the metrics of the best run on validation, and on the test part once confirmed."""
+    """Return the metrics of the best run on validation, and on the test set once confirmed."""
     best = report.best
     if best is None or not best.metrics:
         return None
@@ -152,7 +154,7 @@ def metrics_table(report: Report) -> Table | None:
     count = max(map(len, report.test.values()))
     headings = (
         "metric", f"run #{best.number}, validation", f"test, mean of {count} seeds",
-        "test, lowest to highest seed",
+        "test, lowest to highest value over the seeds",
     )  # fmt: skip
     return Table(headings, tuple(rows))
 

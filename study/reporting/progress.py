@@ -19,7 +19,12 @@ from rich.text import Text
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
-from training_factors.study.reporting.formatting import is_animated, open_console, whole_line
+from training_factors.study.reporting.formatting import (
+    is_animated,
+    open_console,
+    plural,
+    whole_line,
+)
 from training_factors.study.reporting.status import (
     StudyStatus,
     compute_status,
@@ -114,12 +119,12 @@ def draw_head(status: StudyStatus, workers: int, place: str, url: str) -> Render
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", no_wrap=True, min_width=len("storage"))
     table.add_column(overflow="fold")
-    many = "s" * (workers > 1)
+    epochs, counted = plural(status.epochs, "epoch"), plural(workers, "worker")
     for name, text in (
         ("study", status.name),
-        ("model", f"{status.model} on {status.data}, {status.epochs} epochs per run"),
-        ("factors", f"{status.varied} are varied"),
-        ("runs", f"{status.total}, {status.done} done; {workers} worker{many} on {place}"),
+        ("model", f"{status.model} on {status.data}, {epochs} per run"),
+        ("factors", f"{status.varied} varied"),
+        ("runs", f"{status.total}, {status.done} done; {counted} on {place}"),
     ):
         table.add_row(name, Text(text))
     line = whole_line(f"storage  {url}")
@@ -131,13 +136,13 @@ def draw_live(status: StudyStatus, workers: int) -> RenderableType:
     """Draw the latest and the running trials, a progress bar and the counts, for the verb `run`."""
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     for heading, width in (
-        ("trial", 5), ("phase", 8), ("state", 11), (status.objective, 8), ("time", 7),
+        ("run", 5), ("phase", 8), ("state", 11), (status.objective, 8), ("time", 7),
     ):  # fmt: skip
         is_word = heading in ("phase", "state")
         table.add_column(
             heading, justify="left" if is_word else "right", min_width=width, no_wrap=True
         )
-    table.add_column("options changed", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("differs from the baseline", no_wrap=True, overflow="ellipsis", ratio=1)
     is_over = status.done == status.total
     running = () if is_over else status.running[:MAX_RUNNING_SHOWN]
     for trial in (*status.latest, *running):
@@ -155,7 +160,7 @@ def draw_live(status: StudyStatus, workers: int) -> RenderableType:
 
 
 def progress_line(status: StudyStatus, workers: int) -> str:
-    """Return one line: `24 of 177 runs done, about 1:31 left with 2 workers  running 2  …`."""
+    """Return one line: `24 of 177 runs done, about 2 min 05 s left with 2 workers  …  …`."""
     counts = "".join(f"  {name} {count}" for name, count in _counts(status).items() if count)
     return f"{_runs_done(status, workers)}{counts}{_best_value(status)}"
 
@@ -182,18 +187,18 @@ def _runs_done(status: StudyStatus, workers: int) -> str:
     if status.done == status.total:
         return done
     seconds, count = status.left_s(workers), max(workers, status.at_work)
-    by_workers = f"{count} worker{'s' * (count > 1)}"
+    by_workers = plural(count, "worker")
     if seconds is None:
         return f"{done}, {by_workers}"
     return f"{done}, about {format_duration(seconds)} left with {by_workers}"
 
 
 def _best_value(status: StudyStatus) -> str:
-    """Return the best objective to append to a line: `  best 0.9806 (trial #24)`."""
+    """Return the best objective to append to a line: `  best 0.9806 (run #24)`."""
     best = status.best
     if best is None or best.value is None:
         return ""
-    return f"  best {best.value:.4f} (trial #{best.number})"
+    return f"  best {best.value:.4f} (run #{best.number})"
 
 
 def _counts(status: StudyStatus) -> dict[str, int]:

@@ -33,6 +33,12 @@ COMMAND_DIGITS = 4
 _WELL_SUPPORTED = (CONFIRMED, PROBABLE)
 """Kinds of evidence that speak for a setting."""
 
+_REMARKS = {UNTESTED: "not varied"}
+"""Level of evidence -> its words in the TOML file, where they differ."""
+
+DIM_NOTE = ("dim", "A setting whose evidence is not distinguishable.")
+"""Explanation of dim rows on the terminal."""
+
 
 class Recommendation(NamedTuple):
     """The recommended setting of every factor of a study.
@@ -68,13 +74,11 @@ def recommendation_of(data: StudyData) -> Recommendation:
     config: Mapping[str, object]
     if confirmation is None:
         config = best.parameters
-        source = (
-            f"trial #{best.number}, validation {stamp.objective} {best.value:.4f}: not confirmed"
-        )
+        source = f"run #{best.number}, validation {stamp.objective} {best.value:.4f}: not confirmed"
     else:
         config = confirmation.config
         mean = f"{stamp.objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
-        source = f"confirmed on the test part: {mean}"
+        source = f"ranked first over fresh seeds on the validation set; on the test set {mean}"
     settings = recommend(answer, stamp.space, config, confirmation)
     return Recommendation(data.study.name, stamp.objective, stamp.definition, source, settings)
 
@@ -95,13 +99,13 @@ def draw_recommendation(
         _settings_table([one for one in settings if one.evidence_level != UNTESTED]),
         Text(),
         *(
-            [Text(f"These factors were held and not tested: {untested}."), Text()]
+            [Text(f"These factors did not vary in this study: {untested}."), Text()]
             if untested
             else []
         ),
-        draw_notes(column_notes(recommendation.objective)),
+        draw_notes([*column_notes(recommendation.objective), DIM_NOTE]),
         Text(),
-        Text("This command holds the recommended settings and studies the other factors:"),
+        Text("This command fixes the recommended settings and varies the other factors:"),
         whole_line(command),
         Text(),
         whole_line(f"TOML   {path}"),
@@ -119,17 +123,24 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
             "(hundredths).",
         ),
         (
-            "loses",
-            "What the best configuration loses on the test part when this factor alone is "
-            f"changed, in {unit}. It is empty where no controlled runs changed the factor.",
+            "drop if changed",
+            f"The drop of the best configuration's {objective} on the test set when this factor "
+            f"alone is changed, in {unit}. It is empty where no paired runs changed the factor.",
+        ),
+        (
+            "evidence",
+            "Paired runs decide where there are any: confirmed if the best configuration is "
+            "significantly worse with the factor changed, else not distinguishable. Without them, "
+            "probable if the measured runs show a significant effect above the noise floor, else "
+            "not distinguishable.",
         ),
     ]
 
 
 def _settings_table(settings: Sequence[RecommendedSetting]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for heading in ("factor", "set to", "share", "gain", "loses", "evidence"):
-        right = heading in ("share", "gain", "loses")
+    for heading in ("factor", "set to", "share", "gain", "drop if\nchanged", "evidence"):
+        right = heading in ("share", "gain", "drop if\nchanged")
         table.add_column(
             heading,
             justify="right" if right else "left",
@@ -143,7 +154,7 @@ def _settings_table(settings: Sequence[RecommendedSetting]) -> Table:
 
 
 def setting_cells(setting: RecommendedSetting) -> tuple[str, ...]:
-    """Return the cells of one factor: name, setting, share, gain, loss and evidence."""
+    """Return the cells of one factor: name, setting, share, gain, drop and evidence."""
     hyperparameters = format_settings(setting.hyperparameters, sign="=", between=" ")
     return (
         setting.factor,
@@ -202,7 +213,8 @@ def recommendation_toml(recommendation: Recommendation) -> str:
     ]
     for setting in recommendation.settings:
         for name, value in _assignments(setting).items():
-            remark = f"  # {setting.evidence_level}" if name == setting.factor else ""
+            level = _REMARKS.get(setting.evidence_level, setting.evidence_level)
+            remark = f"  # {level}" if name == setting.factor else ""
             lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
     return "\n".join(lines) + "\n"
 

@@ -104,8 +104,8 @@ def read_report(study: Study, jobs: int) -> Report:
     trials = data.trials
     if not any(trial.complete for trial in trials):
         raise NoAnswer(
-            f"no measured rows, and no other run of {study.name} is complete: there is nothing to "
-            "show yet"
+            f"no measured configurations, and no other run of {study.name} is complete: there "
+            "is nothing to show yet"
         )
     has_answer = data.answer is not None
     test_runs = _test_runs(data.confirmation)
@@ -157,10 +157,10 @@ def _confusion(
     classes = study.stamp.class_names
     tested = [run.test_confusion for run in test_runs if run.test_confusion]
     if tested:
-        source = f"the best configuration on the test part, {len(tested)} seeds added up"
+        source = f"the best configuration on the test set, {len(tested)} seeds added up"
         return add_confusions(tested, classes, source)
     best = best_trial(trials)
     if best is None:
         return None
-    source = f"the best run, #{best.number}, on the validation part"
+    source = f"the best run, #{best.number}, on the validation set"
     return add_confusions([best.confusion], classes, source)

@@ -1,6 +1,6 @@
 """The status of a study: computed from its run queue and its trials, shown as tables and JSON.
 
-Also the words for single trials (outcome, options changed) and for plans, which other screens use.
+Also the words for single trials (outcome, changed options) and for plans, which other screens use.
 """
 
 import time
@@ -17,6 +17,7 @@ from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, latest_attempts, latest_trials
+from training_factors.study.reporting.formatting import plural
 
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
@@ -201,8 +202,8 @@ def draw_status(status: StudyStatus) -> RenderableType:
     parts.append(Text(_describe_best(status)))
     left = status.left_s(0)
     if status.at_work and left is not None:
-        many = "s" * (status.at_work > 1)
-        parts.append(Text(f"about {format_duration(left)} left with {status.at_work} worker{many}"))
+        workers = plural(status.at_work, "worker")
+        parts.append(Text(f"about {format_duration(left)} left with {workers}"))
     if status.workers:
         parts += [Text(), _draw_workers(status.workers)]
     return Group(*parts)
@@ -212,7 +213,7 @@ def _describe_best(status: StudyStatus) -> str:
     best = status.best
     if best is None or best.value is None:
         return "no run is complete yet"
-    return f"best validation {status.objective} {best.value:.4f} (trial #{best.number})"
+    return f"best validation {status.objective} {best.value:.4f} (run #{best.number})"
 
 
 def _draw_workers(workers: Sequence[WorkerStatus]) -> Table:
@@ -220,10 +221,11 @@ def _draw_workers(workers: Sequence[WorkerStatus]) -> Table:
     for heading in ("worker", "device", "run", "attempt", "last heartbeat", "state"):
         is_number = heading in ("attempt", "last heartbeat")
         table.add_column(heading, justify="right" if is_number else "left")
+    shown = {"stopped": "suspended"}
     for worker in workers:
         table.add_row(
             f"{worker.host}:{worker.pid}", worker.device, worker.run, str(worker.attempt),
-            f"{worker.silent_s:.0f} s ago", worker.condition,
+            f"{worker.silent_s:.0f} s ago", shown.get(worker.condition, worker.condition),
         )  # fmt: skip
     return table
 
@@ -249,13 +251,18 @@ def outcomes(status: StudyStatus) -> str:
     for state, count in sorted(status.states.items()):
         has_diverged = state == "COMPLETE" and status.diverged > 0
         diverged = f" ({status.diverged} diverged)" if has_diverged else ""
-        parts.append(f"{state.lower()} {count}{diverged}")
+        parts.append(f"{_state_word(state)} {count}{diverged}")
     return "  ".join(parts)
 
 
 def trial_outcome(trial: Trial) -> str:
-    """Return how a trial ended, in one word: `diverged`, or Optuna's state in lower case."""
-    return "diverged" if trial.attributes.get("diverged") else trial.state.lower()
+    """Return how a trial ended, in one word: `diverged`, or the word for Optuna's state."""
+    return "diverged" if trial.attributes.get("diverged") else _state_word(trial.state)
+
+
+def _state_word(state: str) -> str:
+    """Return Optuna's state, or INTERRUPTED, as it is shown: in lower case, `failed` for FAIL."""
+    return "failed" if state == "FAIL" else state.lower()
 
 
 def changed_options(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[str, Any]:
@@ -278,14 +285,16 @@ def format_changed_options(parameters: Mapping[str, Any], baseline: Mapping[str,
 
 def format_failure(reason: str, count: int) -> str:
     """Return a reason of failure with its number of runs: `2 runs failed: out of memory`."""
-    return f"{count} run{'s' * (count > 1)} failed: {reason}"
+    return f"{plural(count, 'run')} failed: {reason}"
 
 
 def format_duration(seconds: float) -> str:
-    """Return minutes and seconds, `1:31`, or hours, minutes and seconds from one hour on."""
+    """Return seconds, `31 s`, minutes and seconds, `1 min 31 s`, or hours, `1 h 02 min`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class StudyPlan(Protocol):
@@ -349,15 +358,15 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
     table.add_column(style="dim")
     table.add_column()
     mean_s = sum(plan.probes_s) / len(plan.probes_s)
-    workers = f"{plan.workers} worker{'s' * (plan.workers > 1)}"
+    workers = plural(plan.workers, "worker")
     rows = {
         "data": f"{plan.data}, {plan.samples:,} samples",
-        "model": f"{plan.model}, {plan.epochs} epoch{'s' * (plan.epochs > 1)} per run",
-        "varied": f"{len(plan.factors)} factors, {plan.parameters} parameters",
+        "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
+        "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
         "left out": ", ".join(f"{name} ({where})" for name, where in plan.left_out),
         "device": f"{plan.device}, {workers}",
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
-        "time": f"{plan.runs} runs x {mean_s:.2f} s / {workers}"
+        "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"
         f" = about {format_duration(plan.seconds)}",
     }
     for name, text in rows.items():

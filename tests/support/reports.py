@@ -78,7 +78,7 @@ def simulated_report(rows: int = 64) -> Report:
         trials=trials,
         summary=Summary("digits-mlp", "digits", "accuracy", answer, best, confirmation, space),
         advice=Recommendation(
-            "digits-mlp", "accuracy", _definition(), "trial #3: confirmed", settings
+            "digits-mlp", "accuracy", _definition(), "run #3: ranked first", settings
         ),
         no_answer_reason="",
         confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
@@ -155,8 +155,8 @@ def _sheet() -> DataSheet:
 def report_without_answer(report: Report) -> Report:
     """Return the report of the same study before it has enough rows for an answer."""
     return report._replace(
-        summary=None, advice=None, no_answer_reason="too few rows: 3", confirmed=None, test={},
-        confusion=None, breakdowns=(), overall=None, sheet=None,
+        summary=None, advice=None, no_answer_reason="too few configurations: 3", confirmed=None,
+        test={}, confusion=None, breakdowns=(), overall=None, sheet=None,
         trials=report.trials[:1],
     )  # fmt: skip
 

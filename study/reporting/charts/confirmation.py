@@ -1,9 +1,15 @@
-"""Chart of the confirmation: what the best configuration loses when one factor is changed."""
+"""Chart of the confirmation: the drop of the test objective when one factor is changed."""
 
+from training_factors.search_spaces.description import PLACEBO
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
 from training_factors.study.reporting.chart import Chart, Table, forest_panel, with_gray_names
 from training_factors.study.reporting.formatting import points, points_interval, probability
+
+PLACEBO_NOTE = (
+    "The placebo is a parameter that training never reads; its p-value is not Holm-corrected."
+)
+"""Explanation of the placebo's row."""
 
 
 def chart(confirmation: Confirmation, objective: str) -> Chart | None:
@@ -12,7 +18,7 @@ def chart(confirmation: Confirmation, objective: str) -> Chart | None:
     if not contrasts:
         return None
     panel = forest_panel(
-        f"{objective} points lost on the test part (95 % interval)",
+        f"drop on the test set if changed, {objective} points (95 % interval)",
         [contrast.name for contrast in contrasts],
         [contrast.difference for contrast in contrasts],
         [contrast.interval for contrast in contrasts],
@@ -20,7 +26,7 @@ def chart(confirmation: Confirmation, objective: str) -> Chart | None:
     )  # fmt: skip
     unconfirmed = [i for i, contrast in enumerate(contrasts) if not contrast.confirmed]
     table = Table(
-        ("change", "seeds", "loses, points", "95 % interval", "p (Holm)", "evidence"),
+        ("change", "seeds", "drop if changed, points", "95 % interval", "p (Holm)", "evidence"),
         tuple(
             (
                 contrast.name, str(contrast.seeds), points(contrast.difference, 2),
@@ -47,10 +53,15 @@ def _title(confirmation: Confirmation, objective: str) -> str:
 def _note(confirmation: Confirmation, objective: str) -> str:
     counts = [contrast.seeds for contrast in confirmation.contrasts]
     few, many = min(counts), max(counts)
+    placebo = ""
+    if any(contrast.factor == PLACEBO for contrast in confirmation.contrasts):
+        placebo = f" {PLACEBO_NOTE}"
     seeds = str(few) if few == many else f"{few} to {many}"
     return (
         f"The mean test {objective} of the best configuration minus that of the same configuration "
-        f"with one change, trained with the same {seeds} seeds; one point is 0.01. Grey: not "
-        "significant (paired t test, Holm-corrected). Re-tuned: with the learning rate that was "
-        "best on validation among the 8 that were tried; such a comparison is the fairer one."
+        f"with one change, trained with the same {seeds} seeds; one point is 0.01. Grey, "
+        "“not distinguishable”: the best configuration is not significantly better than the "
+        f"changed one (paired t test, Holm-corrected).{placebo} Re-tuned: with the learning rate "
+        "that was best on the validation set among the 8 that were tried; such a comparison is "
+        "the fairer one."
     )

@@ -32,7 +32,7 @@ def gains(answer: Answer, objective: str) -> Chart:
     )  # fmt: skip
     significant = [factor for factor in factors if factor.matters and factor.gain_interval[0] > 0]
     best = max(significant, key=lambda factor: factor.gain, default=None)
-    title = "No option is significantly better than its baseline"
+    title = "No option is significantly better than the baseline of its factor"
     if best is not None:
         title = (
             f"{best.name} has the largest gain: {points(best.gain)} points with {best.best_option}"
@@ -44,7 +44,7 @@ def gains(answer: Answer, objective: str) -> Chart:
         "distinguishable from noise."
     )
     table = Table(
-        ("factor", "best option", "points", "95 % interval", "share, %"),
+        ("factor", "best option", "difference, points", "95 % interval", "share, %"),
         tuple(
             (
                 factor.name, factor.best_option, points(factor.gain),
@@ -103,14 +103,14 @@ def _hyperparameter_panel(
     if any(isinstance(value, bool | str) for value in values):
         named = [effect._replace(option=str(effect.value)) for effect in effects]
         panel = _options_panel(factor, named, objective)
-        return panel._replace(x=Axis("points"), title=title, is_wide=False, height=200)
+        return panel._replace(x=Axis("difference, points"), title=title, is_wide=False, height=200)
     line = Line(
         "", "primary" if factor.matters else "faint", tuple(float(value) for value in values),
         tuple(effect.points for effect in effects),
         band=tuple(effect.interval for effect in effects),
     )  # fmt: skip
     x = Axis(name.hyperparameter or "", is_log=isinstance(dimension, LogUniform))
-    return Panel(x, Axis("points"), (line,), 200, is_wide=False, title=title)
+    return Panel(x, Axis("difference, points"), (line,), 200, is_wide=False, title=title)
 
 
 def _title(factor: FactorImportance, effects: Sequence[Effect]) -> str:
@@ -152,7 +152,7 @@ def _short_name(effect: Effect) -> str:
 def _table(effects: Sequence[Effect]) -> Table:
     is_baseline = [effect.interval == BASELINE_INTERVAL for effect in effects]
     return Table(
-        ("option", "hyperparameter", "value", "mean", "points", "95 % interval"),
+        ("option", "hyperparameter", "value", "mean", "difference, points", "95 % interval"),
         tuple(
             (
                 effect.option, _short_name(effect),

@@ -36,8 +36,8 @@ def chart(answer: Answer, subject: str) -> Chart:
     note = (
         f"{_evidence(answer)}. Grey: not distinguishable from noise. Dashed: the noise floor, "
         f"{percent(answer.floor)} %, the upper bound for the placebo, a parameter that training "
-        "never reads. ± points: the standard deviation of the objective that the factor causes; "
-        "one point is 0.01."
+        "never reads. SD: the standard deviation of the objective that the factor causes; one "
+        "point is 0.01."
     )
     panels = (panel, _variance_panel(answer))
     return Chart("importance", _title(answer, subject), note, panels, factor_table(factors))
@@ -55,8 +55,9 @@ def topics(answer: Answer) -> Chart | None:
         ["secondary" if significant & {*topic.factors} else "faint" for topic in rows],
         [f"{percent(topic.share, 0)} %" for topic in rows],
     )  # fmt: skip
-    is_settled = answer.verdict.kind in ("leader", "tie")
-    title = f"By topic, {rows[0].name} matters most" if is_settled else "Share of each topic"
+    title = "Share of each topic"
+    if answer.verdict.kind in ("leader", "tie"):
+        title = f"By topic, {rows[0].name} has the largest share"
     note = (
         "All factors of a topic count as one group; its share is not the sum of its factors' "
         "shares. It is estimated separately, so a topic of one factor differs from that factor by "
@@ -74,7 +75,7 @@ def _title(answer: Answer, subject: str) -> str:
     if answer.verdict.kind == "tie":
         shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
         if len(shown) == 1:
-            return f"{shown[0]} comes first{on}, but not for certain"
+            return f"{shown[0]} has the largest share{on}, but not with 95 % confidence"
         return f"{', '.join(shown[:-1])} and {shown[-1]} matter most{on}"
     if answer.verdict.kind == "nothing":
         return f"No effect detected{on} in {runs} runs"
@@ -90,7 +91,7 @@ def _evidence(answer: Answer) -> str:
 
 
 def _variance_panel(answer: Answer) -> Panel:
-    """Return one bar that divides the variance among configurations by its causes."""
+    """Return one bar that divides the variance between configurations into its parts."""
     seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "accent")]
     parts = [
         ("factors", answer.explained, "secondary"), *seed,
@@ -101,7 +102,7 @@ def _variance_panel(answer: Answer) -> Panel:
         label = f"{name} {percent(part, 0)} %"
         bars.append(Bars(label, (color,), (0,), (100 * part,), starts=(start,)))
         start += 100 * part
-    x = Axis("causes of the variance among configurations, %", low=0, high=100)
+    x = Axis("parts of the variance between configurations, %", low=0, high=100)
     return Panel(x, Axis(names=("",)), tuple(bars), 120)
 
 
@@ -114,14 +115,15 @@ def _color(factor: FactorImportance, answer: Answer) -> str:
 def _label(factor: FactorImportance) -> str:
     if not factor.matters:
         return ""
-    return f"{percent(factor.share, 0)} % · ± {factor.points:.1f} points"
+    return f"{percent(factor.share, 0)} % · SD {factor.points:.1f} points"
 
 
 def factor_table(factors: Sequence[FactorImportance]) -> Table:
     """Return every number that is known of each factor."""
     headings = (
-        "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "± points",
-        "gain, points", "best option", "p (Holm)", "ranked first in, %", "evidence",
+        "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "SD, points",
+        "gain, points", "best option", "p (Holm)", "ranked first in, %",
+        "evidence from measured runs",
     )  # fmt: skip
     return Table(
         headings,
@@ -139,7 +141,7 @@ def factor_table(factors: Sequence[FactorImportance]) -> Table:
 
 def _topic_table(rows: Sequence[TopicImportance]) -> Table:
     return Table(
-        ("topic", "share, %", "95 % interval", "± points", "factors"),
+        ("topic", "share, %", "95 % interval", "SD, points", "factors"),
         tuple(
             (
                 topic.name, percent(topic.share), percents(topic.interval), f"{topic.points:.1f}",

@@ -1,4 +1,4 @@
-"""Test the paired differences of controlled runs."""
+"""Test the paired differences of paired runs."""
 
 import pytest
 from scipy.stats import ttest_rel

@@ -60,13 +60,13 @@ def test_diverged_and_chance_runs_are_counted() -> None:
 @pytest.mark.parametrize(
     ("trials", "message"),
     [
-        ([], "no measured rows"),
-        ([run(0, 0.5, phase="search")], "no measured rows"),
-        (rows(15), "too few rows: 15 of"),
-        ([run(row, 0.1) for row in range(20)], "all 20 rows ended at 0.1$"),
+        ([], "no measured configurations"),
+        ([run(0, 0.5, phase="search")], "no measured configurations"),
+        (rows(15), "too few configurations: 15 have"),
+        ([run(row, 0.1) for row in range(20)], "all 20 configurations ended at 0.1$"),
         (
             [run(row, 0.1, attributes={"diverged": True}) for row in range(20)],
-            "all 20 rows ended at 0.1: every run diverged$",
+            "all 20 configurations ended at 0.1: every run diverged$",
         ),
     ],
 )

@@ -27,7 +27,7 @@ class FactorStub:
 
 
 @pytest.mark.parametrize(
-    ("factor", "controlled", "expected"),
+    ("factor", "paired", "expected"),
     [
         (None, None, UNTESTED),
         (FactorStub(True), None, PROBABLE),
@@ -37,8 +37,8 @@ class FactorStub:
         (FactorStub(True), contrast(-2, 0.01), NOT_DISTINGUISHABLE),
     ],
 )
-def test_controlled_runs_decide_the_evidence(factor: Any, controlled: Any, expected: str) -> None:
-    assert evidence_for(factor, controlled) == expected
+def test_paired_runs_decide_the_evidence(factor: Any, paired: Any, expected: str) -> None:
+    assert evidence_for(factor, paired) == expected
 
 
 def test_every_factor_is_recommended_with_all_its_hyperparameters() -> None:

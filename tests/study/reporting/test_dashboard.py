@@ -134,7 +134,7 @@ def test_every_trial_that_has_ended_has_a_note(served: DashboardClient, study: S
     assert "**diverged** after 0.5 s" in diverged and "/curves/" not in diverged
     assert "**search, row 0**" in pruned and "does not count for importance" in pruned
     assert "**pruned**" in pruned
-    assert "**fail**" in failed and "out of memory" in failed
+    assert "**failed**" in failed and "out of memory" in failed
     assert "because it has no result" in failed
     assert running == ""
     found = read_details(served, study)

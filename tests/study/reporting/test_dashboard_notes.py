@@ -112,7 +112,7 @@ def test_a_read_only_database_raises_at_once(study: Study) -> None:
 def test_the_note_has_verdict_table_and_commands_with_escaped_names(study: Study) -> None:
     note = study_note(ANSWER, NAME)
     assert f"**{escaped_markdown(SENTENCE)}**" in note
-    assert f"| **{escaped_markdown(FACTOR)}** | 70.0 % | 60.0 to 80.0 | ± 7.0 | +4.5 |" in note
+    assert f"| **{escaped_markdown(FACTOR)}** | 70.0 % | 60.0 to 80.0 | 7.0 | +4.5 |" in note
     assert "| placebo | 1.0 % |" in note
     assert WHY_OTHERS_DIFFER in note
     assert f"importance --study 'digits {HOSTILE}'" in note

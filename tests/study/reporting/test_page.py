@@ -123,7 +123,7 @@ def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
         assert row[5] == f"{factor['points']:.1f}"
         assert row[6] == points(factor["gain"])
         (line,) = (line for line in printed if line.startswith(f"{name} {share} % {interval} "))
-        assert line.endswith(f"± {row[5]} {row[6]}")
+        assert line.endswith(f" {row[5]} {row[6]}")
     assert document["verdict"]["sentence"] in "".join(found.texts)
     assert document["verdict"]["sentence"] in " ".join(printed)
 
@@ -155,7 +155,8 @@ def test_documentation_samples_and_study_details_are_on_the_page(found: Reader) 
     words = " ".join("".join(found.texts).split())
     for expected in (
         "Kingma & Ba", "lr: 0.0001 to 0.03, log", "augment_mix: mixup", "2 runs: out of memory",
-        COMMANDS.following, COMMANDS.setting, "test accuracy 0.9100 (0.9000 to 0.9200)",
+        COMMANDS.following, COMMANDS.setting,
+        "test accuracy 0.9100 (95 % interval 0.9000 to 0.9200)",
     ):  # fmt: skip
         assert str(expected) in words
     stamp = dict(row for row in found.tables["Details of the study"] if len(row) == 2)
@@ -177,9 +178,9 @@ def test_names_from_users_are_escaped() -> None:
 def test_without_an_answer_the_page_says_why() -> None:
     found = Reader(rendered(report_without_answer(simulated_report())))
     words = " ".join("".join(found.texts).split())
-    assert "No answer yet: too few rows: 3" in words
+    assert "No answer yet: too few configurations: 3" in words
     assert "What to set" not in words
-    assert "Confirmed by controlled runs" not in words
+    assert "seeds. The test set" not in words
     assert not [a for tag, a in found.elements if tag == "img"]
 
 

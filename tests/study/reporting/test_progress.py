@@ -106,8 +106,8 @@ def plain(text: str) -> list[str]:
 
 
 LINES = [
-    "1 of 3 runs done, about 0:02 left with 2 workers  running 2  best 0.7500 (trial #0)",
-    "3 of 3 runs done  diverged 1  pruned 1  best 0.7500 (trial #0)",
+    "1 of 3 runs done, about 2 s left with 2 workers  running 2  best 0.7500 (run #0)",
+    "3 of 3 runs done  diverged 1  pruned 1  best 0.7500 (run #0)",
 ]
 
 
@@ -117,10 +117,10 @@ def test_a_terminal_shows_a_table_that_is_redrawn(study: Study, terminal: Termin
     written = terminal.text()
     assert "\x1b[" in written, "the table is redrawn in place"
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
-    for word in ("[/] mine", "epoch 8/15", "1 of 3 runs done, about 0:02 left", "Ctrl-C"):
+    for word in ("[/] mine", "epoch 8/15", "1 of 3 runs done, about 2 s left", "Ctrl-C"):
         assert word in text
-    last = text.rpartition("options changed")[2]
-    assert "3 of 3 runs done  best 0.7500 (trial #0)" in last
+    last = text.rpartition("differs from the baseline")[2]
+    assert "3 of 3 runs done  best 0.7500 (run #0)" in last
     assert "running 0  diverged 1  pruned 1  failed 0" in last
     assert "Ctrl-C" not in last
     wide = [line for line in text.splitlines() if len(line.rstrip()) > 80]

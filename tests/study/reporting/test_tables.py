@@ -71,7 +71,7 @@ def line_with(text: str, word: str) -> str:
 def test_the_live_table_keeps_all_its_columns(width: int) -> None:
     text = printed(progress.draw_live(an_overview(), 2), width)
     heading, first = text.splitlines()[:2]
-    for word in ("trial", "phase", "state", "accuracy", "time", "options"):
+    for word in ("run", "phase", "state", "accuracy", "time", "differs"):
         assert word in heading
     for word in ("#0", "measure", "complete", "0.5000", "1.2 s", "optimizer=adam"):
         assert word in first
@@ -87,14 +87,14 @@ def test_the_live_table_says_all_that_is_asked_while_a_study_runs(width: int) ->
     text = printed(progress.draw_live(now, 2), width)
     for word in ("search", "epoch 10/15", "0.6250", "optimizer=adam"):
         assert word in line_with(text, "#3")
-    assert "3 of 6 runs done, about 0:02 left with 2 workers  best 0.5000 (trial #2)" in text
+    assert "3 of 6 runs done, about 2 s left with 2 workers  best 0.5000 (run #2)" in text
     assert "running 2  diverged 1  pruned 4  failed 2" in text
     assert "2 runs failed: out of memory at once" in text
     assert max(map(len, text.splitlines())) <= width
     line = progress.progress_line(now, 2)
     for word in (
         "3 of 6 runs done",
-        "0:02 left",
+        "2 s left",
         "running 2",
         "diverged 1",
         "pruned 4",
@@ -128,7 +128,7 @@ def test_the_time_left_counts_workers_of_all_machines() -> None:
     assert joined.left_s(2) == pytest.approx(1.25 * 3 / 6)
     assert "with 6 workers" in progress.progress_line(joined, 2)
     assert joined.left_s(8) == pytest.approx(1.25 * 3 / 8), "ours hold nothing for a moment"
-    assert "about 0:01 left with 6 workers" in printed(status.draw_status(joined))
+    assert "about 1 s left with 6 workers" in printed(status.draw_status(joined))
     assert status.status_document(joined)["seconds_left"] == pytest.approx(1.25 * 3 / 6)
     assert now._replace(seconds=None).left_s(2) is None
 
@@ -142,7 +142,7 @@ def test_the_head_fits_and_its_url_is_whole() -> None:
     assert last == f"storage  {url}"
     assert "n" * 64 in text
     assert "mlp:small on digits, 15 epochs per run" in text
-    assert "14 are varied" in line_with(text, "factors")
+    assert "14 varied" in line_with(text, "factors")
     assert "6, 3 done; 2 workers on cpu" in text
 
 
@@ -238,5 +238,39 @@ def test_a_confirmation_is_drawn_with_its_evidence() -> None:
             confirmation_table.draw_confirmation(found, Path("report.html"), "recommend")
         ).split()
     )
-    assert "best configuration: trial 3 test accuracy 0.9540 (0.9400 to 0.9680)" in words
+    assert (
+        "best configuration: run #3 test accuracy 0.9540 (95 % interval 0.9400 to 0.9680)" in words
+    )
     assert "loss at its baseline 5 +3.40 +2.10 to +4.70 < 0.001 confirmed" in words
+
+
+def test_a_placebo_and_a_better_change_are_explained() -> None:
+    better = Contrast("loss at its baseline", "loss", 5, -3.4, (-4.7, -2.1), 0.0004, 0.0)
+    placebo = Contrast("placebo moved", "placebo", 5, 0.0, (-0.5, 0.5), 1.0, 0.5)
+    for contrasts, has_placebo in (((better,), False), ((better, placebo), True)):
+        found = confirmation_table.ConfirmationResult(
+            "mine", "accuracy", {"trial 3": 0.9}, Confirmation({}, 5, 0.9, (0.8, 1.0), contrasts)
+        )
+        drawn = confirmation_table.draw_confirmation(found, Path("report.html"), "recommend")
+        words = " ".join(printed(drawn).split())
+        assert "Not distinguishable (dim): it is not significantly better." in words
+        assert ("its p-value is not Holm-corrected" in words) == has_placebo
+
+
+def test_a_suspended_worker_and_failed_runs_are_named() -> None:
+    suspended = an_overview().workers[0]._replace(condition="stopped")
+    now = an_overview()._replace(workers=(suspended,), states={"COMPLETE": 3, "FAIL": 2})
+    text = printed(status.draw_status(now))
+    assert "suspended" in line_with(text, "far:17")
+    assert "complete 3 (1 diverged)  failed 2" in text
+    document = status.status_document(now)
+    assert document["workers"][0]["condition"] == "stopped"
+    assert document["states"]["FAIL"] == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(4.4, "4 s"), (91, "1 min 31 s"), (605, "10 min 05 s"), (3725, "1 h 02 min")],
+)
+def test_durations_name_their_units(seconds: float, words: str) -> None:
+    assert status.format_duration(seconds) == words
