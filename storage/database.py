@@ -118,11 +118,11 @@ def open_database(
         # Without a retry timeout this is a user's mistake in the URL, not an outage.
         cause = error.__cause__ or error
         raise ValueError(
-            f"storage {unopened.url} cannot be opened: {first_line(cause)}; {remedy(parsed)}"
+            f"database {unopened.url} cannot be opened: {first_line(cause)}; {remedy(parsed)}"
         ) from error
     except DatabaseError as error:
         raise ValueError(
-            f"storage {unopened.url} cannot be used: {first_line(error)}; {remedy(parsed)}"
+            f"database {unopened.url} cannot be used: {first_line(error)}; {remedy(parsed)}"
         ) from error
     database = Database(unopened.url, storage.engine, storage, retry_timeout_s, is_cancelled)
     if parsed.get_backend_name() == "sqlite":
@@ -175,14 +175,16 @@ def _check_file(url: URL, create: bool) -> None:
     Raises ValueError for a path that cannot be used, NoDatabaseError for one without a database.
     """
     if not url.database or url.database == ":memory:":
-        raise ValueError("a study must outlive its process; use sqlite:///FILE.db")
+        raise ValueError(
+            "an in-memory database is lost when the process ends; use sqlite:///FILE.db"
+        )
     path = Path(url.database)
     if path.is_dir():
-        raise ValueError(f"storage {str(path)!r} is a folder; name a file in it")
+        raise ValueError(f"database {str(path)!r} is a folder; name a file in it")
     filesystem = network_filesystem(path)
     if filesystem:
         raise ValueError(
-            f"storage {str(path)!r} is on {filesystem}, where SQLite's locks do not hold; "
+            f"database {str(path)!r} is on {filesystem}, where SQLite's locks do not hold; "
             "use a local disk, or postgresql://USER@HOST/NAME"
         )
     # The file is not opened here: closing it would drop the locks that SQLite holds on it for this
@@ -198,8 +200,8 @@ def _check_file(url: URL, create: bool) -> None:
         path.touch(mode=0o600)
     except OSError as error:
         raise ValueError(
-            f"storage {str(path)!r} cannot be written ({error.strerror}); "
-            "use --storage sqlite:///FOLDER/studies.db with a folder that can"
+            f"database {str(path)!r} cannot be written ({error.strerror}); "
+            "use --storage sqlite:///FOLDER/studies.db with a folder that can be written"
         ) from None
 
 
@@ -215,7 +217,8 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
             )
         except RuntimeError as error:
             raise ValueError(
-                f"storage {url.render_as_string()} has tables of another version of Optuna "
+                f"database {url.render_as_string()} has tables of another version of Optuna; "
+                "install that version, or upgrade the tables: optuna storage upgrade --storage URL "
                 f"({' '.join(str(error).split())[:120]})"
             ) from error
         except (DatabaseError, StorageInternalError) as error:
@@ -247,7 +250,7 @@ def _has_tables(url: URL, options: dict[str, Any], create: bool) -> bool:
     # A server's database may be shared with other programs, an SQLite file is not.
     if has_other_studies or (has_other_tables and url.get_backend_name() == "sqlite"):
         raise ValueError(
-            f"storage {url.render_as_string()} is another program's database; name a new one"
+            f"database {url.render_as_string()} is another program's database; name a new one"
         )
     if not existing & optuna_tables and not create:
         raise NoDatabaseError(

@@ -91,7 +91,7 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
             if is_permanent or is_over:
                 problem = "cannot be used" if is_permanent else "does not answer"
                 raise StorageUnavailableError(
-                    f"storage {database.url} {problem}: {first_line(error)}"
+                    f"database {database.url} {problem}: {first_line(error)}"
                 ) from error
         database.close()
         time.sleep(random.uniform(pause / 2, pause))

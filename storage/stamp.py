@@ -26,7 +26,8 @@ class DataStamp(NamedTuple):
     """The data of a study.
 
     samples: number of samples. shape: of one input. classes: number of classes; None for
-    regression. fingerprint: digest of the content. skipped: number of unreadable files.
+    regression. fingerprint: digest of the content. skipped: number of all unreadable
+    files; the names of the first ones are in `Stamp.skipped`.
     """
 
     name: str = ""
@@ -40,10 +41,11 @@ class DataStamp(NamedTuple):
 class Stamp(NamedTuple):
     """The stamp of a study.
 
-    objective: name of the metric that is maximized. skipped: names of the first unreadable files.
-    left_out: factors and options that do not apply to the data, each as (name, problems that it
-    applies to). class_names: empty for regression. code: the user's functions that the study calls.
-    versions: package name -> version, of the process that created the study.
+    objective: name of the metric that is maximized. skipped: names of the first unreadable files;
+    how many there are in all is in `DataStamp.skipped`. left_out: factors and options that do not
+    apply to the data, each as (name, problems that it applies to). class_names: empty for
+    regression. code: the user's functions that the study calls. versions: package name -> version,
+    of the process that created the study.
     """
 
     objective: str
@@ -99,7 +101,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         field = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise ValueError(
             f"a newer version of training-factors made this study (its setting {field!r} is "
-            "unknown here); update this one"
+            "unknown here); update training-factors on this machine"
         ) from error
     data = {key: value for key, value in document.get("data", {}).items()
             if key in DataStamp._fields}  # fmt: skip

@@ -26,7 +26,7 @@ _STAMP = "stamp"
 MAX_NAME_LENGTH = 64
 """Maximum number of characters in the name of a study."""
 
-CONFIRMATION = ".confirm"
+CONFIRMATION_SUFFIX = ".confirm"
 """Suffix of the name of a study that confirms another one."""
 
 
@@ -78,7 +78,7 @@ def check_name(name: str) -> None:
 
 def confirmation_name(name: str) -> str:
     """Return the name of the study that confirms the study of this name."""
-    return f"{name}{CONFIRMATION}"
+    return f"{name}{CONFIRMATION_SUFFIX}"
 
 
 def study_names(database: Database) -> list[str]:
@@ -129,18 +129,24 @@ def load_study(database: Database, name: str | None) -> Study:
     """
     names = study_names(database)
     if name is None:
-        candidates = [known for known in names if not known.endswith(CONFIRMATION)]
+        candidates = [known for known in names if not known.endswith(CONFIRMATION_SUFFIX)]
         if len(candidates) > 1:
-            raise ValueError(f"which study? name one with --study: {', '.join(candidates[:10])}")
-        name = candidates[0] if candidates else ""
+            raise ValueError(
+                f"there are several studies; name one of: {', '.join(candidates[:10])}"
+            )
+        if not candidates:
+            raise NoStudyError(f"there is no study in {database.url}; start one with run")
+        name = candidates[0]
     study = find_study(database, name)
     if study is not None:
         return study
-    similar = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {similar[0]!r}?" if similar else f"; there is {', '.join(names[:10])}"
-    raise NoStudyError(
-        f"there is no study {name!r} in {database.url}{hint if names else ', and no other either'}"
-    )
+    if not names:
+        hint = "start one with run"
+    elif similar := get_close_matches(name, names, n=1):
+        hint = f"did you mean {similar[0]!r}?"
+    else:
+        hint = f"its studies: {', '.join(names[:10])}"
+    raise NoStudyError(f"there is no study {name!r} in {database.url}; {hint}")
 
 
 def _all_names(database: Database) -> list[str]:

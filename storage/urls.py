@@ -34,7 +34,7 @@ def read_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         # The message leaves the URL out: a malformed one may still hold a password.
         raise ValueError(
-            "--storage is no database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
+            "--storage is not a database URL; use sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
     if {key.lower() for key in parsed.query} & {"password", "passwd"}:
         raise ValueError(
@@ -85,10 +85,10 @@ def missing_driver(url: URL) -> str:
     extra = _EXTRAS.get(url.drivername.partition("+")[0])
     if extra is None:
         return (
-            f"storage driver {url.drivername!r} is unknown; "
+            f"database driver {url.drivername!r} is unknown; "
             "use sqlite:///FILE.db, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
         )
-    return f"storage driver {url.drivername!r} is not installed; pip install -e '.[{extra}]'"
+    return f"database driver {url.drivername!r} is not installed; pip install -e '.[{extra}]'"
 
 
 def remedy(url: URL) -> str:

@@ -262,7 +262,7 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
         (["--fix", "optimizer=adam", "--fix", "optimizer=sgd"], "given twice"),
         (["--fix", "optimizer=adam", "--drop", "optimizer"], "both fixed and dropped"),
         (["--limit", "100000"], "larger than the data"),
-        (["--storage", "nonsense"], "no database URL"),
+        (["--storage", "nonsense"], "not a database URL"),
         (["frobnicate"], "--help"),
         (["confirm"], "there is no study yet"),
         (["compare", "one"], "two studies"),

@@ -99,7 +99,7 @@ def test_studies_without_an_analysis_are_listed(
     create_study(database, "mine.confirm", STAMP)
     dashboard_verb._publish_cached_answers(dashboard_verb._studies(database), None)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("no importance is known yet of new: ")
+    assert line.startswith("no importance computed yet for new; to compute it: ")
     assert line.endswith("importance --study new")
     assert get_note(new.optuna_study) == ""
 
@@ -116,4 +116,4 @@ def test_a_read_only_database_is_reported_but_is_no_error(
     event.listen(read_only.engine, "connect", forbid)
     assert dashboard_verb.publish_cached_answer(load_study(read_only, "mine"))
     (line,) = capsys.readouterr().err.splitlines()
-    assert "stay as they are" in line and "readonly" in line
+    assert "could not be updated" in line and "readonly" in line

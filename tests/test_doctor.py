@@ -49,8 +49,8 @@ def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
     assert claim is not None
     start_trial(study, claim, {}, {}, {"phase": "measure"})
     held, versions = by_state(list(check_study(study)), WARNING)
-    assert "1 belong to processes that have ended" in held
-    assert versions.startswith("numpy 0.1 in the study")
+    assert "1 belongs to a process that has ended" in held
+    assert versions.startswith("numpy 0.1 in the study") and versions.endswith(" now")
 
 
 def test_a_trial_that_runs_for_nobody(study: Study) -> None:

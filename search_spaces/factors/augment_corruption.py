@@ -52,8 +52,8 @@ def erase_rectangle(images: Tensor, generator: Generator, *, area: float) -> Ten
 def gaussian_blur(images: Tensor, generator: Generator, *, sigma: float) -> Tensor:
     """Blur each image with a Gaussian kernel.
 
-    The kernel's deviation is drawn for each image from [0, sigma], as a fraction of the shorter
-    side of the image.
+    The kernel's standard deviation is drawn for each image from [0, sigma], as a fraction of the
+    shorter side of the image.
     """
     count, channels, height, width = images.shape
     side = min(height, width)
@@ -87,7 +87,7 @@ def erase(recipe: Recipe, area: Annotated[float, Uniform(0.0, 0.2)] = 0.1) -> Re
 
 
 def blur(recipe: Recipe, sigma: Annotated[float, Uniform(0.0, 0.08)] = 0.03) -> Recipe:
-    """Blur with a Gaussian whose deviation is uniform in [0, sigma] times the shorter side."""
+    """Blur with a Gaussian: standard deviation uniform in [0, sigma] times the shorter side."""
     return _with_corruption(recipe, partial(gaussian_blur, sigma=sigma), sigma=sigma)
 
 

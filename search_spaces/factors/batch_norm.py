@@ -37,10 +37,11 @@ def none(recipe: Recipe) -> Recipe:
 
 
 def batch(recipe: Recipe, momentum: Annotated[float, Uniform(0.01, 0.5)] = 0.1) -> Recipe:
-    """Map x to a · (x − mean) / deviation + b over the batch (Ioffe & Szegedy, 2015).
+    """Map x to a · (x − mean) / standard deviation + b over the batch (Ioffe & Szegedy, 2015).
 
-    Mean and deviation are those of each feature; a and b are learned. Evaluation uses running
-    statistics r, which each step updates: r ← (1 − momentum) · r + momentum · batch statistic.
+    Mean and standard deviation are those of each feature; a and b are learned. Evaluation uses
+    running statistics r, which each step updates: r ← (1 − momentum) · r + momentum · batch
+    statistic.
     """
     if not 0 < momentum <= 1:
         raise ValueError(f"momentum must be in (0, 1], got {momentum}")
@@ -48,12 +49,15 @@ def batch(recipe: Recipe, momentum: Annotated[float, Uniform(0.01, 0.5)] = 0.1) 
 
 
 def layer(recipe: Recipe) -> Recipe:
-    """Map x to a · (x − mean) / deviation + b over all features of a sample (Ba et al., 2016)."""
+    """Map x to a · (x − mean) / standard deviation + b over all features (Ba et al., 2016).
+
+    Mean and standard deviation are those of each sample.
+    """
     return replace(recipe, norm=over_features)
 
 
 def group(recipe: Recipe) -> Recipe:
-    """Map x to a · (x − mean) / deviation + b over each group of features (Wu & He, 2018).
+    """Map x to a · (x − mean) / standard deviation + b over each group of features (Wu & He, 2018).
 
     There are as many groups as divide the number of features, at most 8.
     """

@@ -14,8 +14,8 @@ ROUNDING = 1e-6
 this small is rounding error."""
 
 MIN_DEVIATION = 1 / 255
-"""Minimum deviation that `per_image` divides by, one step of a byte, so that the noise of an almost
-constant image is not amplified."""
+"""Minimum standard deviation that `per_image` divides by, one step of a byte, so that the noise of
+an almost constant image is not amplified."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +95,17 @@ def min_max_signed(recipe: Recipe) -> Recipe:
 
 
 def standardize(recipe: Recipe) -> Recipe:
-    """Scale each channel or column by (x − mean) / deviation (LeCun et al., 1998).
+    """Scale each channel or column by (x − mean) / standard deviation (LeCun et al., 1998).
 
-    Mean and deviation are those of the training samples.
+    Mean and standard deviation are those of the training samples.
     """
     return replace(recipe, normalize=fit_standard)
 
 
 def per_image(recipe: Recipe) -> Recipe:
-    """Scale each image by (x − mean) / deviation, both over the image's own values.
+    """Scale each image by (x − mean) / standard deviation, both over the image's own values.
 
-    For images in [0, 1], the deviation is taken to be at least 1/255.
+    For images in [0, 1], the standard deviation is taken to be at least 1/255.
     """
     return replace(recipe, normalize=fit_per_image)
 

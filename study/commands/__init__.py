@@ -28,6 +28,9 @@ LONGEST_ERROR = 300
 INFORMATION = ("--help", "--version", "--install-completion", "--show-completion")
 """Options that stand in place of a verb; any other option belongs to the verb `run`."""
 
+EARLIER_NAMES = {"--patience": "--retry-timeout"}
+"""Earlier name of an option that still works -> its name today."""
+
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
@@ -47,7 +50,7 @@ def execute(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"
-    arguments = [word for word in arguments if word not in ("--debug", "--no-color")]
+    arguments = [_present_name(word) for word in arguments if word not in ("--debug", "--no-color")]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in INFORMATION):
         arguments.insert(0, "run")
     failure: Exception
@@ -68,6 +71,12 @@ def execute(arguments: list[str]) -> int:
     return code
 
 
+def _present_name(word: str) -> str:
+    """Return the word with an option's earlier name, which no help shows, replaced by today's."""
+    name, equals, value = word.partition("=")
+    return f"{EARLIER_NAMES.get(name, name)}{equals}{value}"
+
+
 def _file_error(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     return f"a file cannot be read or written{where}: {error.strerror or error}; nothing is lost"
@@ -82,4 +91,4 @@ def _error_message(error: typer.TyperException, arguments: list[str]) -> str:
         if option in arguments[:-1] and "Input should be" in message:
             value = arguments[arguments.index(option) + 1]
             return f"{option} {value!r}: {plain_message(message.partition(': ')[2])}"
-    return f"{message}; verbs and options: {program_name()} --help"
+    return f"{message}; commands and options: {program_name()} --help"

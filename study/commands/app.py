@@ -25,9 +25,9 @@ app = typer.Typer(
     name="training-factors",
     help=(
         "Find out which training factor matters most for accuracy, how sure that is, and what to "
-        "set. Without a verb: run."
+        "set. Without a command: run."
     ),
-    epilog="With every verb: --debug shows tracebacks, --no-color prints without colour.",
+    epilog="With every command: --debug shows tracebacks, --no-color prints without colour.",
     no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -50,7 +50,7 @@ def dashboard(
             if shown is not None:
                 page += f"/studies/{shown.study_id}"
                 preload_study(server.server_port, shown.study_id)
-            mode = "can be changed" if write else "read-only"
+            mode = "writable" if write else "read-only"
             print(f"{page}  ({mode}; Ctrl-C ends it)", flush=True)
             if open_ and not webbrowser.open(page):
                 print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)
@@ -79,9 +79,9 @@ def _study_to_show(database: "Database", name: str | None) -> "Study | None":
 
 def _study_names(database: "Database") -> list[str]:
     """Return the names of all studies but those that confirm another one."""
-    from training_factors.storage.studies import CONFIRMATION, study_names
+    from training_factors.storage.studies import CONFIRMATION_SUFFIX, study_names
 
-    return [name for name in study_names(database) if not name.endswith(CONFIRMATION)]
+    return [name for name in study_names(database) if not name.endswith(CONFIRMATION_SUFFIX)]
 
 
 def _studies(database: "Database") -> "list[Study]":
@@ -110,7 +110,9 @@ def _publish_cached_answers(studies: "Sequence[Study]", storage: str | None) -> 
         names = ", ".join(study.name for study in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         line = command_lines.command_line("importance", missing[0], storage)
-        print(f"no importance is known yet of {names}{more}: {line}", file=sys.stderr)
+        print(
+            f"no importance computed yet for {names}{more}; to compute it: {line}", file=sys.stderr
+        )
 
 
 def publish_cached_answer(study: "Study") -> bool:
@@ -142,4 +144,4 @@ def publish_answer(study: "Study", answer: "Answer") -> None:
     try:
         save_to_dashboard(study, dashboard_figure(answer), study_note(answer, study.name))
     except (StorageUnavailableError, ValueError) as error:
-        print(f"the dashboard's chart and note stay as they are: {error}", file=sys.stderr)
+        print(f"the dashboard's chart and note could not be updated: {error}", file=sys.stderr)

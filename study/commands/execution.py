@@ -216,7 +216,7 @@ def print_failures(study: "Study", storage: str | None) -> None:
 
     failures = compute_status(study).failures
     for reason, count in failures.items():
-        print(f"{count} runs failed: {reason}", file=sys.stderr)
+        print(f"{count} {'run' if count == 1 else 'runs'} failed: {reason}", file=sys.stderr)
     if failures:
         line = command_lines.command_line("run", study, storage, "--retry-failed")
         print(f"retry them: {line}", file=sys.stderr)
@@ -238,8 +238,10 @@ def print_interruption(study: "Study", code: int) -> None:
         print(error, file=sys.stderr)
     else:
         left = status.total - status.done
-        print(f"stopped: {status.done} of {status.total} runs are done, {left} wait",
-              file=sys.stderr)  # fmt: skip
+        left_words = "1 is not done" if left == 1 else f"{left} are not done"
+        print(
+            f"stopped: {status.done} of {status.total} runs are done, {left_words}", file=sys.stderr
+        )
     print(f"resume:  {command_lines.this_command()}", file=sys.stderr)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 _DATA, _SPACE, _STUDY = "Data and model", "Search space", "Study"
-_RUNNING, _FAULTS = "Running", "Faults"
+_RUNNING, _FAULTS = "Running", "Fault tolerance"
 
 Data = Annotated[
     str | None,
@@ -36,7 +36,11 @@ Model = Annotated[
 ]
 SpaceName = Annotated[
     str | None,
-    typer.Option("--space", help="documented, full or small.", rich_help_panel=_SPACE),
+    typer.Option(
+        "--space",
+        help="documented (default), full (all factors) or small (six factors).",
+        rich_help_panel=_SPACE,
+    ),
 ]
 Fix = Annotated[
     list[str] | None,
@@ -82,14 +86,25 @@ PresetName = Annotated[
 ]
 StudyName = Annotated[
     str | None,
-    typer.Option("--study", help="Name of the study.", rich_help_panel=_STUDY),
+    typer.Option(
+        "--study", help="Name of the study (default: the only one).", rich_help_panel=_STUDY
+    ),
+]
+NewStudyName = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        help="Name of the study (default: from data and model, such as digits-mlp).",
+        rich_help_panel=_STUDY,
+    ),
 ]
 StorageUrl = Annotated[
     str | None,
     typer.Option(
         envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
         show_envvar=False,
-        help="Database URL (default sqlite:///runs/studies.db; also STUDY_STORAGE).",
+        help="Database URL (default sqlite:///runs/studies.db), or the environment variable "
+        "STUDY_STORAGE.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -111,8 +126,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_hel
 Cluster = Annotated[
     str | None,
     typer.Option(
-        help="Run the workers on a cluster: dask://HOST:PORT or ray://HOST:PORT; with worker also "
-        "slurm, compose or kubernetes, which print a file that starts them.",
+        help="dask://HOST:PORT or ray://HOST:PORT runs the workers on a cluster; the command "
+        "worker also takes slurm, compose or kubernetes: it then prints a file that starts the "
+        "workers.",
         rich_help_panel=_RUNNING,
     ),
 ]
@@ -148,7 +164,6 @@ RetryTimeout = Annotated[
     float | None,
     typer.Option(
         "--retry-timeout",
-        "--patience",
         help="Seconds to retry while the database does not answer (default 600).",
         rich_help_panel=_FAULTS,
     ),

@@ -36,7 +36,7 @@ def importance(
         page = write_report_page(opened, report, storage).path
         summary = report.summary
         if summary is None:
-            raise NoAnswer(f"{report.no_answer_reason}; the runs so far: {page}")
+            raise NoAnswer(f"{report.no_answer_reason}; report on the runs so far: {page}")
     chart, *_ = importance_tables.write_summary(summary, opened.folder)
     publish_answer(opened, summary.answer)
     following = command_lines.next_command(opened, storage, summary.answer.verdict.more_rows)

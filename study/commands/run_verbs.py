@@ -25,6 +25,7 @@ from training_factors.study.commands.options import (
     Json,
     Limit,
     Model,
+    NewStudyName,
     PerGpu,
     PresetName,
     Range,
@@ -58,7 +59,7 @@ def run(
     limit: Limit = None,
     image_size: ImageSize = None,
     target: Target = None,
-    study: StudyName = None,
+    study: NewStudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Retry the runs that failed.")
@@ -220,7 +221,8 @@ def confirm(
         float,
         typer.Option(
             min=0.01,
-            help="Smallest difference to detect, in accuracy points; it sets the number of seeds.",
+            help="Smallest difference to detect, in points of the objective (one point is 0.01); "
+            "it sets the number of seeds.",
         ),
     ] = 1.0,
     workers: Workers = None,

@@ -52,7 +52,7 @@ def open_or_create(
     from training_factors.storage.database import NoDatabaseError, open_database
     from training_factors.storage.definition import Definition, default_name
     from training_factors.storage.studies import (
-        CONFIRMATION,
+        CONFIRMATION_SUFFIX,
         check_name,
         create_study,
         find_study,
@@ -62,9 +62,9 @@ def open_or_create(
     size = open_preset("quick" if preset is None else preset)
     name = default_name(Definition.model_validate(settings)) if name is None else name
     check_name(name)
-    if name.endswith(CONFIRMATION):
+    if name.endswith(CONFIRMATION_SUFFIX):
         raise ValueError(
-            f"study name {name!r} ends in {CONFIRMATION!r}, the ending of confirmations; "
+            f"study name {name!r} ends in {CONFIRMATION_SUFFIX!r}, the ending of confirmations; "
             "choose another"
         )
     try:
@@ -99,7 +99,12 @@ def _print_left_out(stamp: "Stamp") -> None:
     if stamp.skipped:
         count, names = stamp.data.skipped, ", ".join(stamp.skipped[:3])
         more = f" and {count - 3} more" if count > 3 else ""
-        print(f"{count} files cannot be read and are left out: {names}{more}", file=sys.stderr)
+        words = (
+            "1 file cannot be read and is"
+            if count == 1
+            else f"{count} files cannot be read and are"
+        )
+        print(f"{words} left out: {names}{more}", file=sys.stderr)
     if stamp.left_out:
         names = ", ".join(f"{name} ({where})" for name, where in stamp.left_out)
         print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)
@@ -120,7 +125,8 @@ def retry_failed(study: "Study") -> None:
 
     trials = latest_trials(study)
     count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
-    print(f"{count} failed runs are retried", file=sys.stderr)
+    words = "1 failed run is" if count == 1 else f"{count} failed runs are"
+    print(f"{words} retried", file=sys.stderr)
 
 
 def database_url(storage: str | None) -> str:

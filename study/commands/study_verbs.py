@@ -55,8 +55,9 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
             if one is not None:
                 request_stop(one)
                 workers += len(one.queue.active_claims())
+    have = "has" if workers == 1 else "have"
     print(
-        f"asked all workers of {opened.name} to stop, {workers} of them have a run; "
+        f"asked all workers of {opened.name} to stop, {workers} of them {have} a run; "
         "status shows which still run"
     )
 

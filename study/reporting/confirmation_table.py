@@ -10,7 +10,7 @@ from rich.text import Text
 
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.storage.arms import RANK
-from training_factors.storage.studies import CONFIRMATION, Study
+from training_factors.storage.studies import CONFIRMATION_SUFFIX, Study
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
@@ -51,7 +51,7 @@ def confirmation_result(data: ConfirmationData) -> ConfirmationResult:
         values = [t.value for t in data.trials if t.row == row and t.value is not None]
         if arm.purpose == RANK and values:
             ranking[arm.name] = sum(values) / len(values)
-    name = data.study.name.removesuffix(CONFIRMATION)
+    name = data.study.name.removesuffix(CONFIRMATION_SUFFIX)
     return ConfirmationResult(name, data.study.stamp.objective, ranking, data.result)
 
 

@@ -75,7 +75,7 @@ def check_database(database: Database) -> Iterator[Check]:
     if engine.name == "sqlite":
         with engine.connect() as connection:
             result = str(connection.execute(text("PRAGMA quick_check")).scalar())
-        remedy = "recover the data into a new file: sqlite3 FILE .recover"
+        remedy = "recover the data into a new file: sqlite3 FILE .recover | sqlite3 NEWFILE"
         yield Check("database", OK if result == "ok" else BAD, f"SQLite {server}, {result}", remedy)
     else:
         yield Check("database", OK, f"{engine.dialect.name} {server}, {database.url}")
@@ -107,7 +107,8 @@ def check_disk(*folders: Path) -> Iterator[Check]:
         state = BAD if not is_writable else OK if free >= MIN_FREE_BYTES else WARNING
         space = f"{free / 2**30:.1f} GiB free in {folder}"
         words = space if is_writable else f"{space}, not writable"
-        yield Check("disk", state, words, "free some space, or work in another folder")
+        remedy = "free some space" if is_writable else "make the folder writable"
+        yield Check("disk", state, words, f"{remedy}, or work in another folder")
 
 
 def check_device() -> Iterator[Check]:
@@ -129,7 +130,7 @@ def check_study(study: Study) -> Iterator[Check]:
     """Check that runs and trials agree, that workers live, and that package versions match."""
     yield _check_runs(study)
     differing = [
-        f"{package} {recorded} in the study, {_installed_version(package)} here"
+        f"{package} {recorded} in the study, {_installed_version(package)} now"
         for package, recorded in study.stamp.versions.items()
         if recorded != _installed_version(package)
     ]
@@ -150,7 +151,7 @@ def _check_runs(study: Study) -> Check:
     counts = f"{done} of {total} runs done, {len(active)} running, {failed} failed"
     if dead:
         return Check(
-            study.name, WARNING, f"{counts}; {len(dead)} belong to processes that have ended",
+            study.name, WARNING, f"{counts}; {_words_for_dead(len(dead))}",
             f"start a worker, which requeues them: training-factors worker {study.name}",
         )  # fmt: skip
     if unclaimed:
@@ -160,6 +161,12 @@ def _check_runs(study: Study) -> Check:
             "they were started outside this tool; set their state to FAIL with Optuna",
         )  # fmt: skip
     return Check(study.name, OK, counts)
+
+
+def _words_for_dead(count: int) -> str:
+    if count == 1:
+        return "1 belongs to a process that has ended"
+    return f"{count} belong to processes that have ended"
 
 
 def _installed_version(package: str) -> str:

@@ -135,9 +135,10 @@ def user_functions(definition: Definition) -> list[str]:
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:
     """Raise ValueError, naming the differences, when the stamp is not that of the study."""
-    differing = differences(study.stamp, stamp)
+    # A long message is cut: the many lines about the data come last.
+    differing = sorted(differences(study.stamp, stamp), key=lambda line: line.startswith("data."))
     if differing:
         raise ValueError(
-            f"study {study.name!r} has other settings; choose another --study "
+            f"study {study.name!r} has different settings; use the same, or another study "
             f"({'; '.join(differing)})"
         )

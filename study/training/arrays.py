@@ -81,7 +81,7 @@ def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Dec
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     if targets.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(targets):
         raise ValueError(
-            f"X {inputs.shape} and y {targets.shape} of {source!r} do not fit: "
+            f"X {inputs.shape} and y {targets.shape} of {source!r} do not match: "
             f"y must have one value for each sample of X"
         )
     converted = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)

@@ -65,8 +65,8 @@ def _read_rows(source: str) -> tuple[list[str], list[list[str]]]:
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise ValueError(
-                f"row {number} of {source!r} has {len(row)} cells and the header {len(header)}; "
-                f"correct or remove it"
+                f"data row {number} of {source!r} has {len(row)} cells, but the header has "
+                f"{len(header)}; correct or remove it"
             )
     if not rows:
         raise ValueError(f"file {source!r} has no rows below its header; add some")
@@ -93,7 +93,7 @@ def _encode_feature(cells: Cells, label: str) -> NDArray[np.float64]:
     if len(texts) > MAX_CATEGORIES:
         raise ValueError(
             f"{label} has {len(texts)} different texts, more than {MAX_CATEGORIES}; "
-            f"leave the column out, or fill in its numbers"
+            f"leave the column out, or replace the cells that are not numbers"
         )
     return np.eye(len(texts))[indices]
 
@@ -101,7 +101,8 @@ def _encode_feature(cells: Cells, label: str) -> NDArray[np.float64]:
 def _encode_target(cells: Cells, label: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Return int64 indices and class names, or float32 numbers and None."""
     if "" in cells:
-        raise ValueError(f"{label} is empty in row {cells.index('') + 1}; fill or remove the row")
+        row = cells.index("") + 1
+        raise ValueError(f"{label} is empty in data row {row}; fill or remove the row")
     if _is_numeric(cells):
         numbers = _parse_numbers(cells, label)
         values, indices = np.unique(numbers, return_inverse=True)
@@ -131,6 +132,7 @@ def _parse_numbers(cells: Cells, label: str) -> NDArray[np.float64]:
     for row, cell in enumerate(cells, 1):
         if cell.lower() in MISSING or not np.isfinite(float(cell)):
             raise ValueError(
-                f"{label} has no number in row {row} ({cell!r}); fill it, or leave the column out"
+                f"{label} has no number in data row {row} ({cell!r}); fill it, or leave the column "
+                "out"
             )
     return np.array([float(cell) for cell in cells])

@@ -76,8 +76,8 @@ def test_nothing_is_created_unless_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("foo", "no database URL"),
-        ("sqlite://", "outlive its process"),
+        ("foo", "not a database URL"),
+        ("sqlite://", "in-memory database is lost"),
         ("sqlite:///{folder}", "is a folder"),
         ("sqlite:///{folder}/text.db", "file is not a database"),
         ("nonsense://host/name", "driver"),
