@@ -301,12 +301,15 @@ def test_status_and_list_as_json(finished: tuple[Path, str, str]) -> None:
 
 
 @pytest.mark.parametrize("verb", ["--help", "status", "list", "run --help"])
-def test_quick_verbs_do_not_import_torch(finished: tuple[Path, str, str], verb: str) -> None:
+def test_quick_verbs_import_neither_torch_nor_scikit_learn(
+    finished: tuple[Path, str, str], verb: str
+) -> None:
     program = (
         "import sys\n"
         "from training_factors.study.commands import execute\n"
         "code = execute(sys.argv[1:])\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "slow = {'torch', 'sklearn', 'joblib', 'scipy', 'matplotlib', 'plotly'} & {*sys.modules}\n"
+        "assert not slow, f'{slow} were imported'\n"
         "sys.exit(code)"
     )
     result = subprocess.run(

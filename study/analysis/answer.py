@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from training_factors.study.analysis.effects import Effect
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.verdict import PROBABLE, Verdict
 
 SIGNIFICANT_DIGITS = 6

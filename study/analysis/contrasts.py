@@ -12,8 +12,8 @@ from training_factors.storage.arms import CONTRAST, Arm
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.features import Array
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.significance import holm
-from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.analysis.verdict import SIGNIFICANT
 
 MIN_SEEDS = 3

@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 from training_factors.search_spaces.description import SpaceDescription
 from training_factors.search_spaces.dimension import OneOf, Value
 from training_factors.storage.trials import Trial
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.measurements import has_diverged, is_at_chance
-from training_factors.study.analysis.uncertainty import Interval
 
 MIN_RUNS = 8
 """Minimum number of runs with a setting for it to be listed."""

@@ -16,7 +16,7 @@ from training_factors.search_spaces.description import (
 )
 from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
 from training_factors.study.analysis.features import LatentAxis, Layout
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 
 VALUES_PER_HYPERPARAMETER = 7
 """Number of values, evenly spaced on its unit scale, at which a numeric hyperparameter is read."""

@@ -27,6 +27,7 @@ from training_factors.study.analysis.answer import (
 )
 from training_factors.study.analysis.blend import Blend, fit_blend, single_threaded
 from training_factors.study.analysis.effects import Effect, Level, baseline_levels, levels_of
+from training_factors.study.analysis.intervals import ahead_probability, first_probability
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
 from training_factors.study.analysis.sensitivity import (
     Estimand,
@@ -36,13 +37,7 @@ from training_factors.study.analysis.sensitivity import (
     sobol_estimand,
 )
 from training_factors.study.analysis.significance import holm, p_values
-from training_factors.study.analysis.uncertainty import (
-    Estimate,
-    SampledEstimand,
-    ahead_probability,
-    estimate,
-    first_probability,
-)
+from training_factors.study.analysis.uncertainty import Estimate, SampledEstimand, estimate
 from training_factors.study.analysis.verdict import (
     MIN_CONFIDENCE,
     NOT_DISTINGUISHABLE,

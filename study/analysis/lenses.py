@@ -18,6 +18,7 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.blend import BOOSTING, Rows, fit_blend, single_threaded
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import WALKS
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.measurements import (
     MeasuredStudy,
     Measurements,
@@ -25,7 +26,7 @@ from training_factors.study.analysis.measurements import (
     read_measured,
 )
 from training_factors.study.analysis.sensitivity import shapley_estimand
-from training_factors.study.analysis.uncertainty import Interval, SampledEstimand, estimate
+from training_factors.study.analysis.uncertainty import SampledEstimand, estimate
 
 RowValues = Callable[[Measurements], Array]
 """Computes one number for every row: (rows,)."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 
 MIN_CONFIDENCE = 0.95
 """Minimum fraction of the resamples in which a factor must be ahead of others to be the leader."""

@@ -7,7 +7,7 @@ file, `plotly_charts` in a web page.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.formatting import points
 
 LIGHT = {

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training_factors.search_spaces.description import parse_parameter
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 
 
 def open_console(*, stderr: bool = False) -> Console:

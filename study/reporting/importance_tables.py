@@ -24,9 +24,9 @@ from training_factors.study.analysis.answer import (
     as_plain,
 )
 from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.lenses import Lenses, LensResult
 from training_factors.study.analysis.recommendation import chosen_setting, evidence_for
-from training_factors.study.analysis.uncertainty import Interval
 from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.charts import importance

@@ -22,7 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullFormatter
 
 from training_factors.storage.files import REPORT, write_atomically
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.chart import (
     LIGHT,
     MAX_NAME_LENGTH,

@@ -6,7 +6,7 @@ from training_factors.search_spaces.description import SpaceDescription, parse_p
 from training_factors.search_spaces.dimension import Dimension, LogUniform
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.effects import Effect
-from training_factors.study.analysis.uncertainty import Interval
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Table, forest_panel
 from training_factors.study.reporting.formatting import (
     percent,
