@@ -70,7 +70,7 @@ def _never(*_: object) -> bool:
 
 
 def shares(prepared: PreparedStudy, values: Values) -> dict[str, float]:
-    """What an analysis of these values says."""
+    """Return the answer of an analysis of these values."""
     trials = [
         trial_of(row, row, 0, designed_configuration(prepared.space, 0, row), float(value))
         for row, value in enumerate(values)

@@ -1,4 +1,4 @@
-"""How long the dashboard takes over a large study: to answer, and until a browser shows our chart.
+"""Time the dashboard on a large study: until it answers, and until a browser shows our chart.
 
 python -m benchmarks.dashboard [TRIALS]
 """

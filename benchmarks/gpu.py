@@ -1,4 +1,4 @@
-"""What a GPU gives, row by row; without one it says so.
+"""Measure what a GPU gives, one row for each measurement; without one, say so.
 
 python -m benchmarks.gpu [IMAGES.npz] [--only 3]
 

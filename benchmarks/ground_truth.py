@@ -1,4 +1,4 @@
-"""How far importance is from exact values, how often intervals cover, how often noise passes.
+"""Compare importance with exact values; count how often intervals cover and noise passes.
 
 python -m benchmarks.ground_truth accuracy     # functions with exact values, 200 to 1,000 rows
 python -m benchmarks.ground_truth coverage     # intervals of 20 simulated studies

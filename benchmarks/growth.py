@@ -1,4 +1,4 @@
-"""What a run costs besides its training, and what looking costs, as a study grows.
+"""Measure the cost of a run besides its training, and of reading, as a study grows.
 
 Simulated studies of digits with so many trials; then one worker does more runs, of the measuring
 and of the search phase, with training replaced by nothing: what is left is claim, configuration

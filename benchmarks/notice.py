@@ -1,6 +1,6 @@
-"""How long it takes until the run of a worker that is gone is back in the list.
+"""Measure how long it takes until the run of a dead worker is requeued.
 
-The workers are made to seem those of other machines, so that nothing but their silence tells.
+The workers pretend to be on other machines, so that only missing heartbeats tell.
 
 python -m benchmarks.notice
 """

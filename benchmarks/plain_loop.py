@@ -54,7 +54,7 @@ class Images(Dataset[tuple[Any, int]]):
         self._transform = transform
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Return the number of images."""
         return len(self._targets)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
@@ -170,7 +170,7 @@ def _normalization(recipe: Recipe, part: DataPart) -> Transform:
 
 
 def _transform(augmentation: Any, height: int, width: int) -> Transform:
-    """What torchvision has for an augmentation of ours."""
+    """Return torchvision's transform for one of our augmentations."""
     function, amounts = _taken_apart(augmentation)
     made: dict[Any, Callable[..., Transform]] = {
         no_augmentation: lambda: identity,

@@ -1,4 +1,4 @@
-"""How long a report takes, how large its page is, and how soon a browser has drawn it.
+"""Measure the time of a report, the size of its page, and how soon a browser has drawn it.
 
 python -m benchmarks.reports [ROWS ...]
 """

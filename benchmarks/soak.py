@@ -59,7 +59,7 @@ def soak(url: str, folder: Path, runs: int, workers: int = WORKERS) -> Soak:
 
 
 def _time_claims(path: Path) -> None:
-    """What is forked from here on writes down how long every claim took."""
+    """Make processes that are forked from now on log the seconds of every claim."""
     original = run_queue.RunQueue.claim
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

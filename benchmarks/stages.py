@@ -1,4 +1,4 @@
-"""Where the time of a run goes, stage by stage, and which part of the machine's speed that is.
+"""Time the stages of a run, and compare them with the speed of the machine.
 
 Designed rows, trained on one core as a worker trains them, from claim to stored result. FLOP are
 those of the layers, forward and backward, as torch counts them; the machine's FLOP/s are those of a

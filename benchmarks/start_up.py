@@ -1,4 +1,4 @@
-"""How long it takes until something is seen: whole processes, medians.
+"""Time commands as whole processes: medians of several runs.
 
 python -m benchmarks.start_up [--times 5]
 """

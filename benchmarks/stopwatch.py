@@ -1,4 +1,4 @@
-"""How long a process spends in which stage: functions are timed where they stand."""
+"""Time the stages of a process by timing their functions in place."""
 
 import time
 from collections import defaultdict

@@ -47,7 +47,7 @@ FULL = (
 
 
 class Workload(NamedTuple):
-    """What is trained. shape: of random images (count, side, channels); None for digits.
+    """The trainings to compare. shape: of random images (count, side, channels); None for digits.
 
     rows: in a round. seeds: of every row, on our side.
     """
