@@ -109,14 +109,14 @@ def goes_on(study: Study, folder: Path) -> ForkProcess:
     return start_pool(sqlite_in(folder), prepare_short_runs(), folder, 2, QUICK)
 
 
-def harmless(found: Faults) -> None:
+def assert_nothing_lost(found: Faults) -> None:
     assert (found.lost, found.twice, found.running, found.waiting) == (0, 0, 0, 0)
     assert found.damaged == "ok"
     assert found.total >= found.logged > 0.9 * found.total
 
 
 def test_a_storm_of_kills_loses_nothing(url: str, tmp_path: Path) -> None:
-    harmless(kill_repeatedly(url, tmp_path, kills=40, workers=4))
+    assert_nothing_lost(kill_repeatedly(url, tmp_path, kills=40, workers=4))
 
 
 def test_many_start_at_once_on_an_empty_database(url: str) -> None:
@@ -128,7 +128,7 @@ def test_a_server_that_crashes_is_waited_for(
 ) -> None:
     code, found = stop_server_repeatedly(own_postgresql, tmp_path, [0.5], "immediate")
     assert code == 0
-    harmless(found)
+    assert_nothing_lost(found)
 
 
 def test_a_server_that_stays_away_ends_the_pool_resumable(
@@ -321,7 +321,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     other.close()
     pool.join()
     assert pool.exitcode == 0
-    harmless(find_faults(sqlite_in(tmp_path), tmp_path / "none")._replace(logged=100))
+    assert_nothing_lost(find_faults(sqlite_in(tmp_path), tmp_path / "none")._replace(logged=100))
     assert not any(log.read_text() for log in (tmp_path / "logs").iterdir())
 
 
@@ -352,7 +352,7 @@ def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:
     again = goes_on(study, tmp_path)
     again.join()
     assert again.exitcode == 0
-    harmless(find_faults(url, tmp_path / "none")._replace(logged=160))
+    assert_nothing_lost(find_faults(url, tmp_path / "none")._replace(logged=160))
 
 
 def test_killing_whatever_starts_the_workers_leaves_none_of_them(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": ("search_spaces",),
     "run_study": ("study.commands",),
 }  # fmt: skip
-"""What each folder or module may import; names are those below `training_factors`."""
+"""Modules that each folder or module may import; names are those below `training_factors`."""
 
 WITHOUT_TORCH = (
     "storage", "study.analysis", "study.reporting", "study.commands", "run_study", "__init__",

@@ -18,7 +18,7 @@ SOURCES = (
     "pyproject.toml", "README.md", "LICENSE", "training_factors", "search_spaces", "storage",
     "study",
 )  # fmt: skip
-"""What a wheel is built from."""
+"""Files and folders that a wheel is built from."""
 
 OWN_MODULES = {
     "study.py": "ANSWER = 'own study'",

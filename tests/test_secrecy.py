@@ -43,7 +43,7 @@ def guarded(postgresql: str) -> Iterator[URL]:
         engine.dispose()
 
 
-def clean(words: str) -> None:
+def assert_hides_password(words: str) -> None:
     assert not [form for form in FORMS if form in words]
 
 
@@ -75,14 +75,14 @@ def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
         monkeypatch.setattr("sys.argv", ["run_study.py", *arguments])
         assert execute(list(arguments)) == code, arguments
         out, err = capfd.readouterr()
-        clean(out + err)
+        assert_hides_password(out + err)
     for path in tmp_path.rglob("*"):
         if path.is_file():
-            clean(path.read_bytes().decode(errors="replace"))
+            assert_hides_password(path.read_bytes().decode(errors="replace"))
     dump = create_engine(guarded)
     with dump.connect() as connection:
         for table in ("study_user_attributes", "trial_user_attributes", "training_factor_runs"):
-            clean(str(connection.execute(text(f"SELECT * FROM {table}")).all()))
+            assert_hides_password(str(connection.execute(text(f"SELECT * FROM {table}")).all()))
     dump.dispose()
 
 
@@ -90,8 +90,8 @@ def test_every_form_of_a_password_is_hidden(monkeypatch: pytest.MonkeyPatch) -> 
     url = URL.create("postgresql", "me", SECRET, "host", database="name")
     monkeypatch.setenv("STUDY_STORAGE", url.render_as_string(hide_password=False))
     for form in FORMS - {"S3cr3t"}:
-        clean(redacted(f"before {form} after"))
-    clean(hide_password(url.render_as_string(hide_password=False)))
+        assert_hides_password(redacted(f"before {form} after"))
+    assert_hides_password(hide_password(url.render_as_string(hide_password=False)))
 
 
 def test_braces_in_a_password_are_no_places_to_fill_in(guarded: URL) -> None:

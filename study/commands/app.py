@@ -1,4 +1,4 @@
-"""What all verbs share: the program, the start-up of its process, its errors and its output."""
+"""Give all verbs the program, the start-up of its process, its errors and its output."""
 
 import gc
 import json

@@ -24,14 +24,14 @@ PRINTED_CLUSTERS = ("slurm", "compose", "kubernetes")
 """Clusters that start workers from a file of their own, which `worker --cluster` prints."""
 
 LEADING_FACTORS = 5
-"""How many factors are confirmed where none is named: those with the largest shares."""
+"""Number of factors to confirm where none is named: those with the largest shares."""
 
 INTERRUPTED = (130, 143)
 """Exit codes of workers that were asked to stop: by Ctrl-C, and by any other signal."""
 
 
 class WorkerSettings(NamedTuple):
-    """Which workers run a study, and where.
+    """Workers of a study: their number, device and cluster.
 
     cluster: address of the cluster that runs them; None for this machine. allow_code: whether the
     functions that the study names may be imported. stop_requests: how many requests to stop the

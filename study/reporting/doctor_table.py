@@ -20,7 +20,7 @@ class CheckResult(Protocol):
 
     @property
     def subject(self) -> str:
-        """What was checked, for example `database` or a study's name."""
+        """The checked subject, for example `database` or a study's name."""
 
     @property
     def state(self) -> str:
