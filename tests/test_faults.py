@@ -225,6 +225,23 @@ def test_a_worker_that_stands_still_for_ever_holds_up_nobody(tmp_path: Path) -> 
     assert status_of(read_owner(owner)) is ProcessStatus.ENDED
 
 
+def test_a_worker_that_stands_still_in_a_transaction_holds_up_nobody(tmp_path: Path) -> None:
+    """SQLite has one write lock for the whole file, and a stopped process keeps it."""
+    quick = fake_training(0.02)
+
+    def stops(*arguments: object, **named: object) -> Outcome:
+        trial = arguments[5].__self__._trial  # type: ignore[attr-defined]
+        if trial.claim.run.row == 3 and trial.claim.attempt == 1:
+            with trial.study.database.engine.begin():
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return quick(*arguments, **named)
+
+    study, pool = started(tmp_path, 20, stops)
+    pool.join(60)
+    assert pool.exitcode == 0
+    assert study.queue.progress()["measure"].done == 20
+
+
 def test_a_run_that_ends_its_workers_is_given_up(tmp_path: Path) -> None:
     quick = fake_training(0.01)
 

@@ -42,6 +42,12 @@ QUEUE_INTERVAL_S = 1.0
 STOP_INTERVAL_S = 0.05
 """Seconds between two checks of workers that are stopping."""
 
+STOPPED_GRACE_PERIODS = 6
+"""A process that stays stopped (SIGSTOP, a debugger) for this many grace periods is killed.
+
+It may hold SQLite's write lock, and then nobody else can write. Its run was requeued long before.
+"""
+
 _POOL_EXIT_CODES = {FAILED: 1, LOST: LOST}
 """Exit code of a worker that ends the study -> exit code of the pool."""
 
@@ -113,6 +119,7 @@ class Supervisor:
         self._crashes, self._last_crash, self._done = 0, "", -1
         self._read_queue_at = 0.0
         self._unavailable_since: float | None = None
+        self._stopped_since: dict[int, float] = {}
         self._stop_requests = (
             count_stop_requests(study) if pool.stop_requests is None else pool.stop_requests
         )
@@ -122,6 +129,7 @@ class Supervisor:
         """Restart processes that have ended; return the exit code once there is no more to do."""
         if self._heartbeat.exitcode not in (None, 0):
             self._heartbeat = self._start_heartbeat()
+        self._kill_stopped(STOPPED_GRACE_PERIODS * self._pool.timing.grace_s)
         code = self._remove_ended_workers()
         if code is not None:
             return code
@@ -173,13 +181,16 @@ class Supervisor:
             self._workers[number] = self._start(_run_worker, f"worker-{number}", number)
         if waiting or sum(phase.running for phase in phases):
             return None
-        self._kill_stopped_workers()
+        self._kill_stopped(0)  # others have finished the runs of stopped workers meanwhile
         return None if self._workers else 0
 
-    def _kill_stopped_workers(self) -> None:
-        """Kill workers that SIGSTOP has stopped: others have finished their runs meanwhile."""
-        for process in self._workers.values():
-            if process.pid is not None and is_stopped(process.pid):
+    def _kill_stopped(self, limit_s: float) -> None:
+        """Kill the processes that have been stopped for at least this many seconds."""
+        now = time.monotonic()
+        for process in (self._heartbeat, *self._workers.values()):
+            if process.pid is None or not is_stopped(process.pid):
+                self._stopped_since.pop(process.pid or 0, None)
+            elif now - self._stopped_since.setdefault(process.pid, now) >= limit_s:
                 process.kill()
 
     def stop(self) -> int:
