@@ -3,23 +3,14 @@
 from contextlib import suppress
 from typing import NamedTuple
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, and_, delete, insert, select
-from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy import and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from training_factors.storage.database import create_table
 from training_factors.storage.retry import retry
 from training_factors.storage.studies import Study
-
-_ANSWERS = Table(
-    "training_factor_answers",
-    MetaData(),
-    Column("study_id", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(32), primary_key=True),
-    Column("digest", String(64), nullable=False),
-    Column("text", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
-)
+from training_factors.storage.tables import ANSWERS
 
 
 class CachedAnswer(NamedTuple):
@@ -34,8 +25,8 @@ class CachedAnswer(NamedTuple):
 
     def read(self) -> str | None:
         """Return the stored text; None if there is none, or only one with another digest."""
-        create_table(self.study.database, _ANSWERS)
-        query = select(_ANSWERS.c.text).where(self._is_this_kind, _ANSWERS.c.digest == self.digest)
+        create_table(self.study.database, ANSWERS)
+        query = select(ANSWERS.c.text).where(self._is_this_kind, ANSWERS.c.digest == self.digest)
 
         def attempt(is_retry: bool) -> str | None:
             with self.study.database.engine.connect() as connection:
@@ -49,19 +40,19 @@ class CachedAnswer(NamedTuple):
 
         If two processes write at the same moment, one of the texts is kept.
         """
-        create_table(self.study.database, _ANSWERS)
+        create_table(self.study.database, ANSWERS)
         row = {
-            "study_id": self.study.study_id, "kind": self.kind, "digest": self.digest,
+            "study_key": self.study.key, "kind": self.kind, "digest": self.digest,
             "text": text,
         }  # fmt: skip
 
         def attempt(is_retry: bool) -> None:
             with suppress(IntegrityError), self.study.database.engine.begin() as connection:
-                connection.execute(delete(_ANSWERS).where(self._is_this_kind))
-                connection.execute(insert(_ANSWERS).values(row))
+                connection.execute(delete(ANSWERS).where(self._is_this_kind))
+                connection.execute(insert(ANSWERS).values(row))
 
         retry(self.study.database, attempt)
 
     @property
     def _is_this_kind(self) -> ColumnElement[bool]:
-        return and_(_ANSWERS.c.study_id == self.study.study_id, _ANSWERS.c.kind == self.kind)
+        return and_(ANSWERS.c.study_key == self.study.key, ANSWERS.c.kind == self.kind)

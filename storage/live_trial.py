@@ -140,10 +140,10 @@ def start_trial(
                 query = select(_TRIALS.c.trial_id).where(_has_number(study, created))
                 return live_trial(connection.execute(query).scalar_one(), created)
             number = _next_number(connection, study.study_id)
+            study.queue.update_claimed(connection, claim, trial=number)
             trial_id = _insert_trial(connection, study.study_id, number)
             _write_parameters(connection, trial_id, parameters, distributions)
             _write_attributes(connection, trial_id, attributes)
-            study.queue.update_claimed(connection, claim, trial=number)
             return live_trial(trial_id, number)
 
     def live_trial(trial_id: int, number: int) -> LiveTrial:

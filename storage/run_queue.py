@@ -4,27 +4,29 @@ The queue holds the key of a run (phase, row number, repetition), not its config
 follows from the study's seed and the row number, or is stored in the trial that the run's first
 attempt created.
 
+Rows are bound to the random key of their study, not to Optuna's id of it, which SQLite hands out
+again after a deletion. While no study of that id has that key, because it was deleted or renamed,
+the queue is empty and all claims are void.
+
 A claim is void once its run was released or claimed again. The holder of a void claim cannot change
 anything any more: each update checks the number of the attempt (a fencing token).
 """
 
+import json
 import random
 import time
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from optuna.storages._rdb import models
 from sqlalchemy import (
-    Column,
     Connection,
-    Double,
-    Index,
     Integer,
-    MetaData,
     Select,
-    String,
-    Table,
+    Text,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     literal,
@@ -35,9 +37,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Exists
 
 from training_factors.storage.database import Database, create_table, lock_study
 from training_factors.storage.retry import retry
+from training_factors.storage.tables import RUNS, STUDY_KEY
 
 PHASES = ("baseline", "measure", "search", "confirm")
 """Phases of a study, in the order in which their runs are claimed."""
@@ -45,42 +49,40 @@ PHASES = ("baseline", "measure", "search", "confirm")
 WAITING, RUNNING, DONE = "waiting", "running", "done"
 """States of a run in the queue. DONE includes pruned and failed runs."""
 
-_RUNS = Table(
-    "training_factor_runs",
-    MetaData(),
-    Column("study_id", Integer, primary_key=True, autoincrement=False),
-    Column("phase", String(16), primary_key=True),
-    Column("row", Integer, primary_key=True, autoincrement=False),
-    Column("repeat", Integer, primary_key=True, autoincrement=False),
-    Column("state", String(16), nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("owner", String(255)),
-    Column("heartbeat", Double),
-    Column("trial", Integer),
-    # In the order in which runs are claimed, so that finding the next one reads no other rows.
-    Index("training_factor_runs_next", "study_id", "state", "phase", "attempt", "repeat", "row"),
-)
+
+def _is_there(study_id: ColumnElement[int] | int, key: ColumnElement[str] | str) -> Exists:
+    """Return the condition that the study of this id has this key, written as JSON."""
+    attributes = models.StudyUserAttributeModel.__table__
+    return exists().where(
+        attributes.c.study_id == study_id,
+        attributes.c.key == STUDY_KEY,
+        attributes.c.value_json == key,
+    )
 
 
 def _next_runs() -> Select[tuple[object, ...]]:
     """Return the query for the next waiting runs.
 
-    Its parameters are `study` and `rows`, the maximum number of runs. It takes the first `rows`
-    waiting runs of every phase from the index, and keeps the first `rows` of all, in the order of
-    PHASES. Retried runs go last in their phase; they may have crashed the previous worker.
+    Its parameters are `id`, `key` and `json_key` of the study and `rows`, the maximum number of
+    runs. It takes the first `rows` waiting runs of every phase from the index, and keeps the first
+    `rows` of all, in the order of PHASES. Retried runs go last in their phase; they may have
+    crashed the previous worker.
     """
     first_runs = [
-        select(_RUNS, literal(i).label("precedence"))
-        .where(_RUNS.c.study_id == bindparam("study"), _RUNS.c.state == WAITING)
-        .where(_RUNS.c.phase == phase)
-        .order_by(_RUNS.c.attempt, _RUNS.c.repeat, _RUNS.c.row)
+        select(RUNS, literal(i).label("precedence"))
+        .where(RUNS.c.study_key == bindparam("key"), RUNS.c.state == WAITING)
+        .where(RUNS.c.phase == phase)
+        .order_by(RUNS.c.attempt, RUNS.c.repeat, RUNS.c.row)
         .limit(bindparam("rows", type_=Integer))
         .subquery()
         for i, phase in enumerate(PHASES)
     ]
     candidates = union_all(*(select(runs) for runs in first_runs)).subquery()
     order = (candidates.c[name] for name in ("precedence", "attempt", "repeat", "row"))
-    return select(candidates).order_by(*order).limit(bindparam("rows", type_=Integer))
+    is_there = _is_there(bindparam("id", type_=Integer), bindparam("json_key", type_=Text))
+    return (
+        select(candidates).where(is_there).order_by(*order).limit(bindparam("rows", type_=Integer))
+    )
 
 
 _NEXT_RUNS = _next_runs()
@@ -109,6 +111,10 @@ class Claim(NamedTuple):
     attempt: int
     owner: str
     trial: int | None
+
+
+class StudyGoneError(LookupError):
+    """Raised when the study was deleted or renamed after it was opened."""
 
 
 class LostClaimError(Exception):
@@ -140,27 +146,33 @@ class PhaseProgress(NamedTuple):
 
 
 class RunQueue(NamedTuple):
-    """The queue of a study's runs."""
+    """The queue of a study's runs. study_id: Optuna's. key: the study's own, random."""
 
     database: Database
     study_id: int
+    key: str
 
     def add(self, runs: Iterable[Run]) -> int:
-        """Add the runs that are not in the queue yet; return their number."""
+        """Add the runs that are not in the queue yet; return their number.
+
+        Raises StudyGoneError if the study was deleted or renamed.
+        """
         planned = list(runs)
 
         def attempt(is_retry: bool) -> int:
             with self.database.engine.begin() as connection:
                 lock_study(connection, self.study_id)
-                keys = select(_RUNS.c.phase, _RUNS.c.row, _RUNS.c.repeat).where(self._in_study)
+                if not connection.execute(select(self._is_there)).scalar():
+                    raise StudyGoneError("the study was deleted or renamed meanwhile")
+                keys = select(RUNS.c.phase, RUNS.c.row, RUNS.c.repeat).where(self._in_study)
                 known = {Run(*row) for row in connection.execute(keys)}
                 new = [
-                    {"study_id": self.study_id, "state": WAITING, "attempt": 0, **run._asdict()}
+                    {"study_key": self.key, "state": WAITING, "attempt": 0, **run._asdict()}
                     for run in planned
                     if run not in known
                 ]
                 if new:
-                    connection.execute(insert(_RUNS), new)
+                    connection.execute(insert(RUNS), new)
             return len(new)
 
         return retry(self.database, attempt)
@@ -181,15 +193,18 @@ class RunQueue(NamedTuple):
         extra_candidates = 0
         while True:
             with self.database.engine.begin() as connection:
-                parameters = {"study": self.study_id, "rows": 1 + extra_candidates}
+                parameters = {
+                    "id": self.study_id, "key": self.key, "json_key": json.dumps(self.key),
+                    "rows": 1 + extra_candidates,
+                }  # fmt: skip
                 candidates = connection.execute(_NEXT_RUNS, parameters).all()
                 if not candidates:
                     return None
                 row = random.choice(candidates)
                 updated = connection.execute(
-                    update(_RUNS)
+                    update(RUNS)
                     .where(self._has_key(Run(row.phase, row.row, row.repeat)))
-                    .where(_RUNS.c.state == WAITING, _RUNS.c.attempt == row.attempt)
+                    .where(RUNS.c.state == WAITING, RUNS.c.attempt == row.attempt)
                     .values(
                         state=RUNNING,
                         attempt=row.attempt + 1,
@@ -211,21 +226,21 @@ class RunQueue(NamedTuple):
         Raises LostClaimError if the claim is void.
         """
         updated = connection.execute(
-            update(_RUNS)
+            update(RUNS)
             .where(self._has_key(claim.run))
-            .where(_RUNS.c.state == RUNNING, _RUNS.c.attempt == claim.attempt)
+            .where(RUNS.c.state == RUNNING, RUNS.c.attempt == claim.attempt)
             .values(heartbeat=time.time(), **values)
         )
         if updated.rowcount == 1:
             return False
-        row = connection.execute(select(_RUNS).where(self._has_key(claim.run))).first()
+        row = connection.execute(select(RUNS).where(self._has_key(claim.run))).first()
         if row is None or row.attempt != claim.attempt or row.state != values.get("state"):
             raise LostClaimError(f"the claim of {claim.run} is void")
         return True
 
     def trial_number(self, connection: Connection, claim: Claim) -> int | None:
         """Return the number of the trial that the queue holds for the run of a claim."""
-        query = select(_RUNS.c.trial).where(self._has_key(claim.run))
+        query = select(RUNS.c.trial).where(self._has_key(claim.run))
         number: int | None = connection.execute(query).scalar()
         return number
 
@@ -235,7 +250,7 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> list[ActiveClaim]:
             with self.database.engine.connect() as connection:
                 rows = connection.execute(
-                    select(_RUNS).where(self._in_study, _RUNS.c.state == RUNNING)
+                    select(RUNS).where(self._in_study, RUNS.c.state == RUNNING)
                 ).all()
             return [ActiveClaim(_read_claim(row), row.heartbeat) for row in rows]
 
@@ -249,8 +264,8 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> None:
             with self.database.engine.begin() as connection:
                 connection.execute(
-                    update(_RUNS)
-                    .where(self._in_study, _RUNS.c.state == RUNNING, _RUNS.c.owner.in_(owners))
+                    update(RUNS)
+                    .where(self._in_study, RUNS.c.state == RUNNING, RUNS.c.owner.in_(owners))
                     .values(heartbeat=time.time())
                 )
 
@@ -265,8 +280,8 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> int:
             with self.database.engine.begin() as connection:
                 updated = connection.execute(
-                    update(_RUNS)
-                    .where(_RUNS.c.state == DONE, or_(*keys))
+                    update(RUNS)
+                    .where(RUNS.c.state == DONE, or_(*keys))
                     .values(state=WAITING, owner=None, trial=None)
                 )
             return int(updated.rowcount)
@@ -276,9 +291,9 @@ class RunQueue(NamedTuple):
     def progress(self) -> dict[str, PhaseProgress]:
         """Return the progress of each phase that has runs, in the order of PHASES."""
         query = (
-            select(_RUNS.c.phase, _RUNS.c.state, func.count())
+            select(RUNS.c.phase, RUNS.c.state, func.count())
             .where(self._in_study)
-            .group_by(_RUNS.c.phase, _RUNS.c.state)
+            .group_by(RUNS.c.phase, RUNS.c.state)
         )
 
         def attempt(is_retry: bool) -> dict[tuple[str, str], int]:
@@ -294,25 +309,39 @@ class RunQueue(NamedTuple):
             for phase in phases
         }
 
+    def trial_numbers(self) -> set[int]:
+        """Return the numbers of the trials of this queue's runs, one for each run at most."""
+        query = select(RUNS.c.trial).where(self._in_study, RUNS.c.trial.is_not(None))
+
+        def attempt(is_retry: bool) -> set[int]:
+            with self.database.engine.connect() as connection:
+                return set(connection.execute(query).scalars())
+
+        return retry(self.database, attempt)
+
     @property
     def _in_study(self) -> ColumnElement[bool]:
-        """The condition for rows of this study."""
-        return _RUNS.c.study_id == self.study_id
+        """The condition for rows of this study, while it is there."""
+        return and_(RUNS.c.study_key == self.key, self._is_there)
+
+    @property
+    def _is_there(self) -> Exists:
+        return _is_there(self.study_id, json.dumps(self.key))
 
     def _has_key(self, run: Run) -> ColumnElement[bool]:
         """Return the condition for the row of a run."""
         return and_(
             self._in_study,
-            _RUNS.c.phase == run.phase,
-            _RUNS.c.row == run.row,
-            _RUNS.c.repeat == run.repeat,
+            RUNS.c.phase == run.phase,
+            RUNS.c.row == run.row,
+            RUNS.c.repeat == run.repeat,
         )
 
 
-def open_queue(database: Database, study_id: int) -> RunQueue:
+def open_queue(database: Database, study_id: int, key: str) -> RunQueue:
     """Return the queue of a study; create its table if missing."""
-    create_table(database, _RUNS)
-    return RunQueue(database, study_id)
+    create_table(database, RUNS)
+    return RunQueue(database, study_id, key)
 
 
 def _read_claim(row: Row[tuple[object, ...]]) -> Claim:

@@ -1,4 +1,9 @@
-"""Create, find and open the studies of a database."""
+"""Create, find and open the studies of a database.
+
+A study is identified by a random key, which is stored with it. Everything that other tables hold of
+it is bound to that key: Optuna's id and the name of a deleted study are given to new ones, and a
+study that is renamed in the dashboard gets another id.
+"""
 
 import hashlib
 import json
@@ -16,9 +21,19 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from training_factors.storage.database import Database, folder_of
+from training_factors.storage.identity import (
+    CONFIRMS,
+    CREATED_AS,
+    clear_deleted,
+    ensure_own_queue,
+    new_key,
+    upgrade_study,
+    write_attributes,
+)
 from training_factors.storage.retry import retry
 from training_factors.storage.run_queue import RunQueue, open_queue
 from training_factors.storage.stamp import Stamp, read_stamp
+from training_factors.storage.tables import STUDY_KEY
 
 _STAMP = "stamp"
 """Key of the study attribute that holds the stamp; only studies of this tool have it."""
@@ -27,18 +42,29 @@ MAX_NAME_LENGTH = 64
 """Maximum number of characters in the name of a study."""
 
 CONFIRMATION_SUFFIX = ".confirm"
-"""Suffix of the name of a study that confirms another one."""
+"""Suffix of the names of studies that confirm another one, and of no others."""
 
 
 class Study(NamedTuple):
-    """An open study: Optuna's study, its run queue and its stamp."""
+    """An open study: Optuna's study, its run queue and its stamp.
+
+    study_id: Optuna's. key: the study's own, random. confirms: key of the study that this one
+    confirms; None if it confirms none.
+    """
 
     name: str
     database: Database
     optuna_study: optuna.Study
     study_id: int
+    key: str
+    confirms: str | None
     queue: RunQueue
     stamp: Stamp
+
+    @property
+    def is_confirmation(self) -> bool:
+        """Whether the study confirms another one."""
+        return self.confirms is not None
 
     @property
     def slug(self) -> str:
@@ -76,49 +102,67 @@ def check_name(name: str) -> None:
         raise ValueError(f"study name {name!r} must not begin with '-', as options do")
 
 
-def confirmation_name(name: str) -> str:
-    """Return the name of the study that confirms the study of this name."""
-    return f"{name}{CONFIRMATION_SUFFIX}"
-
-
 def study_names(database: Database) -> list[str]:
-    """Return the sorted names of this tool's studies in a database."""
-    studies = models.StudyModel.__table__
-    attributes = models.StudyUserAttributeModel.__table__
-    query = (
-        select(studies.c.study_name)
-        .join(attributes, attributes.c.study_id == studies.c.study_id)
-        .where(attributes.c.key == _STAMP)
-    )
-
-    def attempt(is_retry: bool) -> list[str]:
-        with database.engine.connect() as connection:
-            return sorted(connection.execute(query).scalars())
-
-    return retry(database, attempt)
+    """Return the sorted names of this tool's studies in a database, confirmations among them."""
+    return _names_with(database, _STAMP)
 
 
-def create_study(database: Database, name: str, stamp: Stamp) -> Study:
+def main_study_names(database: Database) -> list[str]:
+    """Return the sorted names of this tool's studies that do not confirm another one."""
+    confirming = set(_names_with(database, CONFIRMS))
+    return [
+        name
+        for name in study_names(database)
+        if name not in confirming and not name.endswith(CONFIRMATION_SUFFIX)
+    ]
+
+
+def create_study(database: Database, name: str, stamp: Stamp, confirms: str | None = None) -> Study:
     """Create a study that maximizes the stamp's objective; open it if it exists already.
+
+    confirms: key of the study that it confirms.
 
     Raises ValueError if a study must not have this name, or one of another tool has it.
     """
     check_name(name)
     if name not in _all_names(database):
-        retry(database, lambda is_retry: _insert_study(database, name, stamp))
-    created = find_study(database, name)
+        retry(database, lambda is_retry: _insert_study(database, name, stamp, confirms))
+    created = _open_named(database, name)
     assert created is not None
     return created
 
 
 def find_study(database: Database, name: str) -> Study | None:
-    """Open the study of this name; return None if there is none.
+    """Open the study of this name, or the one that had it until it was renamed; None without any.
 
-    Raises ValueError if the study was not made by this tool.
+    Raises ValueError if the study was not made by this tool, or several were created as this one.
     """
-    if name not in _all_names(database):
-        return None
-    return retry(database, lambda is_retry: _open(database, name))
+    study = _open_named(database, name)
+    if study is not None:
+        return study
+    renamed = _names_with(database, CREATED_AS, name)
+    if len(renamed) > 1:
+        raise ValueError(
+            f"study {name!r} was renamed or copied; name one of: {', '.join(renamed[:10])}"
+        )
+    return _open_named(database, renamed[0]) if renamed else None
+
+
+def find_confirmation(study: Study) -> Study | None:
+    """Open the study that confirms this one, whatever its name; return None if there is none."""
+    names = _names_with(study.database, CONFIRMS, study.key)
+    return _open_named(study.database, names[0]) if names else None
+
+
+def create_confirmation(study: Study) -> Study:
+    """Create the study that confirms this one; open it if it exists already."""
+    found = find_confirmation(study)
+    if found is not None:
+        return found
+    name = f"{study.name}{CONFIRMATION_SUFFIX}"
+    if name in _all_names(study.database):  # it confirms a study of this name that was deleted
+        name = f"{study.name[:40]}.{study.key[:6]}{CONFIRMATION_SUFFIX}"
+    return create_study(study.database, name, study.stamp, study.key)
 
 
 def load_study(database: Database, name: str | None) -> Study:
@@ -129,7 +173,7 @@ def load_study(database: Database, name: str | None) -> Study:
     """
     names = study_names(database)
     if name is None:
-        candidates = [known for known in names if not known.endswith(CONFIRMATION_SUFFIX)]
+        candidates = main_study_names(database)
         if len(candidates) > 1:
             raise ValueError(
                 f"there are several studies; name one of: {', '.join(candidates[:10])}"
@@ -154,29 +198,88 @@ def _all_names(database: Database) -> list[str]:
     return retry(database, lambda is_retry: optuna.get_all_study_names(storage=database.storage))
 
 
+def _names_with(database: Database, attribute: str, value: str | None = None) -> list[str]:
+    """Return the sorted names of the studies with this attribute. value: None for any value."""
+    studies = models.StudyModel.__table__
+    attributes = models.StudyUserAttributeModel.__table__
+    query = (
+        select(studies.c.study_name)
+        .join(attributes, attributes.c.study_id == studies.c.study_id)
+        .where(attributes.c.key == attribute)
+    )
+    if value is not None:
+        query = query.where(attributes.c.value_json == json.dumps(value))
+
+    def attempt(is_retry: bool) -> list[str]:
+        with database.engine.connect() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    return retry(database, attempt)
+
+
+def _open_named(database: Database, name: str) -> Study | None:
+    if name not in _all_names(database):
+        return None
+    return retry(database, lambda is_retry: _open(database, name))
+
+
 def _open(database: Database, name: str) -> Study:
     study = optuna.load_study(study_name=name, storage=database.storage)
-    document = study.user_attrs.get(_STAMP)
-    if document is None:
-        raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
     study_id = database.storage.get_study_id_from_name(name)
-    queue = open_queue(database, study_id)
-    return Study(name, database, study, study_id, queue, read_stamp(document))
+    attributes = study.user_attrs
+    if _STAMP not in attributes:
+        raise ValueError(f"study {name!r} was not made by this tool; choose another --study")
+    if STUDY_KEY not in attributes:
+        _upgrade(database, study_id, name)
+        attributes = study.user_attrs
+    queue = open_queue(database, study_id, attributes[STUDY_KEY])
+    key = ensure_own_queue(database, study_id, queue.key)
+    return Study(
+        name,
+        database,
+        study,
+        study_id,
+        key,
+        attributes.get(CONFIRMS),
+        queue._replace(key=key),
+        read_stamp(attributes[_STAMP]),
+    )
 
 
-def _insert_study(database: Database, name: str, stamp: Stamp) -> None:
-    """Insert a study and its stamp in one transaction, so that no study lacks its stamp."""
-    stamp_row = {"key": _STAMP, "value_json": json.dumps(stamp.as_document())}
-    direction_row = {"direction": StudyDirection.MAXIMIZE, "objective": 0}
+def _upgrade(database: Database, study_id: int, name: str) -> None:
+    """Give a study of an earlier version its key, and what it confirms or its confirmation."""
+    if not name.endswith(CONFIRMATION_SUFFIX):
+        key = upgrade_study(database, study_id, name)
+        confirmation = f"{name}{CONFIRMATION_SUFFIX}"
+        if confirmation in _names_with(database, _STAMP):
+            confirmation_id = database.storage.get_study_id_from_name(confirmation)
+            upgrade_study(database, confirmation_id, confirmation, confirms=key)
+        return
+    confirmed = name.removesuffix(CONFIRMATION_SUFFIX)
+    if confirmed in _names_with(database, _STAMP):
+        _open(database, confirmed)
+    upgrade_study(database, study_id, name, confirms="")  # unless that has just been done
+
+
+def _insert_study(database: Database, name: str, stamp: Stamp, confirms: str | None) -> None:
+    """Insert a study and its stamp in one transaction, so that no study lacks its stamp.
+
+    Deletes what other studies, deleted since, have left behind.
+    """
+    attributes = {_STAMP: stamp.as_document(), STUDY_KEY: new_key(), CREATED_AS: name}
+    if confirms is not None:
+        attributes[CONFIRMS] = confirms
+    clear_deleted(database)
     try:
         with database.engine.begin() as connection:
             study_row = insert(models.StudyModel.__table__).values(study_name=name)
             (study_id,) = connection.execute(study_row).inserted_primary_key or (None,)
-            for table, row in (
-                (models.StudyDirectionModel.__table__, direction_row),
-                (models.StudyUserAttributeModel.__table__, stamp_row),
-            ):
-                connection.execute(insert(table).values(study_id=study_id, **row))
+            assert isinstance(study_id, int)
+            direction = {"direction": StudyDirection.MAXIMIZE, "objective": 0}
+            connection.execute(
+                insert(models.StudyDirectionModel.__table__).values(study_id=study_id, **direction)
+            )
+            write_attributes(connection, study_id, attributes)
     except IntegrityError:
         return  # another worker has created it meanwhile
     study = optuna.load_study(study_name=name, storage=database.storage)

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Table, exists, select
 
 from training_factors.storage.retry import retry
+from training_factors.storage.run_queue import StudyGoneError
 from training_factors.storage.studies import Study
+
+MAX_LISTED = 5
+"""Maximum number of trials that are named in a message; the others are counted."""
+
+_TRIALS: Table = models.TrialModel.__table__
+_ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 
 
 class Trial(NamedTuple):
@@ -75,25 +84,54 @@ def to_trial(trial: FrozenTrial) -> Trial:
 
 
 def read_trials(study: Study) -> list[Trial]:
-    """Return all trials of a study, in the order of their numbers."""
+    """Return the trials of a study's runs, in the order of their numbers, one per run at most."""
     return [to_trial(trial) for trial in read_frozen_trials(study)]
 
 
-def latest_trials(study: Study) -> list[Trial]:
-    """Return the last trial of each run; a run that was requeued after its end has several."""
-    return latest_attempts(read_trials(study))
-
-
-def latest_attempts(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials without those that a later attempt at the same run replaced."""
-    last_numbers = {(t.phase, t.row, t.repeat): t.number for t in trials}
-    kept = set(last_numbers.values())
-    return [trial for trial in trials if trial.number in kept]
-
-
 def read_frozen_trials(study: Study) -> list[FrozenTrial]:
-    """Return all trials as Optuna's own records, which its samplers take; their times are in UTC.
+    """Return the trials of `read_trials` as Optuna's own records; their times are in UTC.
 
-    Do not change them: they are shared with later calls.
+    Trials that the queue does not name are left out: those of failed attempts that are repeated,
+    and those that other programs added (see `uncounted_trials`).
+
+    Do not change the records: they are shared with later calls.
+
+    Raises StudyGoneError if the study was deleted or renamed.
     """
-    return retry(study.database, lambda is_retry: study.optuna_study.get_trials(deepcopy=False))
+    counted = study.queue.trial_numbers()
+    try:
+        trials = retry(
+            study.database, lambda is_retry: study.optuna_study.get_trials(deepcopy=False)
+        )
+    except KeyError:
+        raise StudyGoneError(f"study {study.name!r} was deleted or renamed meanwhile") from None
+    return [trial for trial in trials if trial.number in counted]
+
+
+def uncounted_trials(study: Study) -> list[int]:
+    """Return the numbers of trials that others added to the study, and that count nowhere.
+
+    Failed attempts at runs of ours, which were repeated, are not among them.
+    """
+    counted = study.queue.trial_numbers()
+    failed_attempts = (
+        exists()
+        .where(_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _ATTRIBUTES.c.key == "phase")
+        .where(_TRIALS.c.state == TrialState.FAIL)
+    )
+    query = select(_TRIALS.c.number).where(_TRIALS.c.study_id == study.study_id, ~failed_attempts)
+
+    def attempt(is_retry: bool) -> list[int]:
+        with study.database.engine.connect() as connection:
+            return sorted(set(connection.execute(query).scalars()) - counted)
+
+    return retry(study.database, attempt)
+
+
+def describe_uncounted(numbers: Sequence[int]) -> str:
+    """Return a sentence about the trials of `uncounted_trials`, of which there are some."""
+    if len(numbers) == 1:
+        return f"trial {numbers[0]} was not made by this tool and counts nowhere"
+    names = ", ".join(str(number) for number in numbers[:MAX_LISTED])
+    more = f" and {len(numbers) - MAX_LISTED} more" if len(numbers) > MAX_LISTED else ""
+    return f"trials {names}{more} were not made by this tool and count nowhere"

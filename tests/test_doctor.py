@@ -53,10 +53,13 @@ def test_a_study_s_versions_and_what_ended_processes_hold(study: Study) -> None:
     assert versions.startswith("numpy 0.1 in the study") and versions.endswith(" now")
 
 
-def test_a_trial_that_runs_for_nobody(study: Study) -> None:
+def test_trials_that_others_added(study: Study) -> None:
     study.optuna_study.ask()
-    adrift, _ = by_state(list(check_study(study)), WARNING)
-    assert "no worker runs trials [0]" in adrift
+    found, _ = by_state(list(check_study(study)), WARNING)
+    assert "trial 0 was not made by this tool and counts nowhere" in found
+    study.optuna_study.ask()
+    found, _ = by_state(list(check_study(study)), WARNING)
+    assert "trials 0, 1 were not made by this tool and count nowhere" in found
 
 
 def test_what_was_left_behind(study: Study, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
             assert_hides_password(path.read_bytes().decode(errors="replace"))
     dump = create_engine(guarded)
     with dump.connect() as connection:
-        for table in ("study_user_attributes", "trial_user_attributes", "training_factor_runs"):
+        for table in ("study_user_attributes", "trial_user_attributes", "training_factor_queue"):
             assert_hides_password(str(connection.execute(text(f"SELECT * FROM {table}")).all()))
     dump.dispose()
 

@@ -257,7 +257,7 @@ def test_what_is_asked_of_a_study_that_cannot_be(
         with sqlite3.connect(stored) as connection:
             counted = [
                 connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-                for table in ("studies", "trials", "training_factor_runs", "study_user_attributes")
+                for table in ("studies", "trials", "training_factor_queue", "study_user_attributes")
             ]
         connection.close()
         return counted

@@ -81,6 +81,7 @@ def verb_context() -> Iterator[None]:
     from training_factors.storage.database import NoDatabaseError
     from training_factors.storage.definition import Definition
     from training_factors.storage.retry import StorageUnavailableError
+    from training_factors.storage.run_queue import StudyGoneError
     from training_factors.storage.studies import NoStudyError
     from training_factors.study.analysis.answer import NoAnswer
     from training_factors.study.running.settings import WorkerTiming
@@ -91,7 +92,13 @@ def verb_context() -> Iterator[None]:
         if error.title not in (Definition.__name__, WorkerTiming.__name__):
             raise
         raise CommandError(_option_error(error.errors()[0]), 2) from error
-    except (NoDatabaseError, NoStudyError, NoAnswer, StorageUnavailableError) as error:
+    except (
+        NoDatabaseError,
+        NoStudyError,
+        StudyGoneError,
+        NoAnswer,
+        StorageUnavailableError,
+    ) as error:
         raise CommandError(str(error), 3) from error
     except ValueError as error:
         raise CommandError(str(error), 2) from error

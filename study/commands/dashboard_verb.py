@@ -71,23 +71,16 @@ def _until_interrupted() -> Iterator[None]:
 
 def _study_to_show(database: "Database", name: str | None) -> "Study | None":
     """Return the study that is named, or the only one; None to show the list of studies."""
-    from training_factors.storage.studies import load_study
+    from training_factors.storage.studies import load_study, main_study_names
 
-    is_single = len(_study_names(database)) == 1
+    is_single = len(main_study_names(database)) == 1
     return load_study(database, name) if name is not None or is_single else None
 
 
-def _study_names(database: "Database") -> list[str]:
-    """Return the names of all studies but those that confirm another one."""
-    from training_factors.storage.studies import CONFIRMATION_SUFFIX, study_names
-
-    return [name for name in study_names(database) if not name.endswith(CONFIRMATION_SUFFIX)]
-
-
 def _studies(database: "Database") -> "list[Study]":
-    from training_factors.storage.studies import load_study
+    from training_factors.storage.studies import load_study, main_study_names
 
-    return [load_study(database, name) for name in _study_names(database)]
+    return [load_study(database, name) for name in main_study_names(database)]
 
 
 def _open_server(database: "Database", port: int, write: bool) -> "WSGIServer":

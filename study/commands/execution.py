@@ -161,15 +161,12 @@ def run_confirmation(
     changes: factor -> the option to try where the best configuration has the baseline.
     difference: the smallest difference worth seeing, in the unit of the objective.
     """
-    from training_factors.study.running.confirmation import (
-        ConfirmationRequest,
-        open_confirmation,
-        plan_next,
-    )
+    from training_factors.storage.studies import create_confirmation
+    from training_factors.study.running.confirmation import ConfirmationRequest, plan_next
     from training_factors.study.running.preparation import prepare_stored_study
 
     prepared = prepare_stored_study(study, allow_code=settings.allow_code)
-    confirmation = open_confirmation(study)
+    confirmation = create_confirmation(study)
     request = ConfirmationRequest(changes, difference)
     while True:
         code = run_queue(confirmation, prepared, settings, is_stage=True)

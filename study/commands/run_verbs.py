@@ -261,7 +261,7 @@ def confirm(
     )
     from training_factors.study.reporting.report import read_report
 
-    found = read_confirmation(confirmation)
+    found = read_confirmation(opened, confirmation)
     report = read_report(opened, jobs=study_loading.cores())
     page = write_report_page(opened, report, storage).path
     following = command_lines.command_line("recommend", opened, storage)

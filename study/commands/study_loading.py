@@ -92,7 +92,19 @@ def open_or_create(
         refuse_differences(study, stamp)
     if preset is not None or not study.queue.progress():
         study.queue.add(size.runs())
+    _print_surprises(study, name)
     return OpenedStudy(study, prepared)
+
+
+def _print_surprises(study: "Study", name: str | None) -> None:
+    """Say that a study has another name by now, and that it has trials that others added."""
+    from training_factors.storage.trials import describe_uncounted, uncounted_trials
+
+    if name not in (None, study.name):
+        print(f"study {name!r} is called {study.name!r} by now", file=sys.stderr)
+    uncounted = uncounted_trials(study)
+    if uncounted:
+        print(f"{study.name}: {describe_uncounted(uncounted)}", file=sys.stderr)
 
 
 def _print_left_out(stamp: "Stamp") -> None:
@@ -115,15 +127,17 @@ def load(name: str | None, storage: str | None, *, reading: bool = True) -> "Stu
     from training_factors.storage.database import open_database
     from training_factors.storage.studies import load_study
 
-    return load_study(open_database(database_url(storage), reading=reading), name)
+    study = load_study(open_database(database_url(storage), reading=reading), name)
+    _print_surprises(study, name)
+    return study
 
 
 def retry_failed(study: "Study") -> None:
     """Put the runs that failed back into the queue."""
     from training_factors.storage.run_queue import Run
-    from training_factors.storage.trials import latest_trials
+    from training_factors.storage.trials import read_trials
 
-    trials = latest_trials(study)
+    trials = read_trials(study)
     count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
     words = "1 failed run is" if count == 1 else f"{count} failed runs are"
     print(f"{words} retried", file=sys.stderr)

@@ -46,10 +46,10 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
     """Ask all workers of a study, on every machine, to stop after the current epoch."""
     with verb_context():
         from training_factors.storage.stop_requests import request_stop
-        from training_factors.storage.studies import confirmation_name, find_study
+        from training_factors.storage.studies import find_confirmation
 
         opened = study_loading.load(study, storage, reading=False)
-        confirmation = find_study(opened.database, confirmation_name(opened.name))
+        confirmation = find_confirmation(opened)
         workers = 0
         for one in (opened, confirmation):
             if one is not None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from training_factors.search_spaces.description import SpaceDescription
 from training_factors.storage.answer_cache import CachedAnswer
 from training_factors.storage.arms import Arm, read_arms
-from training_factors.storage.studies import Study, confirmation_name, find_study
+from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.analysis.answer import Answer, NoAnswer, rounded
 from training_factors.study.analysis.contrasts import Confirmation, analyse_confirmation
@@ -50,7 +50,7 @@ class ConfirmationData(NamedTuple):
 class StudyData(NamedTuple):
     """Everything that the summary, the recommendation and the report need, read once.
 
-    trials: all trials of the study, by number. answer: None where too few rows were measured, and
+    trials: those of the study's runs, by number. answer: None where too few rows were measured, and
     `no_answer_reason` says so. confirmation: None where no confirmation was started.
     """
 
@@ -83,7 +83,7 @@ def read_study_data(study: Study, jobs: int) -> StudyData:
         answer = answer_of(study, jobs, trials)
     except NoAnswer as error:
         reason = str(error)
-    confirming = find_study(study.database, confirmation_name(study.name))
+    confirming = find_confirmation(study)
     confirmation = read_confirmation_data(confirming) if confirming else None
     return StudyData(study, trials, answer, reason, confirmation)
 

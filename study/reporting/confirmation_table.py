@@ -10,7 +10,7 @@ from rich.text import Text
 
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.storage.arms import RANK
-from training_factors.storage.studies import CONFIRMATION_SUFFIX, Study
+from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
@@ -39,20 +39,19 @@ class ConfirmationResult(NamedTuple):
     confirmation: Confirmation | None
 
 
-def read_confirmation(confirming: Study) -> ConfirmationResult:
-    """Read a confirming study and return its result."""
-    return confirmation_result(read_confirmation_data(confirming))
+def read_confirmation(study: Study, confirming: Study) -> ConfirmationResult:
+    """Read the study that confirms another one and return its result."""
+    return confirmation_result(study, read_confirmation_data(confirming))
 
 
-def confirmation_result(data: ConfirmationData) -> ConfirmationResult:
-    """Return the result of a confirmation that was read already."""
+def confirmation_result(study: Study, data: ConfirmationData) -> ConfirmationResult:
+    """Return the result of a confirmation of this study that was read already."""
     ranking = {}
     for row, arm in enumerate(data.arms):
         values = [t.value for t in data.trials if t.row == row and t.value is not None]
         if arm.purpose == RANK and values:
             ranking[arm.name] = sum(values) / len(values)
-    name = data.study.name.removesuffix(CONFIRMATION_SUFFIX)
-    return ConfirmationResult(name, data.study.stamp.objective, ranking, data.result)
+    return ConfirmationResult(study.name, study.stamp.objective, ranking, data.result)
 
 
 def draw_confirmation(result: ConfirmationResult, page: Path, following: str) -> RenderableType:

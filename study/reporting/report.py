@@ -130,7 +130,7 @@ def read_report(study: Study, jobs: int) -> Report:
 def _confirmed(data: StudyData) -> ConfirmationResult | None:
     if data.confirmation is None or data.confirmation.result is None:
         return None
-    return confirmation_result(data.confirmation)
+    return confirmation_result(data.study, data.confirmation)
 
 
 def _test_runs(confirmation: ConfirmationData | None) -> list[Trial]:

@@ -16,7 +16,7 @@ from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.studies import Study
-from training_factors.storage.trials import Trial, latest_attempts, latest_trials
+from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.reporting.formatting import plural
 
 SILENT_S = 30.0
@@ -98,7 +98,7 @@ class StudyStatus(NamedTuple):
 
 def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> StudyStatus:
     """Return the current status of a study. trials: all its trials; None to read them."""
-    trials = latest_trials(study) if trials is None else latest_attempts(trials)
+    trials = read_trials(study) if trials is None else trials
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     failed = [trial for trial in trials if trial.state == "FAIL"]

@@ -88,7 +88,7 @@ def checkpoints_of(trial: LiveTrial) -> Checkpoints:
     """Return the checkpoint files of a run: on this machine, or on a disk shared with others."""
     study, run = trial.study, trial.claim.run
     identity = json.dumps(
-        [FORMAT, study.name, study.stamp.identity(), run, trial.parameters], sort_keys=True
+        [FORMAT, study.key, study.stamp.identity(), run, trial.parameters], sort_keys=True
     )
     name = f"{run.phase}-{run.row}-{run.repeat}"
     return Checkpoints(study.folder / "checkpoints", name, identity)

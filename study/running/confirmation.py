@@ -25,7 +25,7 @@ from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.space import PLACEBO_COORDINATE, Config, Space
 from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, read_arms
 from training_factors.storage.run_queue import Run
-from training_factors.storage.studies import Study, confirmation_name, create_study
+from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.training.division import DataPart, load_test_part
@@ -72,11 +72,6 @@ class Stage(NamedTuple):
 
     arms: list[Arm]
     runs: list[Run]
-
-
-def open_confirmation(study: Study) -> Study:
-    """Return the study that confirms this one; create it if there is none."""
-    return create_study(study.database, confirmation_name(study.name), study.stamp)
 
 
 def open_test_part(prepared: PreparedStudy, device: torch.device) -> DataPart:

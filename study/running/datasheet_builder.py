@@ -14,7 +14,7 @@ from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.problem import strata
 from training_factors.search_spaces.recipe import Recipe, identity
 from training_factors.storage.datasheet import Augmented, DataSheet, read_sheet, write_sheet
-from training_factors.storage.studies import CONFIRMATION_SUFFIX, Study
+from training_factors.storage.studies import Study
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.division import PartIndices, divide
@@ -43,7 +43,7 @@ def store_datasheet(study: Study, prepared: PreparedStudy) -> None:
 
     Raises StorageUnavailableError when the database does not answer.
     """
-    if not study.name.endswith(CONFIRMATION_SUFFIX) and read_sheet(study) is None:
+    if not study.is_confirmation and read_sheet(study) is None:
         write_sheet(study, build_datasheet(prepared))
 
 

@@ -16,7 +16,7 @@ from training_factors.storage.database import Database, folder_of
 from training_factors.storage.files import PARTIAL
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.studies import Study, load_study, study_names
-from training_factors.storage.trials import latest_trials, read_trials
+from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
 from training_factors.study.training.cache import cache_folder
 
 OK, WARNING, BAD = "ok", "warning", "bad"
@@ -32,9 +32,6 @@ STALE_AFTER_S = 3600.0
 
 MAX_LISTED = 3
 """Maximum number of files left behind that are named; the others are counted."""
-
-MAX_LISTED_TRIALS = 5
-"""Maximum number of trials without a worker that are named."""
 
 _SERVER_TIME = {
     "postgresql": "SELECT extract(epoch FROM now())",
@@ -142,23 +139,22 @@ def check_study(study: Study) -> Iterator[Check]:
 def _check_runs(study: Study) -> Check:
     active = study.queue.active_claims()
     dead = [a for a in active if status_of(read_owner(a.claim.owner)) is ProcessStatus.ENDED]
-    claimed = {a.claim.trial for a in active}
     trials = read_trials(study)
-    unclaimed = [t.number for t in trials if t.state == "RUNNING" and t.number not in claimed]
+    uncounted = uncounted_trials(study)
     progress = study.queue.progress().values()
     done, total = sum(phase.done for phase in progress), sum(phase.total for phase in progress)
-    failed = sum(trial.state == "FAIL" for trial in latest_trials(study))
+    failed = sum(trial.state == "FAIL" for trial in trials)
     counts = f"{done} of {total} runs done, {len(active)} running, {failed} failed"
     if dead:
         return Check(
             study.name, WARNING, f"{counts}; {_words_for_dead(len(dead))}",
             f"start a worker, which requeues them: training-factors worker {study.name}",
         )  # fmt: skip
-    if unclaimed:
+    if uncounted:
         return Check(
             study.name, WARNING,
-            f"{counts}; no worker runs trials {unclaimed[:MAX_LISTED_TRIALS]}",
-            "they were started outside this tool; set their state to FAIL with Optuna",
+            f"{counts}; {describe_uncounted(uncounted)}",
+            "nothing needs to be done; another study is a better place for them",
         )  # fmt: skip
     return Check(study.name, OK, counts)
 

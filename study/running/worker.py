@@ -6,8 +6,8 @@ from datetime import datetime
 
 from training_factors.storage.live_trial import utc_now
 from training_factors.storage.owner import this_process
-from training_factors.storage.run_queue import LostClaimError
-from training_factors.storage.studies import CONFIRMATION_SUFFIX, Study
+from training_factors.storage.run_queue import LostClaimError, StudyGoneError
+from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_frozen_trials, to_trial
 from training_factors.study.running.confirmation import open_test_part
 from training_factors.study.running.preparation import PreparedStudy
@@ -54,7 +54,7 @@ def open_context(
         str(device),
         chance(data.validation.targets, data.problem),
         objective_name(data.problem),
-        open_test_part(prepared, device) if study.name.endswith(CONFIRMATION_SUFFIX) else None,
+        open_test_part(prepared, device) if study.is_confirmation else None,
         timing.checkpoint_s,
     )
 
@@ -80,6 +80,9 @@ def _work(study: Study, context: WorkerContext, stop: StopSignal) -> int:
         try:
             reason = run_claim(context, claim, stop)
         except InterruptedRunError:
+            break
+        except StudyGoneError as error:
+            logger.error(str(error))
             break
         except LostClaimError:
             logger.warning(

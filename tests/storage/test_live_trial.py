@@ -29,7 +29,7 @@ from training_factors.storage.live_trial import (
 from training_factors.storage.run_queue import Claim, LostClaimError, PhaseProgress, Run
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study, create_study
-from training_factors.storage.trials import read_frozen_trials, read_trials
+from training_factors.storage.trials import read_frozen_trials, read_trials, uncounted_trials
 
 PARAMETERS: dict[str, Any] = {
     "optimizer": "sgd",
@@ -81,7 +81,9 @@ def test_a_study_is_as_optuna_creates_it(any_database: Database) -> None:
         study_name="theirs", storage=any_database.storage, direction="maximize"
     )
     assert ours.directions == theirs.directions
-    assert ours.user_attrs == {"stamp": Stamp("accuracy").as_document()}
+    attributes = ours.user_attrs
+    assert attributes.pop("study_key")
+    assert attributes == {"stamp": Stamp("accuracy").as_document(), "created_as": "ours"}
     assert ours.metric_names == ["validation accuracy"]
     theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     ours.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
@@ -102,7 +104,9 @@ def test_a_finished_trial_is_as_optuna_writes_it(study: Study) -> None:
     )
     number = study.database.storage.create_new_trial(study.study_id, template_trial=template)
     assert number
-    ours, theirs = read_frozen_trials(study)
+    ours, theirs = study.optuna_study.get_trials()
+    assert read_frozen_trials(study) == [ours]
+    assert uncounted_trials(study) == [1]
     assert ours.number == 0 and theirs.number == 1
     for field in ("state", "value", "params", "distributions", "user_attrs", "system_attrs"):
         assert getattr(ours, field) == getattr(theirs, field)

@@ -19,7 +19,8 @@ from training_factors.storage.run_queue import (
     RunQueue,
     open_queue,
 )
-from training_factors.storage.studies import Study
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import Study, create_study
 
 RUNS = [Run("search", 0), Run("measure", 1), Run("measure", 0), Run("measure", 0, 1)]
 
@@ -62,7 +63,7 @@ def test_adding_runs_again_adds_only_the_new_ones(queue: RunQueue) -> None:
 
 def test_studies_do_not_see_each_other(queue: RunQueue) -> None:
     queue.add(RUNS)
-    other = open_queue(queue.database, queue.study_id + 1)
+    other = create_study(queue.database, f"{queue.key[:8]}-other", Stamp("accuracy")).queue
     assert other.progress() == {}
     assert other.claim("me") is None
     assert other.active_claims() == []
@@ -138,7 +139,7 @@ def test_finished_runs_can_be_requeued(queue: RunQueue) -> None:
 def other_connections(queue: RunQueue, count: int) -> Iterator[RunQueue]:
     url = queue.database.engine.url.render_as_string(hide_password=False)
     for _ in range(count):
-        yield open_queue(open_database(url), queue.study_id)
+        yield open_queue(open_database(url), queue.study_id, queue.key)
 
 
 def test_concurrent_workers_never_claim_the_same_run(queue: RunQueue) -> None:
@@ -171,24 +172,27 @@ def test_concurrent_planners_add_each_run_once(queue: RunQueue) -> None:
 
 
 def test_the_next_run_is_found_by_the_index(database: Database) -> None:
-    open_queue(database, 1)
+    open_queue(database, 1, "k")
     with database.engine.connect() as connection:
-        query = _NEXT_RUNS.params(study=1, rows=1)
+        query = _NEXT_RUNS.params(id=1, key="k", json_key='"k"', rows=1)
         statement = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
-    touched = [row.detail for row in plan if "training_factor_runs" in row.detail]
+    touched = [row.detail for row in plan if "training_factor_queue" in row.detail]
     assert len(touched) == 4, "one lookup per phase"
     assert all(
-        "training_factor_runs_next (study_id=? AND state=? AND" in detail for detail in touched
+        "training_factor_queue_next (study_key=? AND state=? AND" in detail for detail in touched
     )
 
 
 def test_a_queue_of_an_earlier_version_gets_its_index(any_study: Study) -> None:
-    database, table = any_study.database, "training_factor_runs"
+    database, table = any_study.database, "training_factor_queue"
     any_study.queue.add(RUNS)
     (index,) = inspect(database.engine).get_indexes(table)
     on = f" ON {table}" if database.engine.dialect.name == "mysql" else ""
     with database.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP INDEX {index['name']}{on}")
-    assert open_queue(database, any_study.study_id).progress() == any_study.queue.progress()
+    assert (
+        open_queue(database, any_study.study_id, any_study.key).progress()
+        == any_study.queue.progress()
+    )
     assert inspect(database.engine).get_indexes(table) == [index]

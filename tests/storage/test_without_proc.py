@@ -49,7 +49,7 @@ def main(url):
     from training_factors.storage.run_queue import Run
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import create_study, load_study
-    from training_factors.storage.trials import latest_trials
+    from training_factors.storage.trials import read_trials
 
     study = create_study(open_database(url, create=True), "study", Stamp("accuracy"))
     study.queue.add([Run("measure", 0), Run("measure", 1)])
@@ -63,7 +63,7 @@ def main(url):
     ended = this_process()._replace(started=0.0)
     assert status_of(ended) is ProcessStatus.ENDED
     assert not is_stopped(os.getpid())
-    assert [trial.state for trial in latest_trials(reading)] == ["RUNNING"]
+    assert [trial.state for trial in read_trials(reading)] == ["RUNNING"]
     print(dict(reading.queue.progress()))
 '''
 

@@ -14,7 +14,7 @@ from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.live_trial import start_trial
 from training_factors.storage.run_queue import Run
-from training_factors.storage.studies import Study, confirmation_name, create_study
+from training_factors.storage.studies import Study, create_confirmation, create_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.running.datasheet_builder import store_datasheet
 from training_factors.study.running.design import designed_configuration
@@ -62,7 +62,7 @@ def add_simulated_confirmation(study: Study, *, seeds: int = 5) -> Study:
         Arm(CONTRAST, "best", None, first),
         Arm(CONTRAST, "residual changed", "residual", changed),
     ]
-    confirmation = create_study(study.database, confirmation_name(study.name), study.stamp)
+    confirmation = create_confirmation(study)
     add_arms(confirmation, [], arms)
     rows = range(len(arms))
     confirmation.queue.add([Run("confirm", row, seed) for row in rows for seed in range(seeds)])

@@ -13,7 +13,7 @@ from training_factors.search_spaces.space import named_space
 from training_factors.storage.database import Database
 from training_factors.storage.datasheet import DataSheet, read_sheet
 from training_factors.storage.definition import Definition
-from training_factors.storage.studies import Study, confirmation_name, create_study
+from training_factors.storage.studies import Study, create_confirmation, create_study
 from training_factors.study.running import datasheet_builder
 from training_factors.study.running.datasheet_builder import (
     MAX_IMAGE_SIDE,
@@ -191,7 +191,7 @@ def test_the_sheet_is_stored_once_and_not_for_confirmations(
     assert read_sheet(study) == build_datasheet(digits)
     monkeypatch.setattr(datasheet_builder, "build_datasheet", None)  # must not be called again
     store_datasheet(study, digits)
-    confirmation = create(database, digits, confirmation_name("mine"))
+    confirmation = create_confirmation(study)
     store_datasheet(confirmation, digits)
     assert read_sheet(confirmation) is None
 
