@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -24,6 +24,15 @@ from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
 
 CACHE_FORMAT = 1
 """Version of the decoders; increase it when one gives other values, to ignore older entries."""
+
+MAX_FULL_BYTES = 2**28
+"""Maximum size of a source whose whole content is read for its cache key: 256 MiB.
+
+Reading 20,000 images of 61 MB in all took 0.4 s (one of two Xeon cores, files in memory).
+"""
+
+SAMPLED_FILES, SAMPLED_BYTES = 64, 2**16
+"""Number of files of a larger source that are read for its cache key, and bytes of each."""
 
 ARRAYS = ("inputs", "targets", "parts")
 """The fields of a data set that an entry stores as .npy files."""
@@ -60,6 +69,43 @@ def load_or_decode(
         _warn_once(entry.parent, error.strerror or str(error))
     # Read the entry back, so that large arrays are mapped from its files.
     return _read_entry(entry, name) or decoded
+
+
+def digest_files(root: Path, names: Sequence[str]) -> str:
+    """Return a digest that changes whenever the files of a source do; for the cache key.
+
+    It covers names and content. Of a source above `MAX_FULL_BYTES` it covers instead where the
+    files are, their inodes, sizes and times of change, and a sample of their content. The time of
+    the last status change (ctime) cannot be set back as that of the content can.
+
+    root: the folder of the source. names: of its files, relative to it.
+    """
+    digest = hashlib.sha256()
+    paths = [root / name for name in names]
+    statuses = [path.stat() for path in paths]
+    is_read_fully = sum(status.st_size for status in statuses) <= MAX_FULL_BYTES
+    for name, status in zip(names, statuses, strict=True):
+        digest.update(os.fsencode(f"{name}\0{status.st_size}\0"))
+    if is_read_fully:
+        for path in paths:
+            digest.update(_read_start(path, None))
+        return digest.hexdigest()
+    digest.update(os.fsencode(root.resolve()))
+    for status in statuses:
+        times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+        digest.update(f"{status.st_dev}\0{status.st_ino}\0{times}\0".encode())
+    for path in paths[:: max(1, len(paths) // SAMPLED_FILES)]:
+        digest.update(_read_start(path, SAMPLED_BYTES))
+    return digest.hexdigest()
+
+
+def _read_start(path: Path, size_bytes: int | None) -> bytes:
+    """Return the first bytes of a file, None for all; a fixed word where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size_bytes)
+    except OSError:
+        return b"unreadable"
 
 
 def allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:

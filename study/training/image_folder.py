@@ -1,8 +1,9 @@
 """Read a folder of images: class sub-folders, optionally inside train, val and test folders."""
 
-import hashlib
+import logging
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,15 +31,19 @@ PART_FOLDERS = {
 """Names, in lower case, of folders that hold one part of a divided data set."""
 
 
+RESULTS = ("report.html", "importance.json", "logs", "checkpoints", "charts")
+"""Names of what this tool writes into the folder of a study; two of them tell such a folder."""
+
+logger = logging.getLogger(__name__)
+
+
 class ImageFile(NamedTuple):
     """An image file that is not opened yet; files sort by name.
 
-    name: path relative to the source folder. modified_ns: time of the last change.
+    name: path relative to the source folder.
     """
 
     name: str
-    size_bytes: int
-    modified_ns: int
     part: PartLabel
     class_name: str
 
@@ -48,7 +53,6 @@ class Listing(NamedTuple):
 
     files: paths relative to `root`. targets: int64 indices into `classes`.
     parts: a `PartLabel` per file, uint8.
-    digest: SHA-256 of every file's name, size and time of change; the cache key.
     """
 
     root: Path
@@ -56,13 +60,13 @@ class Listing(NamedTuple):
     targets: NDArray[np.int64]
     parts: NDArray[np.uint8]
     classes: tuple[str, ...]
-    digest: str
 
 
 def list_images(source: str) -> Listing:
     """List the images of a folder with their classes and parts.
 
-    Hidden files, hidden folders and files with other suffixes are ignored.
+    Hidden files, hidden folders, files with other suffixes and folders with results of this tool
+    are ignored.
 
     Raises ValueError for a folder without images, without class folders or with an empty one.
     """
@@ -81,14 +85,12 @@ def list_images(source: str) -> Listing:
         )
     classes = tuple(sorted({file.class_name for file in files}))
     index = {name: i for i, name in enumerate(classes)}
-    content = "\n".join(f"{file.name}\0{file.size_bytes}\0{file.modified_ns}" for file in files)
     return Listing(
         Path(source),
         tuple(file.name for file in files),
         np.array([index[file.class_name] for file in files], dtype=np.int64),
         np.array([file.part for file in files], dtype=np.uint8),
         classes,
-        hashlib.sha256(os.fsencode(content)).hexdigest(),
     )
 
 
@@ -163,25 +165,46 @@ def _class_names(source: str, prefix: str) -> list[str]:
 
 
 def _image_files(source: str, prefix: str, name: str, part: PartLabel) -> Iterator[ImageFile]:
-    for path, size_bytes, modified_ns in _walk(source, f"{prefix}{name}"):
-        yield ImageFile(path, size_bytes, modified_ns, part, name)
+    for path in _walk(source, f"{prefix}{name}"):
+        yield ImageFile(path, part, name)
 
 
-def _walk(source: str, folder: str) -> Iterator[tuple[str, int, int]]:
-    """Yield (relative path, size in bytes, time of change in ns) of all images below a folder."""
+def _walk(source: str, folder: str) -> Iterator[str]:
+    """Yield the relative paths of all images below a folder."""
     with os.scandir(f"{source}/{folder}") as entries:
         for entry in entries:
             path = f"{folder}/{entry.name}"
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(source, path)
+                if not _holds_results(f"{source}/{path}"):
+                    yield from _walk(source, path)
             elif entry.name.lower().endswith(SUFFIXES):
-                status = entry.stat()
-                yield path, status.st_size, status.st_mtime_ns
+                yield path
 
 
 def _subfolders(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
         names = [e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__MACOSX"))]
-    return sorted(names)
+    return sorted(name for name in names if not _holds_results(f"{folder}/{name}"))
+
+
+def _holds_results(folder: str) -> bool:
+    """Return whether a folder holds studies of this tool: their database or their folders."""
+    entries = list(Path(folder).iterdir())
+    is_own = any(entry.suffix == ".db" and _is_database(entry) for entry in entries) or any(
+        sum((entry / name).exists() for name in RESULTS) > 1 for entry in entries if entry.is_dir()
+    )
+    if is_own:
+        _say_left_out(folder)
+    return is_own
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+@cache
+def _say_left_out(folder: str) -> None:
+    logger.warning("left out %s, which holds results of this tool", folder)

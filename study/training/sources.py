@@ -1,14 +1,15 @@
 """Load the data set that a user asks for, whatever kind of source it is."""
 
 import difflib
+import re
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import torch
 
 from training_factors.search_spaces.problem import strata
 from training_factors.study.training.arrays import call_function, read_npz
-from training_factors.study.training.cache import load_or_decode
+from training_factors.study.training.cache import digest_files, load_or_decode
 from training_factors.study.training.csv_table import read_csv
 from training_factors.study.training.data_checks import refuse_unlearnable
 from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
@@ -57,7 +58,9 @@ def load_dataset(
             return _load_file(source, limit, image_size, target)
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
-    if ":" in source:
+    if re.match(r"\w+://", source):
+        raise ValueError(f"data {source!r} is a URL; download it, and name the file or folder")
+    if ":" in source and not PureWindowsPath(source).drive:
         decoded = _apply_options(call_function(source), source, limit, image_size)
         return to_dataset(decoded, source)
     raise ValueError(_unknown_source(source))
@@ -80,15 +83,16 @@ def _load_torchvision(name: str, limit: int | None, image_size: int | None) -> D
 
 
 def _load_folder(source: str, limit: int | None, image_size: int | None) -> Dataset:
-    listing = list_images(source)
+    listing = limit_listing(list_images(source), limit)
 
     def decode() -> Decoded:
-        decoded = decode_folder(limit_listing(listing, limit), image_size)
+        decoded = decode_folder(listing, image_size)
         refuse_unlearnable(decoded, source)
         return decoded
 
     name = Path(source).resolve().name or source
-    return load_or_decode(("folder", listing.digest, limit, image_size), name, decode)
+    content = digest_files(listing.root, listing.files)
+    return load_or_decode(("folder", content, listing.classes, image_size), name, decode)
 
 
 def _load_file(
@@ -105,9 +109,8 @@ def _load_file(
         decoded = read_csv(source, target) if suffix == ".csv" else read_npz(source)
         return _apply_options(decoded, source, limit, image_size)
 
-    status = path.stat()
-    version_of_file = (str(path.resolve()), status.st_size, status.st_mtime_ns)
-    return load_or_decode((suffix, *version_of_file, target, limit, image_size), path.name, decode)
+    content = digest_files(path.parent, [path.name])
+    return load_or_decode((suffix, content, target, limit, image_size), path.name, decode)
 
 
 def _apply_options(

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training_factors.storage.database import open_database
+from training_factors.study.training import cache
 from training_factors.study.training.dataset import Dataset, PartLabel
 from training_factors.study.training.sources import load_dataset
 
@@ -143,6 +145,43 @@ def test_a_file_s_time_does_not_change_the_fingerprint(tmp_path: Path) -> None:
     before = load(folder(tmp_path)).fingerprint
     os.utime(tmp_path / "cat" / "00.png", (1, 1))
     assert load(tmp_path).fingerprint == before
+
+
+@pytest.mark.parametrize("full_bytes", [cache.MAX_FULL_BYTES, 0])
+def test_equal_names_sizes_and_times_are_no_equal_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_bytes: int
+) -> None:
+    """Two folders of bitmaps, which differ in their labels alone; then one of them in place."""
+    monkeypatch.setattr(cache, "MAX_FULL_BYTES", full_bytes)
+    for name, labels in (("a", ("cat", "dog")), ("b", ("dog", "cat"))):
+        for value, label in enumerate(labels):
+            for i in range(12):
+                picture(tmp_path / name / label / f"{i}.bmp", value=value)
+    for path in tmp_path.glob("*/*/*.bmp"):
+        os.utime(path, (1, 1))
+    cats = [int(load(tmp_path / name).inputs[0, 0, 0, 0]) for name in "ab"]
+    assert cats == [0, 1]
+    (tmp_path / "a" / "cat").rename(tmp_path / "a" / "was cat")
+    (tmp_path / "a" / "dog").rename(tmp_path / "a" / "cat")
+    (tmp_path / "a" / "was cat").rename(tmp_path / "a" / "dog")
+    assert int(load(tmp_path / "a").inputs[0, 0, 0, 0]) == 1
+
+
+def test_results_of_this_tool_are_no_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load(folder(tmp_path)).fingerprint
+    open_database(f"sqlite:///{tmp_path}/runs/studies.db", create=True)
+    picture(tmp_path / "runs" / "mine" / "charts" / "effects.png")
+    assert load(tmp_path).fingerprint == before
+    assert f"left out {tmp_path}/runs, which holds results of this tool" in caplog.text
+    # Results of studies in a server's database, inside the folder of a class.
+    (tmp_path / "cat" / "runs" / "mine" / "logs").mkdir(parents=True)
+    picture(tmp_path / "cat" / "runs" / "mine" / "charts" / "effects.png")
+    assert load(tmp_path).fingerprint == before
+    (tmp_path / "runs" / "studies.db").write_bytes(b"thumbnails")
+    (tmp_path / "runs" / "mine" / "a.png").touch()
+    assert "runs" in refusal(tmp_path)
 
 
 def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:

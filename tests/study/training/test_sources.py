@@ -1,5 +1,6 @@
 """Every kind of source gives a valid data set, or a one-line error that names the fault."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from training_factors.search_spaces.problem import Problem
+from training_factors.study.training import cache
 from training_factors.study.training.named_datasets import SCIKIT_LEARN, dataset_names
 from training_factors.study.training.sources import load_dataset
 
@@ -138,6 +140,37 @@ def test_a_wrong_table_is_refused(
     tmp_path: Path, lines: list[str], target: str | None, message: str
 ) -> None:
     assert message in refusal(write_csv(tmp_path / "t.csv", lines), target=target)
+
+
+@pytest.mark.parametrize("full_bytes", [cache.MAX_FULL_BYTES, 0])
+def test_a_table_rewritten_with_equal_size_and_time_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_bytes: int
+) -> None:
+    monkeypatch.setattr(cache, "MAX_FULL_BYTES", full_bytes)
+    path = tmp_path / "t.csv"
+    rows = [(f"{i},yes", f"{i},no ") for i in range(20)]
+    labels = []
+    for first in (0, 1):
+        lines = [rows[i][(i + first) % 2] for i in range(20)]
+        write_csv(path, ["x,y", *lines])
+        os.utime(path, (1, 1))
+        dataset = load_dataset(str(path), target="y")
+        assert dataset.classes == ("no", "yes")
+        labels.append(dataset.targets.tolist())
+    assert labels == [[1, 0] * 10, [0, 1] * 10]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("https://example.org/data.zip", "is a URL; download it"),
+        ("s3://bucket/images", "is a URL; download it"),
+        ("C:\\Users\\me\\pets", "does not exist; check the path"),
+        ("C:/Users/me/pets", "does not exist; check the path"),
+    ],
+)
+def test_what_is_no_path_here(source: str, message: str) -> None:
+    assert message in refusal(source)
 
 
 def test_a_csv_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
