@@ -49,7 +49,7 @@ def inside(began: float, words: list[str]) -> None:
         with own.watching():
             code = original(*arguments)
         own.seconds["loop"] = time.perf_counter() - started - sum(own.seconds.values())
-        Path(f"{os.getpid()}.worker").write_text(json.dumps(own.seconds))
+        Path(f"{os.getpid()}.worker").write_text(json.dumps(own.seconds), encoding="utf-8")
         return code
 
     places = [
@@ -66,13 +66,13 @@ def inside(began: float, words: list[str]) -> None:
     with patch.object(supervisor, "work", work), watch.watching(places):
         code = commands.execute(["run", *words])
     watch.seconds["all"] = time.time() - began
-    processes = [json.loads(path.read_text()) for path in Path().glob("*.worker")]
+    processes = [json.loads(path.read_text(encoding="utf-8")) for path in Path().glob("*.worker")]
     stages = {
         stage: sum(one.get(stage, 0.0) for one in processes) / (len(processes) or 1)
         for stage in (*STAGES, "loop")
     }
     found = {"code": code, "parts": watch.seconds, "workers": len(processes), "stages": stages}
-    Path(PARTS).write_text(json.dumps(found))
+    Path(PARTS).write_text(json.dumps(found), encoding="utf-8")
 
 
 def main() -> None:
@@ -94,7 +94,11 @@ def main() -> None:
             os.close(slave)
             shown = _all_of(master)
         parts = Path(folder) / PARTS
-        found = json.loads(parts.read_text()) if parts.exists() else {"code": process.returncode}
+        found = (
+            json.loads(parts.read_text(encoding="utf-8"))
+            if parts.exists()
+            else {"code": process.returncode}
+        )
     if found["code"]:
         print(shown[-2000:])
         sys.exit(found["code"])

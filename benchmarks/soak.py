@@ -49,7 +49,9 @@ def soak(url: str, folder: Path, runs: int, workers: int = WORKERS) -> Soak:
             sizes.append((study.queue.progress()["measure"].done, float(np.mean(memory))))
     early = [size for done, size in sizes if 0.1 * runs <= done < 0.2 * runs]
     late = [size for done, size in sizes if done >= 0.9 * runs]
-    claims = np.array([float(line) for line in (folder / "claims").read_text().split()])
+    claims = np.array(
+        [float(line) for line in (folder / "claims").read_text(encoding="utf-8").split()]
+    )
     return Soak(
         time.monotonic() - began,
         float(np.mean(late) / np.mean(early) - 1),
@@ -75,7 +77,7 @@ def _time_claims(path: Path) -> None:
 def _resident(pid: int) -> float:
     """Megabytes; 0 for a process that has ended."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

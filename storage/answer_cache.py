@@ -25,7 +25,8 @@ class CachedAnswer(NamedTuple):
 
     def read(self) -> str | None:
         """Return the stored text; None if there is none, or only one with another digest."""
-        create_table(self.study.database, ANSWERS)
+        if not create_table(self.study.database, ANSWERS):
+            return None
         query = select(ANSWERS.c.text).where(self._is_this_kind, ANSWERS.c.digest == self.digest)
 
         def attempt(is_retry: bool) -> str | None:
@@ -38,8 +39,11 @@ class CachedAnswer(NamedTuple):
     def write(self, text: str) -> None:
         """Store the text, in place of an earlier one of this kind, whatever its digest.
 
-        If two processes write at the same moment, one of the texts is kept.
+        If two processes write at the same moment, one of the texts is kept. Nothing is stored in a
+        read-only database: the answer is computed again when it is needed again.
         """
+        if self.study.database.is_read_only:
+            return
         create_table(self.study.database, ANSWERS)
         row = {
             "study_key": self.study.key, "kind": self.kind, "digest": self.digest,

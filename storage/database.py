@@ -3,11 +3,13 @@
 SQLite's pragmas and SQLAlchemy's engines are known here and in `urls` alone.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
@@ -52,6 +54,8 @@ class Database(NamedTuple):
     url: for messages, without the password. engine: of SQLAlchemy, for tables of this package.
     storage: Optuna's. retry_timeout_s: seconds to retry when the database does not answer.
     is_cancelled: called between retries; returns whether to give up before the timeout.
+    is_read_only: whether it is an SQLite file that cannot be written, on a read-only mount for
+    instance.
     """
 
     url: str
@@ -59,6 +63,7 @@ class Database(NamedTuple):
     storage: RDBStorage
     retry_timeout_s: float = 0.0
     is_cancelled: Callable[[], bool] = never_cancelled
+    is_read_only: bool = False
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
@@ -99,9 +104,11 @@ def open_database(
     """
     parsed = read_url(url)
     # Only workers have a retry timeout, and workers do not fork.
-    options = engine_options(parsed, may_fork=retry_timeout_s == 0)
-    if parsed.get_backend_name() == "sqlite":
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    if is_sqlite:
         _check_file(parsed, create)
+    is_read_only = is_sqlite and _is_read_only(Path(parsed.database or ""), reading)
+    options = engine_options(parsed, may_fork=retry_timeout_s == 0, is_read_only=is_read_only)
     unopened = _UnopenedDatabase(hide_password(url), retry_timeout_s, is_cancelled)
 
     def attempt(is_retry: bool) -> RDBStorage:
@@ -124,15 +131,22 @@ def open_database(
         raise ValueError(
             f"database {unopened.url} cannot be used: {first_line(error)}; {remedy(parsed)}"
         ) from error
-    database = Database(unopened.url, storage.engine, storage, retry_timeout_s, is_cancelled)
-    if parsed.get_backend_name() == "sqlite":
+    database = Database(
+        unopened.url, storage.engine, storage, retry_timeout_s, is_cancelled, is_read_only
+    )
+    if is_sqlite and not is_read_only:
         _configure_sqlite(database, reading)
     return database
 
 
 def folder_of(database: Database) -> Path:
-    """Return the folder for files of the database's studies: that of an SQLite file, or `runs`."""
+    """Return the folder for files of the database's studies.
+
+    It is that of an SQLite file, if it can be written, else `runs` in the current folder.
+    """
     url = database.engine.url
+    if database.is_read_only:
+        return Path("runs")
     if url.get_backend_name() == "sqlite" and url.database:
         return Path(url.database).parent
     return Path("runs")
@@ -146,8 +160,13 @@ def lock_study(connection: Connection, study_id: int) -> None:
     )
 
 
-def create_table(database: Database, table: Table) -> None:
-    """Create a table of this package and its indexes if missing; other processes may do so too."""
+def create_table(database: Database, table: Table) -> bool:
+    """Create a table of this package and its indexes if missing; other processes may do so too.
+
+    Returns whether the table is there, which it may not be in a read-only database.
+    """
+    if database.is_read_only:
+        return inspect(database.engine).has_table(table.name)
     tables_and_indexes: list[Table | Index] = [table, *table.indexes]
 
     def attempt(is_retry: bool) -> None:
@@ -159,6 +178,7 @@ def create_table(database: Database, table: Table) -> None:
                     raise
 
     retry(database, attempt)
+    return True
 
 
 def _existing_names(engine: Engine, table: Table) -> set[str | None]:
@@ -205,6 +225,26 @@ def _check_file(url: URL, create: bool) -> None:
         ) from None
 
 
+def _is_read_only(path: Path, reading: bool) -> bool:
+    """Return whether an SQLite file, or the folder for its log, cannot be written.
+
+    Raises ValueError if it is to be written, or if results are still in its write-ahead log, which
+    can be read only where it can be written.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return False
+    remedy = "copy it to a folder that can be written, and name the copy with --storage"
+    if not reading:
+        raise ValueError(f"database {str(path)!r} cannot be written; {remedy}")
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise ValueError(
+            f"database {str(path)!r} cannot be written, and some of its results are in {log.name!r}"
+            f" beside it; with that file, {remedy}"
+        )
+    return True
+
+
 def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
     """Open Optuna's storage; create its tables if missing and asked for."""
     # Optuna passes the URL through str.format, which would replace braces.
@@ -216,10 +256,15 @@ def _connect(url: URL, options: dict[str, Any], create: bool) -> RDBStorage:
                 address, engine_kwargs=dict(options), skip_table_creation=is_ready
             )
         except RuntimeError as error:
+            address = url.render_as_string()
+            if "storage upgrade" in str(error):
+                raise ValueError(
+                    "the database has tables of an older version of Optuna; upgrade them, while no "
+                    f"worker runs: optuna storage upgrade --storage {address}"
+                ) from error
             raise ValueError(
-                f"database {url.render_as_string()} has tables of another version of Optuna; "
-                "install that version, or upgrade the tables: optuna storage upgrade --storage URL "
-                f"({' '.join(str(error).split())[:120]})"
+                f"database {address} has tables of a newer version of Optuna than the installed "
+                f"{optuna.__version__}; pip install --upgrade optuna"
             ) from error
         except (DatabaseError, StorageInternalError) as error:
             # Another worker may create the same tables at this moment: try again.

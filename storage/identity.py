@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     inspect,
     literal,
+    or_,
     select,
     update,
 )
@@ -38,6 +39,14 @@ CONFIRMS = "confirms"
 
 _TRIALS: Table = models.TrialModel.__table__
 _ATTRIBUTES: Table = models.StudyUserAttributeModel.__table__
+
+_STUDY_MODELS = (
+    models.StudyUserAttributeModel,
+    models.StudySystemAttributeModel,
+    models.StudyDirectionModel,
+    models.StudyModel,
+)
+"""Optuna's tables that hold rows of a study without trials; the last one is referred to."""
 
 
 class _QueueRow(NamedTuple):
@@ -77,6 +86,32 @@ def clear_deleted(database: Database) -> None:
     retry(database, attempt)
 
 
+def delete_unused(database: Database, study_id: int, key: str) -> bool:
+    """Delete a study of which no run was ever claimed; return whether that was so."""
+    _create_tables(database)
+    in_queue = RUNS.c[STUDY_KEY] == key
+    is_used = select(
+        or_(
+            exists().where(in_queue, RUNS.c.attempt > 0),
+            exists().where(_TRIALS.c.study_id == study_id),
+        )
+    )
+
+    def attempt(is_retry: bool) -> bool:
+        with database.engine.begin() as connection:
+            lock_study(connection, study_id)
+            if _read_key(connection, study_id) != key or connection.execute(is_used).scalar():
+                return False
+            for table in METADATA.sorted_tables:
+                connection.execute(delete(table).where(table.c[STUDY_KEY] == key))
+            for model in _STUDY_MODELS:
+                table = model.__table__
+                connection.execute(delete(table).where(table.c.study_id == study_id))
+            return True
+
+    return retry(database, attempt)
+
+
 def upgrade_study(
     database: Database, study_id: int, name: str, *, confirms: str | None = None
 ) -> str:
@@ -86,7 +121,10 @@ def upgrade_study(
     id; their runs wait again.
 
     confirms: key of the study that it confirms. Returns the key of the study.
+
+    Raises ValueError if the database cannot be written.
     """
+    _refuse_read_only(database, "was made by an earlier version")
     _create_tables(database)
 
     def attempt(is_retry: bool) -> str:
@@ -116,6 +154,8 @@ def ensure_own_queue(database: Database, study_id: int, key: str) -> str:
 
     A copy of a study in the same database gets a new key, and the runs of the original's queue; a
     study that has trials but no queue gets the runs of its trials. The queue's table must be there.
+
+    Raises ValueError if that is to be done and the database cannot be written.
     """
     first_with_key = select(func.min(_ATTRIBUTES.c.study_id)).where(
         _ATTRIBUTES.c.key == STUDY_KEY, _ATTRIBUTES.c.value_json == json.dumps(key)
@@ -131,6 +171,7 @@ def ensure_own_queue(database: Database, study_id: int, key: str) -> str:
                 or not connection.execute(has_trials).scalar()
             ):
                 return key
+        _refuse_read_only(database, "was copied")
         create_table(database, ANSWERS)
         trials = database.storage.get_all_trials(study_id, deepcopy=False)
         with database.engine.begin() as connection:
@@ -140,6 +181,14 @@ def ensure_own_queue(database: Database, study_id: int, key: str) -> str:
             return _give_queue(connection, study_id, key, trials, is_copy)
 
     return retry(database, attempt)
+
+
+def _refuse_read_only(database: Database, words: str) -> None:
+    if database.is_read_only:
+        raise ValueError(
+            f"a study of {database.url} {words} and has to be written once; copy the file to a "
+            "folder that can be written, and name the copy with --storage"
+        )
 
 
 def _create_tables(database: Database) -> None:

@@ -119,7 +119,7 @@ def _place() -> str:
     number their processes on their own. Elsewhere it covers the network address and the host name.
     """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
         namespace = Path("/proc/self/ns/pid").readlink()
         parts = [boot.strip(), str(namespace)]
     except OSError:

@@ -27,7 +27,8 @@ def request_stop(study: Study) -> None:
 
 def count_stop_requests(study: Study) -> int:
     """Return how many stop requests the study has had so far."""
-    create_table(study.database, STOPS)
+    if not create_table(study.database, STOPS):
+        return 0
     count = select(STOPS.c.asked).where(STOPS.c.study_key == study.key)
 
     def attempt(is_retry: bool) -> int:

@@ -179,18 +179,30 @@ def load_study(database: Database, name: str | None) -> Study:
                 f"there are several studies; name one of: {', '.join(candidates[:10])}"
             )
         if not candidates:
-            raise NoStudyError(f"there is no study in {database.url}; start one with run")
+            raise NoStudyError(
+                f"there is no study{_others(database)} in {database.url}; start one with run, or "
+                "name another --storage"
+            )
         name = candidates[0]
     study = find_study(database, name)
     if study is not None:
         return study
     if not names:
-        hint = "start one with run"
+        hint = f"it has none{_others(database)}; start one with run"
     elif similar := get_close_matches(name, names, n=1):
         hint = f"did you mean {similar[0]!r}?"
     else:
         hint = f"its studies: {', '.join(names[:10])}"
     raise NoStudyError(f"there is no study {name!r} in {database.url}; {hint}")
+
+
+def _others(database: Database) -> str:
+    """Return words on the studies of other programs, if there are any, and none of this tool."""
+    names = _all_names(database)
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f" of this tool (only {names[0][:40]!r}{more} of another)"
 
 
 def _all_names(database: Database) -> list[str]:

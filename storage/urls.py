@@ -44,18 +44,21 @@ def read_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
-def engine_options(url: URL, *, may_fork: bool) -> dict[str, Any]:
+def engine_options(url: URL, *, may_fork: bool, is_read_only: bool = False) -> dict[str, Any]:
     """Return the keyword arguments for SQLAlchemy's `create_engine`.
 
     may_fork: whether this process may fork. SQLite connections do not survive a fork: closing an
     inherited one drops the file locks of all others. So none is kept between transactions then.
+    is_read_only: whether an SQLite file can be read only, so that nobody writes to it.
     """
     options: dict[str, Any] = {"hide_parameters": True}
     if url.get_backend_name() == "sqlite":
         # mode=rw: a file that was deleted meanwhile is an error, not a new database.
+        # immutable: SQLite would lock the file, and keep its write-ahead log in memory beside it.
+        mode = "mode=ro&immutable=1" if is_read_only else "mode=rw"
         path = quote(str(Path(url.database or "").absolute()))
         options["creator"] = lambda: sqlite3.connect(
-            f"file:{path}?mode=rw", uri=True, timeout=60, check_same_thread=False
+            f"file:{path}?{mode}", uri=True, timeout=60, check_same_thread=False
         )
         if may_fork:
             options["poolclass"] = NullPool

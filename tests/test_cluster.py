@@ -114,7 +114,9 @@ def test_a_job_array_for_slurm_runs_the_worker(printed: "Printer", tmp_path: Pat
     assert shlex.split(line) == ["run-study", *ARGUMENTS, "&"]
     # A stand-in says what it was given, as bash reads the script.
     stand_in = tmp_path / "run-study"
-    stand_in.write_text(f"#!{sys.executable}\nimport sys; print(sys.argv[1:], flush=True)\n")
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport sys; print(sys.argv[1:], flush=True)\n", encoding="utf-8"
+    )
     stand_in.chmod(0o700)
     path = f"{tmp_path}:{os.environ['PATH']}"
     ended = subprocess.run(

@@ -356,7 +356,7 @@ def confirmation_in(folder: Path) -> Study:
 def recommended_toml(folder: Path) -> str:
     assert run_program(folder, "recommend").returncode == 0
     (path,) = folder.glob("runs/*/recommended.toml")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def first_of(folder: Path) -> str:

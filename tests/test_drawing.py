@@ -43,7 +43,7 @@ def test_report_writes_a_page_and_a_folder_of_pictures(
     document = json.loads(run_verb(capsys, "report", "--storage", url, "--json"))
     page = Path(document["page"])
     assert page == study.folder / "report.html"
-    assert "<h1" in page.read_text()
+    assert "<h1" in page.read_text(encoding="utf-8")
     names = {Path(file).name for file in document["charts"]}
     assert {"importance.png", "importance.svg", "effects.optimizer.png", "division.svg"} <= names
     assert "confirmation.png" not in names
@@ -68,7 +68,7 @@ def test_plot_writes_one_chart_to_the_named_file(
     wanted = tmp_path / "deep" / "one.svg"
     named = ("plot", "gains", "--storage", url, "--output", str(wanted))
     assert run_verb(capsys, *named) == f"{wanted}\n"
-    assert wanted.read_text().startswith("<?xml")
+    assert wanted.read_text(encoding="utf-8").startswith("<?xml")
     written = run_verb(capsys, "plot", "history", "--storage", url).splitlines()
     assert [Path(line).name for line in written] == ["history.png", "history.svg"]
 
@@ -111,7 +111,7 @@ def test_report_of_few_runs_has_no_answer(
     )
     url = study.database.url
     run_verb(capsys, "report", "--storage", url)
-    page = (study.folder / "report.html").read_text()
+    page = (study.folder / "report.html").read_text(encoding="utf-8")
     assert "No answer yet" in page
     assert "chart-history" in page and "chart-importance" not in page
     assert execute(["importance", "--storage", url]) == 3

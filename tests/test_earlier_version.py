@@ -50,7 +50,7 @@ def keys(document: Any, path: str = "") -> Iterator[str]:
 def test_documents_have_the_same_keys(
     folder: Path, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
-    expected = json.loads((FIXTURE / f"{verb}.json").read_text())
+    expected = json.loads((FIXTURE / f"{verb}.json").read_text(encoding="utf-8"))
     assert execute([verb, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert set(keys(document)) == set(keys(expected))

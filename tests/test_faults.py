@@ -172,7 +172,11 @@ def test_asked_to_stop_nobody_waits_for_a_database_that_is_away(
         study.database.close()
         own_postgresql.stop("immediate")
         log = tmp_path / "logs"
-        wait_until(lambda: any("no heartbeats for now" in p.read_text() for p in log.iterdir()))
+        wait_until(
+            lambda: any(
+                "no heartbeats for now" in p.read_text(encoding="utf-8") for p in log.iterdir()
+            )
+        )
         kill(int(pool.pid or 0), signal.SIGINT)
         pool.join(20)
         assert pool.exitcode == 130
@@ -208,7 +212,11 @@ def test_a_worker_that_stood_still_drops_its_run_and_lives(tmp_path: Path) -> No
     kill(pid, signal.SIGCONT)
     pool.join()
     assert pool.exitcode == 0
-    logs = [line for log in (tmp_path / "logs").iterdir() for line in log.read_text().splitlines()]
+    logs = [
+        line
+        for log in (tmp_path / "logs").iterdir()
+        for line in log.read_text(encoding="utf-8").splitlines()
+    ]
     assert len(logs) == 1 and "measure 0 was given to another worker" in logs[0]
     trials = [trial for trial in read_trials(study) if trial.row == 0]
     assert [trial.state for trial in trials] == ["COMPLETE"]
@@ -284,7 +292,7 @@ def test_a_busy_worker_keeps_its_run(tmp_path: Path) -> None:
     study, pool = started(tmp_path, 2, busy)
     pool.join()
     assert pool.exitcode == 0
-    assert not any(log.read_text() for log in (tmp_path / "logs").iterdir())
+    assert not any(log.read_text(encoding="utf-8") for log in (tmp_path / "logs").iterdir())
     assert len(read_trials(study)) == 2
 
 
@@ -311,7 +319,7 @@ def test_equal_failures_stop_the_study_with_the_reason(tmp_path: Path) -> None:
     study, pool = started(tmp_path, 100, broken)
     pool.join()
     assert pool.exitcode == 1
-    words = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
+    words = "".join(log.read_text(encoding="utf-8") for log in (tmp_path / "logs").iterdir())
     assert "5 runs in a row failed: RuntimeError: cuBLAS is not there" in words
     progress = study.queue.progress()["measure"]
     assert 5 <= progress.done < 12 and progress.running == 0
@@ -339,7 +347,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     pool.join()
     assert pool.exitcode == 0
     assert_nothing_lost(find_faults(sqlite_in(tmp_path), tmp_path / "none")._replace(logged=100))
-    assert not any(log.read_text() for log in (tmp_path / "logs").iterdir())
+    assert not any(log.read_text(encoding="utf-8") for log in (tmp_path / "logs").iterdir())
 
 
 def test_a_full_disk_ends_the_pool_resumable(tmp_path: Path) -> None:

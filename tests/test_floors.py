@@ -92,7 +92,7 @@ def offences(module: str, source: str) -> list[str]:
 
 @pytest.mark.parametrize(("module", "path"), modules())
 def test_imports_point_down(module: str, path: Path) -> None:
-    assert offences(module, path.read_text()) == []
+    assert offences(module, path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(("module", "path"), modules())
@@ -100,7 +100,7 @@ def test_imports_stand_at_the_top(module: str, path: Path) -> None:
     """Local imports only where they keep --help and status quick."""
     if module.startswith("study.commands") or module in ("study.running.cluster", "__init__"):
         return
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {id(node) for node in tree.body}
     local = [
         node.lineno

@@ -55,7 +55,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # not read.
     dependencies = dict.fromkeys([*sysconfig.get_paths().values(), *sys.path])
     listed = [path for path in dependencies if path.endswith("site-packages")]
-    (packages / "dependencies.pth").write_text("\n".join(listed))
+    (packages / "dependencies.pth").write_text("\n".join(listed), encoding="utf-8")
     return python.parent
 
 
@@ -73,7 +73,7 @@ def test_no_module_of_ours_has_a_bare_name(environment: Path, tmp_path: Path, mo
 def test_it_works_beside_modules_of_the_same_names(environment: Path, tmp_path: Path) -> None:
     for name, text in OWN_MODULES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     code = (
         "import training_factors, study, storage, search_spaces; "
         "print(training_factors.Factor.__name__, study.ANSWER, storage.ANSWER, "
@@ -97,4 +97,4 @@ def test_it_works_beside_modules_of_the_same_names(environment: Path, tmp_path: 
 
 def test_it_is_typed(environment: Path) -> None:
     (marker,) = environment.parent.glob("lib/python*/site-packages/training_factors/py.typed")
-    assert marker.read_text() == ""
+    assert marker.read_text(encoding="utf-8") == ""

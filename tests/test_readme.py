@@ -8,7 +8,7 @@ from training_factors.study.reporting.factor_list import factors_markdown
 from training_factors.study.running.settings import PRESETS
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_factors_is_the_code_s() -> None:

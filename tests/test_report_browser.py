@@ -33,7 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "hostile": hostile_report(whole),
     }
     for name, report in reports.items():
-        (folder / f"{name}.html").write_text(render_page(report, charts_of(report), COMMANDS))
+        (folder / f"{name}.html").write_text(
+            render_page(report, charts_of(report), COMMANDS), encoding="utf-8"
+        )
     return folder
 
 

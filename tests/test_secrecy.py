@@ -76,6 +76,7 @@ def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
         assert execute(list(arguments)) == code, arguments
         out, err = capfd.readouterr()
         assert_hides_password(out + err)
+        assert ("Traceback" in err) == ("--debug" in arguments)
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert_hides_password(path.read_bytes().decode(errors="replace"))
@@ -121,7 +122,7 @@ def test_code_that_only_the_database_names_is_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "hostile.py").write_text(HOSTILE)
+    (tmp_path / "hostile.py").write_text(HOSTILE, encoding="utf-8")
     stamp = prepare_study(Definition(source="wine", space="small")).stamp()
     definition_given = stamp.definition.model_copy(update=definition)
     stamp = stamp._replace(definition=definition_given)

@@ -1,6 +1,7 @@
 """Wrong input: one line that names the value and the remedy, exit 2, and nothing is written."""
 
 import hashlib
+import json
 import os
 import socket
 import sqlite3
@@ -87,7 +88,7 @@ def test_a_storage_that_cannot_be_used(
 
 def broken_files() -> Iterator[tuple[str, Callable[[Path], None], str]]:
     def hello(path: Path) -> None:
-        path.write_text("hello, world")
+        path.write_text("hello, world", encoding="utf-8")
 
     def whole(path: Path) -> None:
         database = open_database(f"sqlite:///{path}", create=True)
@@ -132,8 +133,8 @@ def broken_files() -> Iterator[tuple[str, Callable[[Path], None], str]]:
     yield "stub", stub, "malformed"
     yield "foreign", foreign, "another program's database"
     yield "foreign_studies", foreign_studies, "another program's database"
-    yield "older", older, "another version of Optuna"
-    yield "newer", newer, "another version of Optuna"
+    yield "older", older, "an older version of Optuna"
+    yield "newer", newer, "a newer version of Optuna"
 
 
 @pytest.mark.parametrize(("name", "make", "words"), list(broken_files()))
@@ -151,6 +152,10 @@ def test_a_file_that_is_no_database_of_ours_stays_as_it_is(
     before = hashlib.sha256(path.read_bytes()).digest()
     line = refused(capsys, [*verb, "--storage", f"sqlite:///{path}"])
     assert words in line
+    assert execute(["doctor", "--storage", f"sqlite:///{path}", "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert words in checks[0]["found"] and checks[0]["state"] == "bad" and checks[0]["remedy"]
+    assert {"disk", "device", "files"} <= {check["subject"] for check in checks}
     assert hashlib.sha256(path.read_bytes()).digest() == before
 
 

@@ -5,9 +5,12 @@ what it needs and `--help` is quick.
 """
 
 import atexit
+import io
 import os
 import sys
+import threading
 import traceback
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -33,8 +36,30 @@ EARLIER_NAMES = {"--patience": "--retry-timeout"}
 
 
 def main() -> None:
-    """Run the command line of this process and exit with its code."""
-    end(execute(sys.argv[1:]))
+    """Run the command line of this process and exit with its code.
+
+    Where the caller is not the process's own program (`%run` in IPython, `runpy`, a thread), return
+    on success, and raise SystemExit otherwise.
+    """
+    is_program = _is_program(sys._getframe(1))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know all signs
+    code = execute(sys.argv[1:])
+    if is_program:
+        end(code)
+    if code:
+        sys.exit(code)
+
+
+def _is_program(caller: FrameType) -> bool:
+    """Return whether nothing but Python's own start, and its -m option, stands above the caller."""
+    outermost = caller
+    while outermost.f_back is not None:
+        outermost = outermost.f_back
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    is_alone = outermost is caller or outermost.f_code.co_name == "_run_module_as_main"
+    return is_main_thread and is_alone
 
 
 def end(code: int) -> NoReturn:
@@ -66,9 +91,17 @@ def execute(arguments: list[str]) -> int:
         message = f"{type(error).__name__}: {error}; --debug shows the traceback"
     if debug:
         print(redacted("".join(traceback.format_exception(failure))), file=sys.stderr)
-    line = " ".join(redacted(message).split())[:LONGEST_ERROR]
-    print(f"{program_name()}: error: {line}", file=sys.stderr)
+    line = " ".join(redacted(message).split())
+    print(f"{program_name()}: error: {_shorten(line)}", file=sys.stderr)
     return code
+
+
+def _shorten(line: str) -> str:
+    """Return an error message without its middle if it is too long; the remedy stands at its end."""
+    if len(line) <= LONGEST_ERROR:
+        return line
+    half = (LONGEST_ERROR - 3) // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 def _present_name(word: str) -> str:

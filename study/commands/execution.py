@@ -125,6 +125,7 @@ def run_queue(
         if not is_stage:
             print(f"all {before.total} runs of {study.name} are done", file=sys.stderr)
         return 0
+    open_database(settings.url).close()  # raises ValueError if it cannot be written
     from training_factors.study.reporting.progress import show_progress
 
     if settings.cluster is not None:
@@ -225,7 +226,11 @@ def print_interruption(study: "Study", code: int) -> None:
     from training_factors.study.reporting.status import compute_status
 
     if code not in INTERRUPTED:
-        lines = [line for log in _worker_logs(study) for line in log.read_text().splitlines()[-1:]]
+        lines = [
+            line
+            for log in _worker_logs(study)
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+        ]
         reason = command_lines.redacted(lines[-1]) if lines else "workers ended"
         print(reason, file=sys.stderr)
         print(f"logs:    {study.folder}/logs", file=sys.stderr)

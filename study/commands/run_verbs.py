@@ -103,13 +103,15 @@ def run(
             allow_code=allow_code,
             timing=timing,
         )
-        opened, prepared = study_loading.open_or_create(
+        start = study_loading.open_or_create(
             settings, name=study, storage=storage, preset=preset, allow_code=allow_code
         )
+        opened = start.study
         if retry_failed:
             study_loading.retry_failed(opened)
-        # Code that the stored study names and the command line does not was refused above.
-        code = execution.run_queue(opened, prepared, pool._replace(allow_code=True))
+        with study_loading.deleted_if_start_fails(start):
+            # Code that the stored study names and the command line does not was refused above.
+            code = execution.run_queue(opened, start.prepared, pool._replace(allow_code=True))
     _exit_early(opened, code)
     execution.print_failures(opened, storage)
     importance(study=opened.name, storage=storage, as_json=as_json)

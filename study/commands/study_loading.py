@@ -5,7 +5,8 @@ Imports stand inside the functions: a verb loads only what it needs.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +23,12 @@ class OpenedStudy(NamedTuple):
     """A study with its runs in the queue.
 
     prepared: its data, space and model; None if the study was there and its settings are unchanged.
+    is_new: whether it was just created.
     """
 
     study: "Study"
     prepared: "PreparedStudy | None"
+    is_new: bool
 
 
 def named_settings(**settings: object) -> Settings:
@@ -77,23 +80,46 @@ def open_or_create(
         from training_factors.study.running.preparation import refuse_code
 
         refuse_code(stored, set(map(str, settings.values())))
-    prepared = None
+    prepared, is_new = None, False
     if study is None or definition != stored:
-        from training_factors.study.running.preparation import prepare_study, refuse_differences
+        from training_factors.study.running.preparation import prepare_study
 
         if Path(definition.source).is_dir():
             print(f"reading {definition.source}", file=sys.stderr)
         prepared = prepare_study(definition)
         stamp = prepared.stamp()
+        is_new = study is None
         if study is None:
             study = create_study(open_database(database_url(storage), create=True), name, stamp)
-            _print_left_out(stamp)
-        # Another process may have created it in the meantime.
-        refuse_differences(study, stamp)
-    if preset is not None or not study.queue.progress():
-        study.queue.add(size.runs())
-    _print_surprises(study, name)
-    return OpenedStudy(study, prepared)
+    opened = OpenedStudy(study, prepared, is_new)
+    with deleted_if_start_fails(opened):
+        if prepared is not None:
+            from training_factors.study.running.preparation import refuse_differences
+
+            # Another process may have created it in the meantime.
+            refuse_differences(study, prepared.stamp())
+        if is_new:
+            _print_left_out(study.stamp)
+        if preset is not None or not study.queue.progress():
+            study.queue.add(size.runs())
+        _print_surprises(study, name)
+    return opened
+
+
+@contextmanager
+def deleted_if_start_fails(opened: OpenedStudy) -> Iterator[None]:
+    """Delete a new study if an error ends the block before any of its runs has begun."""
+    try:
+        yield
+    except Exception:
+        from training_factors.storage.identity import delete_unused
+        from training_factors.storage.retry import StorageUnavailableError
+
+        if opened.is_new:
+            study = opened.study
+            with suppress(StorageUnavailableError):  # the error that is raised again matters more
+                delete_unused(study.database, study.study_id, study.key)
+        raise
 
 
 def _print_surprises(study: "Study", name: str | None) -> None:

@@ -66,11 +66,10 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
 def doctor(storage: StorageUrl = None, as_json: Json = False) -> None:
     """Check database, disk, device, clock, versions and files, with a remedy for each problem."""
     with verb_context():
-        from training_factors.storage.database import open_database
         from training_factors.study.reporting.doctor_table import checks_document, draw_checks
         from training_factors.study.running.doctor import BAD, diagnose
 
-        checks = diagnose(open_database(study_loading.database_url(storage), reading=True))
+        checks = diagnose(study_loading.database_url(storage))
     show(checks_document(checks) if as_json else draw_checks(checks))
     if any(check.state == BAD for check in checks):
         raise typer.Exit(1)

@@ -246,11 +246,11 @@ def _is_number(cell: str) -> bool:
 
 
 def _template_file(name: str) -> str:
-    return (files(_PACKAGE) / "templates" / name).read_text()
+    return (files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8")
 
 
 def _plotly() -> str:
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text()
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 def _inline_script(text: str) -> tuple[Markup, str]:

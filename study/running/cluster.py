@@ -113,7 +113,8 @@ def run_worker(name: str, url: str, options: list[str], stop_requests: int) -> t
         env={**os.environ, "STUDY_STORAGE": url},  # not an argument: it may hold a password
         check=False,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if result.returncode < 0:
         return 1, f"a worker was killed by {signal.Signals(-result.returncode).name}"

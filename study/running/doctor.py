@@ -12,9 +12,15 @@ import torch
 from sqlalchemy import Engine, text
 
 from training_factors.storage.checkpoints import SUFFIX
-from training_factors.storage.database import Database, folder_of
+from training_factors.storage.database import (
+    Database,
+    NoDatabaseError,
+    folder_of,
+    open_database,
+)
 from training_factors.storage.files import PARTIAL
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
+from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
 from training_factors.study.training.cache import cache_folder
@@ -53,16 +59,36 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
-def diagnose(database: Database) -> list[Check]:
-    """Run all checks; the most basic ones come first."""
-    studies = [load_study(database, name) for name in study_names(database)]
+def diagnose(url: str) -> list[Check]:
+    """Run all checks; the most basic ones come first.
+
+    url: of the database; if it cannot be opened, this is one of the checks.
+    """
+    checks: list[Check] = []
+    studies: list[Study] = []
+    folder = Path("runs")
+    try:
+        database = open_database(url, reading=True)
+        folder = folder_of(database)
+        checks += check_database(database)
+        studies = [load_study(database, name) for name in study_names(database)]
+    except NoDatabaseError as error:
+        checks.append(Check("database", WARNING, *_split(error)))
+    except (ValueError, StorageUnavailableError) as error:
+        checks.append(Check("database", BAD, *_split(error)))
     return [
-        *check_database(database),
-        *check_disk(folder_of(database), cache_folder()),
+        *checks,
+        *check_disk(folder, cache_folder()),
         *check_device(),
         *(check for study in studies for check in check_study(study)),
         *check_files(cache_folder(), studies),
     ]
+
+
+def _split(error: Exception) -> tuple[str, str]:
+    """Return what is wrong and the remedy, which error messages put after a semicolon."""
+    found, _, remedy = str(error).partition("; ")
+    return found, remedy
 
 
 def check_database(database: Database) -> Iterator[Check]:
@@ -73,7 +99,8 @@ def check_database(database: Database) -> Iterator[Check]:
         with engine.connect() as connection:
             result = str(connection.execute(text("PRAGMA quick_check")).scalar())
         remedy = "recover the data into a new file: sqlite3 FILE .recover | sqlite3 NEWFILE"
-        yield Check("database", OK if result == "ok" else BAD, f"SQLite {server}, {result}", remedy)
+        words = f"SQLite {server}, {result}" + (", read-only" if database.is_read_only else "")
+        yield Check("database", OK if result == "ok" else BAD, words, remedy)
     else:
         yield Check("database", OK, f"{engine.dialect.name} {server}, {database.url}")
         yield _check_clock(engine)

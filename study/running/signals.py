@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -51,8 +52,14 @@ class StopSignal:
 
 @contextmanager
 def recorded_signals() -> Iterator[list[signal.Signals]]:
-    """Record stop signals instead of acting on them; yields the list, which grows with each."""
+    """Record stop signals instead of acting on them; yields the list, which grows with each.
+
+    In a thread other than the main one, which receives no signals, the list stays empty.
+    """
     received: list[signal.Signals] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def record(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))

@@ -293,8 +293,13 @@ def _run_heartbeat(
 def _redirect_output(path: Path) -> None:
     """Append standard output, standard error and the log of this process to a file."""
     with path.open("ab") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    # The parent's streams may be those of a notebook, which are no files.
+    sys.stdout, sys.stderr = (
+        os.fdopen(handle, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        for handle in (1, 2)
+    )
     logging.basicConfig(format="%(asctime)s %(message)s", force=True)
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -41,9 +42,30 @@ logger = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Return the folder of decoded and downloaded data: `$XDG_CACHE_HOME/training-factors`."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "training-factors"
+    """Return the folder of decoded and downloaded data: `$XDG_CACHE_HOME/training-factors`.
+
+    Without a home folder, as in containers whose user has no passwd entry, it lies in the folder
+    for temporary files; this is said once.
+    """
+    cache_home = os.environ.get("XDG_CACHE_HOME")
+    if cache_home:
+        return Path(cache_home) / "training-factors"
+    try:
+        return Path.home() / ".cache/training-factors"
+    except RuntimeError:
+        return _temporary_cache_folder()
+
+
+@cache
+def _temporary_cache_folder() -> Path:
+    """Create a cache folder of this user's in the folder for temporary files."""
+    folder = Path(tempfile.gettempdir()) / f"training-factors-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        folder = Path(tempfile.mkdtemp(prefix="training-factors-"))  # somebody else made it
+    logger.warning("there is no home folder; decoded data is kept in %s", folder)
+    return folder
 
 
 def load_or_decode(
@@ -133,7 +155,7 @@ def is_large(size_bytes: int) -> bool:
 def _read_entry(entry: Path, name: str) -> Dataset | None:
     """Read a cache entry; None when it is missing or damaged."""
     try:
-        metadata = json.loads((entry / "dataset.json").read_text())
+        metadata = json.loads((entry / "dataset.json").read_text(encoding="utf-8"))
         arrays = [_load_array(entry / f"{array}.npy") for array in ARRAYS]
         if [[a.dtype.str, list(a.shape)] for a in arrays] != metadata["arrays"]:
             return None
@@ -187,7 +209,7 @@ def _write_files(folder: Path, dataset: Dataset) -> None:
             np.save(file, array)
             file.flush()
             os.fsync(file.fileno())
-    with (folder / "dataset.json").open("w") as text:
+    with (folder / "dataset.json").open("w", encoding="utf-8") as text:
         json.dump(metadata, text)
         text.flush()
         os.fsync(text.fileno())

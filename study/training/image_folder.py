@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class ImageFile(NamedTuple):
-    """An image file that is not opened yet; files sort by name.
+    """An image file that is not opened yet.
 
     name: path relative to the source folder.
     """
@@ -75,7 +75,9 @@ def list_images(source: str) -> Listing:
         for part, prefix in _part_folders(source)
         for name in _class_names(source, prefix)
     ]
-    files = sorted(file for _, files in class_folders for file in files)
+    # Sorted by their bytes, so that the order does not depend on the locale.
+    files = [file for _, files in class_folders for file in files]
+    files.sort(key=lambda file: os.fsencode(file.name))
     if not files:
         raise ValueError(f"folder {source!r} has no images ({' '.join(SUFFIXES)})")
     empty = [folder for folder, files in class_folders if not files]
@@ -83,15 +85,20 @@ def list_images(source: str) -> Listing:
         raise ValueError(
             f"class folder {empty[0]!r} of {source!r} has no images; fill or remove it"
         )
-    classes = tuple(sorted({file.class_name for file in files}))
-    index = {name: i for i, name in enumerate(classes)}
+    names = sorted({file.class_name for file in files}, key=os.fsencode)
+    index = {name: i for i, name in enumerate(names)}
     return Listing(
         Path(source),
         tuple(file.name for file in files),
         np.array([index[file.class_name] for file in files], dtype=np.int64),
         np.array([file.part for file in files], dtype=np.uint8),
-        classes,
+        tuple(shown_name(name) for name in names),
     )
+
+
+def shown_name(name: str) -> str:
+    """Return a file name as valid text: bytes that are no UTF-8 are shown as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def limit_listing(listing: Listing, limit: int | None) -> Listing:
@@ -123,7 +130,7 @@ def decode_folder(listing: Listing, side: int | None) -> Decoded:
             f"none of the {len(readable)} images in {str(listing.root)!r} can be read; "
             f"check that the files are complete"
         )
-    skipped = [n for n, good in zip(listing.files, readable, strict=True) if not good]
+    skipped = [shown_name(n) for n, good in zip(listing.files, readable, strict=True) if not good]
     return Decoded(
         images,
         listing.targets[readable],

@@ -13,7 +13,12 @@ from training_factors.study.training.cache import digest_files, load_or_decode
 from training_factors.study.training.csv_table import read_csv
 from training_factors.study.training.data_checks import refuse_unlearnable
 from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
-from training_factors.study.training.image_folder import decode_folder, limit_listing, list_images
+from training_factors.study.training.image_folder import (
+    decode_folder,
+    limit_listing,
+    list_images,
+    shown_name,
+)
 from training_factors.study.training.images import resize
 from training_factors.study.training.named_datasets import (
     SCIKIT_LEARN,
@@ -90,7 +95,7 @@ def _load_folder(source: str, limit: int | None, image_size: int | None) -> Data
         refuse_unlearnable(decoded, source)
         return decoded
 
-    name = Path(source).resolve().name or source
+    name = shown_name(Path(source).resolve().name) or source
     content = digest_files(listing.root, listing.files)
     return load_or_decode(("folder", content, listing.classes, image_size), name, decode)
 

@@ -85,7 +85,7 @@ def test_nothing_is_created_unless_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_an_unusable_url_is_refused(tmp_path: Path, url: str, message: str) -> None:
-    (tmp_path / "text.db").write_text("this is no database at all")
+    (tmp_path / "text.db").write_text("this is no database at all", encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         open_database(url.format(folder=tmp_path), create=True)
 

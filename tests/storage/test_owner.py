@@ -114,7 +114,7 @@ def test_only_its_own_machine_knows_of_a_process() -> None:
 @pytest.mark.skipif(not psutil.LINUX, reason="earlier versions ran on Linux only")
 def test_an_owner_of_an_earlier_version_is_never_ended() -> None:
     """Earlier versions stored the start in clock ticks, which must not be read as seconds."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
     namespace = Path("/proc/self/ns/pid").readlink()
     place = hashlib.sha256(f"{boot}{namespace}".encode()).hexdigest()[:8]
     owner = read_owner(f"{this_process().host}:{os.getpid()}:{place}:123456")

@@ -59,7 +59,9 @@ def find_faults(url: str, log: Path) -> Faults:
     study = load_study(open_database(url), NAME)
     trials = read_trials(study)
     ended = Counter(str(Run(t.phase, t.row, t.repeat)) for t in trials if t.state == "COMPLETE")
-    logged = Counter(log.read_text().split("\n")[:-1]) if log.exists() else Counter()
+    logged = (
+        Counter(log.read_text(encoding="utf-8").split("\n")[:-1]) if log.exists() else Counter()
+    )
     phases = study.queue.progress().values()
     study.database.close()
     doubled = {run for run in ended | logged if ended[run] > 1 or logged[run] > 1}

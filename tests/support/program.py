@@ -1,7 +1,9 @@
 """The program as people run it: a process of its own."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,19 +15,28 @@ SMOKE_STUDY = ("--preset", "smoke", "--epochs", "1", "--space", "small", "--data
 """Arguments of a study of 49 very short runs."""
 
 
-def start_program(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the program in a folder, with its output in pipes."""
+def start_program(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start the program in a folder, with its output in pipes.
+
+    environment: changes to the environment of this process.
+    """
     return subprocess.Popen(
         [sys.executable, str(ENTRY), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, **(environment or {})},
     )
 
 
-def run_program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder to its end."""
-    process = start_program(folder, *arguments)
+def run_program(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder to its end. environment: changes to this one's."""
+    process = start_program(folder, *arguments, environment=environment)
     out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)

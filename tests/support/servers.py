@@ -75,7 +75,7 @@ def stop_postgresql(data: Path) -> None:
     """Stop the server of this data folder, if one is running."""
     file = data / "postmaster.pid"
     if file.exists():
-        _end_process(int(file.read_text().split()[0]), "INT")
+        _end_process(int(file.read_text(encoding="utf-8").split()[0]), "INT")
 
 
 def _end_process(pid: int, signal: str) -> None:

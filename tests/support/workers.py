@@ -102,7 +102,9 @@ def start_pool(
 def children_of(process: BaseProcess) -> list[int]:
     """Return the process ids of a process's children; none when it has ended."""
     try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(
+            encoding="utf-8"
+        )
     except (FileNotFoundError, ProcessLookupError):
         return []
     return [int(pid) for pid in children.split()]

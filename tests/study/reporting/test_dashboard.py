@@ -212,7 +212,7 @@ def test_learning_curves_are_served_as_pictures(served: DashboardClient, study: 
 @pytest.mark.parametrize("name", ["page.html", "picture.svg"])
 def test_artifacts_are_downloads_and_never_pages(database: Database, name: str) -> None:
     folder = folder_of(database)
-    (folder / name).write_text("<script>alert(1)</script>")
+    (folder / name).write_text("<script>alert(1)</script>", encoding="utf-8")
     (folder / "artifacts").mkdir()
     store = FileSystemArtifactStore(folder / "artifacts")
     study = create_study(database, "mine", STAMP)

@@ -163,7 +163,7 @@ def test_a_checkpoint_that_cannot_be_written_stops_the_worker(
 ) -> None:
     context = create_context(tmp_path, prepared, checkpoint_s=0)
     context.study.folder.mkdir()
-    (context.study.folder / "checkpoints").write_text("in the way")
+    (context.study.folder / "checkpoints").write_text("in the way", encoding="utf-8")
     with pytest.raises(StorageUnavailableError, match="cannot write a checkpoint"):
         run_claim(context, claim_run(context.study), StopSignal(None))
-    assert (context.study.folder / "checkpoints").read_text() == "in the way"
+    assert (context.study.folder / "checkpoints").read_text(encoding="utf-8") == "in the way"

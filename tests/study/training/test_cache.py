@@ -112,7 +112,7 @@ def test_concurrent_loads_leave_one_complete_entry(source: Source) -> None:
 def test_an_unwritable_cache_is_warned_about_once(
     source: Source, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "cache").write_text("a file where the folder should be")
+    (tmp_path / "cache").write_text("a file where the folder should be", encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         assert same(source.load(), source.load())
     assert source.decodings == 2

@@ -110,7 +110,7 @@ def test_only_the_confirmation_loads_the_test_part() -> None:
     for folder in ("search_spaces", "storage", "study", "benchmarks", "tests/support"):
         files += (ROOT / folder).rglob("*.py")
     assert len(files) > 20
-    callers = [file for file in files if mentions_test_part(file.read_text())]
+    callers = [file for file in files if mentions_test_part(file.read_text(encoding="utf-8"))]
     assert callers == [MAY_LOAD_TEST_PART]
 
 

@@ -105,8 +105,8 @@ def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
 
 def test_hidden_and_other_files_are_ignored(tmp_path: Path) -> None:
     folder(tmp_path)
-    (tmp_path / "cat" / "notes.txt").write_text("x")
-    (tmp_path / "dog" / ".hidden.png").write_text("x")
+    (tmp_path / "cat" / "notes.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "dog" / ".hidden.png").write_text("x", encoding="utf-8")
     (tmp_path / ".git").mkdir()
     (tmp_path / "__MACOSX").mkdir()
     dataset = load(tmp_path)
@@ -211,7 +211,7 @@ def test_wrong_part_folders_are_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_readable_image_is_refused(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "a.png").write_text("no")
+        (tmp_path / name / "a.png").write_text("no", encoding="utf-8")
     assert "none of the 2 images" in refusal(tmp_path)
 
 
