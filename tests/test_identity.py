@@ -21,6 +21,8 @@ from optuna.trial import create_trial
 from sqlalchemy import func, select
 
 from tests.support.dashboards import DashboardClient, serve_dashboard
+from tests.support.program import SMOKE_STUDY
+from tests.support.studies import smoke_study
 from training_factors.storage.answer_cache import CachedAnswer
 from training_factors.storage.arms import RANK, Arm, add_arms, read_arms
 from training_factors.storage.database import Database, open_database
@@ -39,6 +41,7 @@ from training_factors.storage.studies import (
 )
 from training_factors.storage.tables import METADATA, STUDY_KEY
 from training_factors.storage.trials import read_trials, uncounted_trials
+from training_factors.study.commands import execute
 
 STAMP = Stamp("accuracy")
 
@@ -275,6 +278,67 @@ def test_a_study_that_inherited_runs_in_an_earlier_version_runs_them_itself(
     study = load_study(database, "new")
     assert study.queue.progress() == {"measure": PhaseProgress(3, 0, 1)}
     assert [trial.number for trial in read_trials(study)] == [2]
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Study:
+    """A finished study of the program, in the current folder."""
+    shutil.copytree(smoke_study()[0], tmp_path, dirs_exist_ok=True)
+    return load_study(open_database("sqlite:///runs/studies.db"), None)
+
+
+def values(study: Study) -> dict[Run, float | None]:
+    return {Run(t.phase, t.row, t.repeat): t.value for t in read_trials(study)}
+
+
+def test_the_same_command_goes_on_with_a_renamed_study(
+    finished: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rename(finished, "mine")
+    assert execute([*SMOKE_STUDY]) == 0
+    said = capfd.readouterr().err
+    assert f"study {finished.name!r} is called 'mine' by now" in said
+    assert "all 49 runs of mine are done" in said
+    assert execute(["worker", "mine"]) == 0
+    assert "all 49 runs of mine are done" in capfd.readouterr().err
+    assert execute(["list", "--json"]) == 0
+    (only,) = json.loads(capfd.readouterr().out)["studies"]
+    assert (only["study"], only["runs"]["total"]) == ("mine", 49)
+
+
+def test_the_same_command_runs_a_deleted_study_anew(
+    finished: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = values(finished)
+    delete(finished)
+    assert execute(["status"]) == 3
+    assert execute([*SMOKE_STUDY]) == 0, capfd.readouterr().err
+    assert "49 of 49 runs done" in capfd.readouterr().err
+    again = load_study(finished.database, None)
+    assert again.key != finished.key
+    designed = {run for run in before if run.phase != "search"}
+    assert {run: values(again)[run] for run in designed} == {run: before[run] for run in designed}
+    assert len(values(again)) == 49
+
+
+def test_a_trial_that_others_added_is_in_no_answer(
+    finished: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    verbs = ("status", "recommend", "importance", "effects")
+    before = {}
+    for verb in verbs:
+        assert execute([verb, "--json"]) == 0
+        before[verb] = capfd.readouterr().out
+    best = max(finished.optuna_study.get_trials(), key=lambda trial: trial.value or 0)
+    finished.optuna_study.add_trial(
+        create_trial(value=0.9999, params=best.params, distributions=best.distributions)
+    )
+    for verb in verbs:
+        assert execute([verb, "--json"]) == 0
+        out, err = capfd.readouterr()
+        assert json.loads(out) == json.loads(before[verb])
+        said = "trial 49 was not made by this tool and counts nowhere"
+        assert err.count(said) == 1
 
 
 class Expected(NamedTuple):

@@ -97,7 +97,7 @@ def execute(arguments: list[str]) -> int:
 
 
 def _shorten(line: str) -> str:
-    """Return an error message without its middle if it is too long; the remedy stands at its end."""
+    """Return an error message without its middle if it is too long; remedies stand at the end."""
     if len(line) <= LONGEST_ERROR:
         return line
     half = (LONGEST_ERROR - 3) // 2
