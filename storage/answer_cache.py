@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from training_factors.storage.database import create_table
-from training_factors.storage.retry import retry
+from training_factors.storage.retry import ReadOnlyError, retry
 from training_factors.storage.studies import Study
 from training_factors.storage.tables import ANSWERS
 
@@ -39,12 +39,11 @@ class CachedAnswer(NamedTuple):
     def write(self, text: str) -> None:
         """Store the text, in place of an earlier one of this kind, whatever its digest.
 
-        If two processes write at the same moment, one of the texts is kept. Nothing is stored in a
-        read-only database: the answer is computed again when it is needed again.
+        If two processes write at the same moment, one of the texts is kept. Nothing is stored where
+        the database may only be read: the answer is computed again when it is needed again.
         """
-        if self.study.database.is_read_only:
+        if self.study.database.is_read_only or not create_table(self.study.database, ANSWERS):
             return
-        create_table(self.study.database, ANSWERS)
         row = {
             "study_key": self.study.key, "kind": self.kind, "digest": self.digest,
             "text": text,
@@ -55,7 +54,8 @@ class CachedAnswer(NamedTuple):
                 connection.execute(delete(ANSWERS).where(self._is_this_kind))
                 connection.execute(insert(ANSWERS).values(row))
 
-        retry(self.study.database, attempt)
+        with suppress(ReadOnlyError):
+            retry(self.study.database, attempt)
 
     @property
     def _is_this_kind(self) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 from training_factors.storage.bulk_reads import BulkReadStorage
 from training_factors.storage.files import network_filesystem
 from training_factors.storage.retry import (
+    ReadOnlyError,
     StorageUnavailableError,
     first_line,
     is_connection_error,
@@ -167,6 +168,14 @@ def create_table(database: Database, table: Table) -> bool:
     """
     if database.is_read_only:
         return inspect(database.engine).has_table(table.name)
+    try:
+        _create_table(database, table)
+    except ReadOnlyError:
+        return False
+    return True
+
+
+def _create_table(database: Database, table: Table) -> None:
     tables_and_indexes: list[Table | Index] = [table, *table.indexes]
 
     def attempt(is_retry: bool) -> None:
@@ -178,7 +187,6 @@ def create_table(database: Database, table: Table) -> bool:
                     raise
 
     retry(database, attempt)
-    return True
 
 
 def _existing_names(engine: Engine, table: Table) -> set[str | None]:

@@ -28,12 +28,19 @@ It does not when the transaction has read before it writes; else it waits for th
 _PERMANENT = ("FULL", "IOERR", "READONLY", "CORRUPT", "NOTADB", "CANTOPEN", "ERROR", "PERM", "AUTH")
 """SQLite's error names, without SQLITE_, of errors that a retry cannot solve."""
 
+_NOT_WRITABLE = ("42501", "25006", 1142, 1290, "SQLITE_READONLY")
+"""Codes of writes by a user who may only read, and to a server that is read-only."""
+
 _CONFLICT = ("40001", "40P01", 1205, 1213, "SQLITE_BUSY_SNAPSHOT")
 """Codes of deadlocks and serialization failures: PostgreSQL's, MySQL's and SQLite's."""
 
 
 class StorageUnavailableError(ConnectionError):
     """The database did not answer within the retry timeout, or cannot be written."""
+
+
+class ReadOnlyError(StorageUnavailableError):
+    """This user may only read the database, or nobody may write to it."""
 
 
 def never_cancelled() -> bool:
@@ -66,8 +73,9 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
     is_retry: False in the first call. If True, an earlier call may have been committed although
     its answer was lost, so `attempt` has to check for that or be idempotent.
 
-    Raises StorageUnavailableError when the database cannot be written, or does not answer for
-    longer than its retry timeout. All other errors are raised as they are.
+    Raises ReadOnlyError when the database may only be read, StorageUnavailableError when it cannot
+    be written for another reason, or does not answer for longer than its retry timeout. All other
+    errors are raised as they are.
     """
     lost_since: float | None = None
     pause, conflicts = FIRST_PAUSE_S, 0
@@ -82,6 +90,10 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
                 conflicts += 1
                 time.sleep(random.uniform(0, FIRST_PAUSE_S))
                 continue
+            if _code(cause) in _NOT_WRITABLE:
+                raise ReadOnlyError(
+                    f"database {database.url} cannot be written: {first_line(error)}"
+                ) from error
             if not is_connection_error(error):
                 raise
             now = time.monotonic()

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import subprocess
 import sys
@@ -6,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, inspect, text
+from sqlalchemy.engine import make_url
 
+from tests.support.servers import fresh_database
+from training_factors.storage.answer_cache import CachedAnswer
 from training_factors.storage.database import (
     Database,
     NoDatabaseError,
@@ -14,6 +18,10 @@ from training_factors.storage.database import (
     folder_of,
     open_database,
 )
+from training_factors.storage.retry import ReadOnlyError
+from training_factors.storage.run_queue import PhaseProgress, Run
+from training_factors.storage.stamp import Stamp
+from training_factors.storage.studies import create_study, load_study
 from training_factors.storage.urls import hide_password
 
 LEAVE_WAL = "PRAGMA journal_mode=DELETE"
@@ -96,3 +104,29 @@ def test_a_password_is_never_shown() -> None:
 
 def test_the_files_of_studies_are_beside_the_database(database: Database, tmp_path: Path) -> None:
     assert folder_of(database) == tmp_path
+
+
+def test_a_user_who_may_only_read_sees_results_and_is_told_so(postgresql: str) -> None:
+    with fresh_database(postgresql) as url:
+        study = create_study(open_database(url, create=True), "mine", Stamp("accuracy"))
+        study.queue.add([Run("measure", 0)])
+        with study.database.engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE ROLE reader_{os.getpid()} LOGIN")
+            connection.exec_driver_sql(
+                f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_{os.getpid()}"
+            )
+        study.database.close()
+        reader = make_url(url).set(username=f"reader_{os.getpid()}")
+        database = open_database(reader.render_as_string(hide_password=False), reading=True)
+        seen = load_study(database, "mine")
+        assert seen.queue.progress() == {"measure": PhaseProgress(1, 0, 0)}
+        answer = CachedAnswer(seen, "importance", "digest")
+        answer.write("text")
+        assert answer.read() is None
+        with pytest.raises(ReadOnlyError, match="cannot be written: permission denied"):
+            seen.queue.claim("reader")
+        database.close()
+        with study.database.engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY reader_{os.getpid()}")
+            connection.exec_driver_sql(f"DROP ROLE reader_{os.getpid()}")
+        study.database.close()

@@ -146,7 +146,7 @@ def test_a_process_of_another_user_may_be_hidden(monkeypatch: pytest.MonkeyPatch
 def test_a_machine_without_boot_id_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = this_process()
 
-    def missing(path: Path) -> str:
+    def missing(path: Path, **options: object) -> str:
         raise FileNotFoundError(path)
 
     owner_module._place.cache_clear()
