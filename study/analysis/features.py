@@ -2,17 +2,20 @@
 
 A numeric hyperparameter is one column on its unit scale (its logarithm is taken already), and −1
 where it is inactive. A choice is one column per option, or a single column for two options, and 0
-where it is inactive. The columns are computed from stored parameters (`Layout.encode`) or from
-points of the latent unit cube (`Layout.decode`).
+where it is inactive. Hyperparameters of one name share their column over the options of a factor:
+what is common to all learning rates is then seen by all rows, not by those of one optimizer. The
+columns are computed from stored parameters (`Layout.encode`) or from points of the latent unit cube
+(`Layout.decode`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.search_spaces.description import Coordinate
+from training_factors.search_spaces.description import Coordinate, parse_parameter
 from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
 
 Array = NDArray[np.float64]
@@ -52,7 +55,7 @@ class Layout:
     def encode(self, configurations: Iterable[Mapping[str, Value]]) -> Array:
         """Encode stored parameters, which are the active ones only: (configurations, columns)."""
         rows = [
-            np.concatenate([_encode_axis(axis, parameters) for axis in self.axes])
+            np.concatenate([self._encode_pool(pool, parameters) for pool in self._pools])
             for parameters in configurations
         ]
         return np.array(rows, dtype=np.float64)
@@ -60,27 +63,56 @@ class Layout:
     def decode(self, units: Array) -> Array:
         """Encode points of the latent unit cube: (points, axes) -> (points, columns)."""
         chosen: dict[int, NDArray[np.int64]] = {}
-        columns = []
+        encoded, active = [], []
         for i, (axis, unit) in enumerate(zip(self.axes, units.T, strict=True)):
-            active = axis.parent is None or chosen[axis.parent] == axis.option
+            is_active = axis.parent is None or chosen[axis.parent] == axis.option
+            active.append(np.broadcast_to(is_active, unit.shape)[:, None])
             if isinstance(axis.dimension, OneOf):
                 chosen[i] = _slot(unit, len(axis.dimension.choices))
-                indicators = one_hot(chosen[i], len(axis.dimension.choices))
-                columns.append(np.where(np.reshape(active, (-1, 1)), indicators, 0.0))
+                encoded.append(one_hot(chosen[i], len(axis.dimension.choices)))
             else:
-                column = np.where(active, _round_trip(axis.dimension, unit), INACTIVE)
-                columns.append(column[:, None])
+                encoded.append(_round_trip(axis.dimension, unit)[:, None])
+        columns = []
+        for pool in self._pools:
+            inactive = _inactive(self.axes[pool[0]].dimension)
+            # At most one axis of a pool is active: they belong to different options.
+            columns.append(
+                np.select([active[i] for i in pool], [encoded[i] for i in pool], inactive)
+            )
         return np.concatenate(columns, axis=1)
 
     def columns(self, groups: Groups) -> dict[str, tuple[int, ...]]:
         """Return the numbers of the feature columns that belong to each group."""
-        widths = [_width(axis.dimension) for axis in self.axes]
+        widths = [_width(self.axes[pool[0]].dimension) for pool in self._pools]
         ends = np.cumsum(widths)
         spans = [range(end - width, end) for width, end in zip(widths, ends, strict=True)]
         return {
-            name: tuple(column for i in axes for column in spans[i])
+            name: tuple(
+                column
+                for pool, span in zip(self._pools, spans, strict=True)
+                if not set(pool).isdisjoint(axes)
+                for column in span
+            )
             for name, axes in groups.items()
         }
+
+    @cached_property
+    def _pools(self) -> tuple[tuple[int, ...], ...]:
+        """The axes that share columns: hyperparameters of one name and kind, of one factor."""
+        pools: dict[object, list[int]] = {}
+        for i, axis in enumerate(self.axes):
+            choices = axis.dimension.choices if isinstance(axis.dimension, OneOf) else None
+            name = axis.name if axis.parent is None else parse_parameter(axis.name).hyperparameter
+            pools.setdefault((axis.factor, axis.parent, name, choices), []).append(i)
+        return tuple(tuple(pool) for pool in pools.values())
+
+    def _encode_pool(self, pool: Sequence[int], parameters: Mapping[str, Value]) -> Array:
+        """Return the columns of a pool for one configuration: (width,)."""
+        dimension = self.axes[pool[0]].dimension
+        for i in pool:
+            if self.axes[i].name in parameters:
+                return _encode(self.axes[i].dimension, parameters[self.axes[i].name])
+        return np.full(_width(dimension), _inactive(dimension))
 
     def factors(self) -> Groups:
         """Return every factor with the axes that it owns, in order."""
@@ -131,14 +163,18 @@ def _width(dimension: Varied) -> int:
     return count if count > 2 else count - 1
 
 
-def _encode_axis(axis: LatentAxis, parameters: Mapping[str, Value]) -> Array:
-    """Return the columns of one axis for one configuration: (width,)."""
-    dimension, active = axis.dimension, axis.name in parameters
+def _inactive(dimension: Varied) -> float:
+    """Return the value of a dimension's columns where its option is not chosen."""
+    return 0.0 if isinstance(dimension, OneOf) else INACTIVE
+
+
+def _encode(dimension: Varied, value: Value) -> Array:
+    """Return the columns of a dimension for one value: (width,)."""
     if not isinstance(dimension, OneOf):
-        return np.array([dimension.encode(parameters[axis.name]) if active else INACTIVE])
-    index = dimension.choices.index(parameters[axis.name]) if active else -1
-    indicators = one_hot(np.array([index]), len(dimension.choices))[0]
-    return indicators if active else np.zeros_like(indicators)
+        return np.array([dimension.encode(value)])
+    chosen = np.array([dimension.choices.index(value)])
+    encoded: Array = one_hot(chosen, len(dimension.choices))[0]
+    return encoded
 
 
 def _round_trip(dimension: Varied, unit: Array) -> Array:

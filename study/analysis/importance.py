@@ -48,7 +48,7 @@ from training_factors.study.analysis.verdict import (
     judge,
 )
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 """Method version; increase it to invalidate cached answers."""
 
 FEW_ROWS = 64

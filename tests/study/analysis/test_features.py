@@ -30,19 +30,32 @@ COORDINATES = [
     Coordinate("placebo", "placebo", None, Uniform(0.0, 1.0)),
 ]
 LAYOUT = read_layout(COORDINATES)
+POOLED = read_layout(
+    [
+        Coordinate("opt", "opt", None, OneOf("sgd", "adam", "none")),
+        Coordinate("opt.sgd.lr", "opt", "sgd", LogUniform(1e-2, 1.0)),
+        Coordinate("opt.sgd.mode", "opt", "sgd", OneOf(False, True)),
+        Coordinate("opt.adam.lr", "opt", "adam", LogUniform(1e-4, 1e-2)),
+        Coordinate("opt.adam.mode", "opt", "adam", OneOf("x", "y", "z")),
+        Coordinate("warmup", "warmup", None, OneOf("none", "linear")),
+        Coordinate("warmup.linear.lr", "warmup", "linear", LogUniform(1e-4, 1e-2)),
+    ]
+)
 UNITS = st.lists(
     st.floats(0, 1, exclude_max=True), min_size=len(COORDINATES), max_size=len(COORDINATES)
 )
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(UNITS, min_size=1, max_size=5))
+@given(st.sampled_from([LAYOUT, POOLED]), st.lists(UNITS, min_size=1, max_size=5))
 def test_encode_and_decode_agree(
-    decode_one: Callable[[Layout, Array], dict[str, Any]], units: list[list[float]]
+    decode_one: Callable[[Layout, Array], dict[str, Any]],
+    layout: Layout,
+    units: list[list[float]],
 ) -> None:
-    points = np.array(units)
-    stored = [decode_one(LAYOUT, point) for point in points]
-    np.testing.assert_allclose(LAYOUT.decode(points), LAYOUT.encode(stored), atol=1e-9)
+    points = np.array(units)[:, : len(layout.axes)]
+    stored = [decode_one(layout, point) for point in points]
+    np.testing.assert_allclose(layout.decode(points), layout.encode(stored), atol=1e-9)
 
 
 def test_columns_of_active_and_inactive_hyperparameters() -> None:
@@ -69,3 +82,23 @@ def test_a_factor_owns_all_its_coordinates_and_a_topic_all_its_factors() -> None
 def test_a_fixed_coordinate_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^x does not vary: fixed at 1$"):
         read_layout([Coordinate("x", "x", None, Fixed(1))])
+
+
+def test_hyperparameters_of_one_name_share_a_column_over_the_options_of_a_factor() -> None:
+    features = POOLED.encode(
+        [
+            {"opt": "sgd", "opt.sgd.lr": 0.1, "opt.sgd.mode": True, "warmup": "none"},
+            {"opt": "adam", "opt.adam.lr": 1e-3, "opt.adam.mode": "y", "warmup": "linear",
+             "warmup.linear.lr": 1e-4},
+            {"opt": "none", "warmup": "none"},
+        ]
+    )  # fmt: skip
+    # opt, lr of both on the scale of each, two modes of unlike choices, warmup and its own lr
+    expected: list[list[float]] = [
+        [*(1, 0, 0), 0.5, 1, *(0, 0, 0), 0, -1],
+        [*(0, 1, 0), 0.5, 0, *(0, 1, 0), 1, 0],
+        [*(0, 0, 1), -1, 0, *(0, 0, 0), 0, -1],
+    ]
+    np.testing.assert_allclose(features, expected, atol=1e-12)
+    columns = POOLED.columns(POOLED.factors())
+    assert columns == {"opt": tuple(range(8)), "warmup": (8, 9)}
