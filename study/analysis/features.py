@@ -3,20 +3,30 @@
 A numeric hyperparameter is one column on its unit scale (its logarithm is taken already), and −1
 where it is inactive. A choice is one column per option, or a single column for two options, and 0
 where it is inactive. Hyperparameters of one name share their column over the options of a factor:
-what is common to all learning rates is then seen by all rows, not by those of one optimizer. The
-columns are computed from stored parameters (`Layout.encode`) or from points of the latent unit cube
+what is common to all learning rates is then seen by all rows, not by those of one optimizer. Where
+an option has a learning rate and a momentum, one more column is the step size that follows from
+both, lr / (1 − momentum) (Goodfellow, Bengio & Courville, 2016, section 8.3.2). The columns are
+computed from stored parameters (`Layout.encode`) or from points of the latent unit cube
 (`Layout.decode`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.search_spaces.description import Coordinate, parse_parameter
-from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
+from training_factors.search_spaces.dimension import (
+    Integer,
+    LogUniform,
+    OneOf,
+    Uniform,
+    Value,
+    Varied,
+)
 
 Array = NDArray[np.float64]
 
@@ -26,6 +36,9 @@ Features = NDArray[np.float32]
 Groups = Mapping[str, tuple[int, ...]]
 """Name -> numbers of the latent axes that it owns. A group acts as one: its axes are always drawn
 together."""
+
+MAX_MOMENTUM = 0.999
+"""Momentum above which the step size is not taken to grow: it would be infinite at 1."""
 
 INACTIVE = -1.0
 """The column of a numeric hyperparameter whose option is not chosen; active ones lie in [0, 1]."""
@@ -46,6 +59,13 @@ class LatentAxis:
     option: int = -1
 
 
+class _Rates(NamedTuple):
+    """The axes of an option's learning rate and momentum; None without a momentum."""
+
+    lr: int
+    momentum: int | None = None
+
+
 @dataclass(frozen=True)
 class Layout:
     """The latent axes of a space, in order, and the columns that encode them."""
@@ -55,7 +75,12 @@ class Layout:
     def encode(self, configurations: Iterable[Mapping[str, Value]]) -> Array:
         """Encode stored parameters, which are the active ones only: (configurations, columns)."""
         rows = [
-            np.concatenate([self._encode_pool(pool, parameters) for pool in self._pools])
+            np.concatenate(
+                [
+                    *(self._encode_pool(pool, parameters) for pool in self._pools),
+                    *(self._encode_step(step, parameters) for step in self._steps),
+                ]
+            )
             for parameters in configurations
         ]
         return np.array(rows, dtype=np.float64)
@@ -79,17 +104,21 @@ class Layout:
             columns.append(
                 np.select([active[i] for i in pool], [encoded[i] for i in pool], inactive)
             )
+        for step in self._steps:
+            sizes = [self._step_size(rates, encoded) for rates in step]
+            columns.append(np.select([active[rates.lr] for rates in step], sizes, INACTIVE))
         return np.concatenate(columns, axis=1)
 
     def columns(self, groups: Groups) -> dict[str, tuple[int, ...]]:
         """Return the numbers of the feature columns that belong to each group."""
-        widths = [_width(self.axes[pool[0]].dimension) for pool in self._pools]
+        owners = [*self._pools, *(tuple(rates.lr for rates in step) for step in self._steps)]
+        widths = [_width(self.axes[axes[0]].dimension) for axes in owners]
         ends = np.cumsum(widths)
         spans = [range(end - width, end) for width, end in zip(widths, ends, strict=True)]
         return {
             name: tuple(
                 column
-                for pool, span in zip(self._pools, spans, strict=True)
+                for pool, span in zip(owners, spans, strict=True)
                 if not set(pool).isdisjoint(axes)
                 for column in span
             )
@@ -105,6 +134,53 @@ class Layout:
             name = axis.name if axis.parent is None else parse_parameter(axis.name).hyperparameter
             pools.setdefault((axis.factor, axis.parent, name, choices), []).append(i)
         return tuple(tuple(pool) for pool in pools.values())
+
+    @cached_property
+    def _steps(self) -> tuple[tuple["_Rates", ...], ...]:
+        """The learning rates of each factor that has an option with a momentum as well."""
+        by_factor: dict[str, dict[int, dict[str, int]]] = {}
+        for i, axis in enumerate(self.axes):
+            name = parse_parameter(axis.name).hyperparameter
+            is_rate = name == "lr" and isinstance(axis.dimension, LogUniform)
+            is_momentum = name == "momentum" and isinstance(axis.dimension, Uniform)
+            if axis.parent is not None and (is_rate or is_momentum):
+                options = by_factor.setdefault(axis.factor, {})
+                options.setdefault(axis.option, {})[str(name)] = i
+        return tuple(
+            tuple(_Rates(**found) for found in options.values() if "lr" in found)
+            for options in by_factor.values()
+            if any(len(found) == 2 for found in options.values())
+        )
+
+    def _encode_step(self, step: Sequence["_Rates"], parameters: Mapping[str, Value]) -> Array:
+        """Return the column of a step size for one configuration: (1,)."""
+        for rates in step:
+            if self.axes[rates.lr].name in parameters:
+                encoded = {
+                    i: _encode(self.axes[i].dimension, parameters[self.axes[i].name])
+                    for i in (rates.lr, rates.momentum)
+                    if i is not None
+                }
+                return self._step_size(rates, encoded)
+        return np.array([INACTIVE])
+
+    def _step_size(self, rates: "_Rates", encoded: Mapping[int, Array] | Sequence[Array]) -> Array:
+        """Return log(lr / (1 − momentum)), stretched from the option's range to [0, 1].
+
+        encoded: the columns of each axis.
+        """
+        if rates.momentum is None:
+            return encoded[rates.lr]
+        rate, momentum = self.axes[rates.lr].dimension, self.axes[rates.momentum].dimension
+        assert isinstance(rate, LogUniform) and isinstance(momentum, Uniform)
+        value = momentum.low + encoded[rates.momentum] * (momentum.high - momentum.low)
+        low, gain, high = (
+            -np.log1p(-np.minimum(one, MAX_MOMENTUM))
+            for one in (momentum.low, value, momentum.high)
+        )
+        width = np.log(rate.high / rate.low)
+        size: Array = (encoded[rates.lr] * width + gain - low) / (width + high - low)
+        return size
 
     def _encode_pool(self, pool: Sequence[int], parameters: Mapping[str, Value]) -> Array:
         """Return the columns of a pool for one configuration: (width,)."""

@@ -38,6 +38,7 @@ POOLED = read_layout(
         Coordinate("opt.adam.lr", "opt", "adam", LogUniform(1e-4, 1e-2)),
         Coordinate("opt.adam.mode", "opt", "adam", OneOf("x", "y", "z")),
         Coordinate("warmup", "warmup", None, OneOf("none", "linear")),
+        Coordinate("opt.sgd.momentum", "opt", "sgd", Uniform(0.0, 0.99)),
         Coordinate("warmup.linear.lr", "warmup", "linear", LogUniform(1e-4, 1e-2)),
     ]
 )
@@ -87,18 +88,20 @@ def test_a_fixed_coordinate_is_refused() -> None:
 def test_hyperparameters_of_one_name_share_a_column_over_the_options_of_a_factor() -> None:
     features = POOLED.encode(
         [
-            {"opt": "sgd", "opt.sgd.lr": 0.1, "opt.sgd.mode": True, "warmup": "none"},
+            {"opt": "sgd", "opt.sgd.lr": 0.1, "opt.sgd.mode": True, "opt.sgd.momentum": 0.9,
+             "warmup": "none"},
             {"opt": "adam", "opt.adam.lr": 1e-3, "opt.adam.mode": "y", "warmup": "linear",
              "warmup.linear.lr": 1e-4},
             {"opt": "none", "warmup": "none"},
         ]
     )  # fmt: skip
-    # opt, lr of both on the scale of each, two modes of unlike choices, warmup and its own lr
+    # opt, lr of both on the scale of each, two modes of unlike choices, warmup, momentum, the lr of
+    # warmup, and the step size: 0.1 / (1 − 0.9) = 1 lies halfway from 0.01 to 1 / (1 − 0.99) = 100
     expected: list[list[float]] = [
-        [*(1, 0, 0), 0.5, 1, *(0, 0, 0), 0, -1],
-        [*(0, 1, 0), 0.5, 0, *(0, 1, 0), 1, 0],
-        [*(0, 0, 1), -1, 0, *(0, 0, 0), 0, -1],
+        [*(1, 0, 0), 0.5, 1, *(0, 0, 0), 0, 0.9 / 0.99, -1, 0.5],
+        [*(0, 1, 0), 0.5, 0, *(0, 1, 0), 1, -1, 0, 0.5],
+        [*(0, 0, 1), -1, 0, *(0, 0, 0), 0, -1, -1, -1],
     ]
     np.testing.assert_allclose(features, expected, atol=1e-12)
     columns = POOLED.columns(POOLED.factors())
-    assert columns == {"opt": tuple(range(8)), "warmup": (8, 9)}
+    assert columns == {"opt": (*range(8), 9, 11), "warmup": (8, 10)}
