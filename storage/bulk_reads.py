@@ -54,7 +54,7 @@ class BulkReadStorage(RDBStorage):
             or_(is_new, _TRIALS.c.trial_id.in_(known_ids)) if known_ids else is_new
         )
         with self.engine.connect() as connection:
-            trials = list(_read_trials(connection, condition))
+            trials = list(read_within(connection, condition))
             if not trials and not _has_study(connection, study_id):
                 raise KeyError(models.NOT_FOUND_MSG)
         return [trial for trial in trials if states is None or trial.state in states]
@@ -65,8 +65,11 @@ def _has_study(connection: Connection, study_id: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _read_trials(connection: Connection, condition: ColumnElement[bool]) -> Iterator[FrozenTrial]:
-    """Yield the trials that fulfil a condition on the trials' table, in order of id."""
+def read_within(connection: Connection, condition: ColumnElement[bool]) -> Iterator[FrozenTrial]:
+    """Yield the trials that fulfil a condition on the trials' table, in order of id.
+
+    They are read within the transaction of the connection.
+    """
     columns = ("trial_id", "number", "state", "datetime_start", "datetime_complete")
     query = select(*(_TRIALS.c[name] for name in columns)).where(condition)
     rows = connection.execute(query.order_by(_TRIALS.c.trial_id)).all()

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from training_factors.storage.bulk_reads import read_within
 from training_factors.storage.database import Database, create_table, lock_study
 from training_factors.storage.retry import retry
 from training_factors.storage.run_queue import DONE, WAITING, Run
@@ -36,6 +37,12 @@ CREATED_AS = "created_as"
 
 CONFIRMS = "confirms"
 """Key of the study attribute that holds the key of the study that this one confirms."""
+
+BOUND_TO = "bound_to"
+"""Key of the study attribute that holds Optuna's id of the study for which its queue is right.
+
+A copy, and a study that the dashboard has renamed, have the attribute of the study that they were
+made from."""
 
 _TRIALS: Table = models.TrialModel.__table__
 _ATTRIBUTES: Table = models.StudyUserAttributeModel.__table__
@@ -100,7 +107,8 @@ def delete_unused(database: Database, study_id: int, key: str) -> bool:
     def attempt(is_retry: bool) -> bool:
         with database.engine.begin() as connection:
             lock_study(connection, study_id)
-            if _read_key(connection, study_id) != key or connection.execute(is_used).scalar():
+            known = _read_attribute(connection, study_id, STUDY_KEY)
+            if known != key or connection.execute(is_used).scalar():
                 return False
             for table in METADATA.sorted_tables:
                 connection.execute(delete(table).where(table.c[STUDY_KEY] == key))
@@ -128,14 +136,15 @@ def upgrade_study(
     _create_tables(database)
 
     def attempt(is_retry: bool) -> str:
-        trials = database.storage.get_all_trials(study_id, deepcopy=False)
         with database.engine.begin() as connection:
             lock_study(connection, study_id)
-            known = _read_key(connection, study_id)
+            known = _read_attribute(connection, study_id, STUDY_KEY)
             if known is not None:
-                return known
+                return str(known)
             key = new_key()
-            attributes = {STUDY_KEY: key, CREATED_AS: name}
+            attributes: dict[str, Any] = {
+                STUDY_KEY: key, CREATED_AS: name, BOUND_TO: study_id
+            }  # fmt: skip
             if confirms is not None:
                 attributes[CONFIRMS] = confirms
             write_attributes(connection, study_id, attributes)
@@ -143,42 +152,47 @@ def upgrade_study(
             for earlier_name, table in EARLIER_NAMES.items():
                 if earlier_name in existing:
                     _move_rows(connection, earlier_name, table, study_id, key)
-            _release_runs_without_trial(connection, key, trials)
+            _release_runs_without_trial(connection, key, _read_trials(connection, study_id))
             return key
 
     return retry(database, attempt)
 
 
-def ensure_own_queue(database: Database, study_id: int, key: str) -> str:
-    """Give a copied or imported study a queue of its own; return the key of the study.
+def ensure_own_queue(database: Database, study_id: int, attributes: Mapping[str, Any]) -> str:
+    """Give a renamed, copied or imported study a queue that is right; return the study's key.
 
-    A copy of a study in the same database gets a new key, and the runs of the original's queue; a
-    study that has trials but no queue gets the runs of its trials. The queue's table must be there.
+    A copy of a study in the same database gets a new key, and the runs of the original's queue. In
+    the queue of a renamed study, and in that of a copy, a run has ended if its trial is there and
+    has ended: runs may have ended between the copying of the trials and the deletion of the
+    original. A study that has trials but no queue gets the runs of its trials. The queue's table
+    must be there.
 
-    Raises ValueError if that is to be done and the database cannot be written.
+    attributes: the study's, as they were read. Raises ValueError if something is to be done and the
+    database cannot be written.
     """
+    key = str(attributes[STUDY_KEY])
+    has_queue = select(exists().where(RUNS.c[STUDY_KEY] == key))
+    has_trials = select(exists().where(_TRIALS.c.study_id == study_id))
     first_with_key = select(func.min(_ATTRIBUTES.c.study_id)).where(
         _ATTRIBUTES.c.key == STUDY_KEY, _ATTRIBUTES.c.value_json == json.dumps(key)
     )
-    has_queue = select(exists().where(RUNS.c[STUDY_KEY] == key))
-    has_trials = select(exists().where(_TRIALS.c.study_id == study_id))
 
     def attempt(is_retry: bool) -> str:
-        with database.engine.connect() as connection:
-            is_copy = connection.execute(first_with_key).scalar() != study_id
-            if not is_copy and (
-                connection.execute(has_queue).scalar()
-                or not connection.execute(has_trials).scalar()
-            ):
-                return key
-        _refuse_read_only(database, "was copied")
+        if attributes.get(BOUND_TO) == study_id:
+            with database.engine.connect() as connection:
+                is_empty = not connection.execute(has_queue).scalar()
+                if not (is_empty and connection.execute(has_trials).scalar()):
+                    return key
+        _refuse_read_only(database, "was renamed or copied")
         create_table(database, ANSWERS)
-        trials = database.storage.get_all_trials(study_id, deepcopy=False)
         with database.engine.begin() as connection:
             lock_study(connection, study_id)
-            if _read_key(connection, study_id) != key:
-                return str(_read_key(connection, study_id))  # another process has just done it
-            return _give_queue(connection, study_id, key, trials, is_copy)
+            is_done = _read_attribute(connection, study_id, BOUND_TO) == study_id
+            if is_done and connection.execute(has_queue).scalar():
+                return str(_read_attribute(connection, study_id, STUDY_KEY))
+            is_copy = connection.execute(first_with_key).scalar() != study_id
+            trials = _read_trials(connection, study_id)
+            return _write_queue(connection, study_id, key, trials, is_copy)
 
     return retry(database, attempt)
 
@@ -196,12 +210,27 @@ def _create_tables(database: Database) -> None:
         create_table(database, table)
 
 
-def _read_key(connection: Connection, study_id: int) -> str | None:
+def _read_trials(connection: Connection, study_id: int) -> list[FrozenTrial]:
+    return list(read_within(connection, _TRIALS.c.study_id == study_id))
+
+
+def _read_attribute(connection: Connection, study_id: int, name: str) -> Any:
+    """Return a user attribute of a study; None if it has none of this name."""
     query = select(_ATTRIBUTES.c.value_json).where(
-        _ATTRIBUTES.c.study_id == study_id, _ATTRIBUTES.c.key == STUDY_KEY
+        _ATTRIBUTES.c.study_id == study_id, _ATTRIBUTES.c.key == name
     )
     text = connection.execute(query).scalar()
-    return None if text is None else str(json.loads(text))
+    return None if text is None else json.loads(text)
+
+
+def _set_attributes(connection: Connection, study_id: int, attributes: Mapping[str, Any]) -> None:
+    """Write user attributes of a study in place of earlier ones of these names."""
+    connection.execute(
+        delete(_ATTRIBUTES).where(
+            _ATTRIBUTES.c.study_id == study_id, _ATTRIBUTES.c.key.in_(attributes)
+        )
+    )
+    write_attributes(connection, study_id, attributes)
 
 
 def _move_rows(
@@ -230,16 +259,15 @@ def _release_runs_without_trial(
             )
 
 
-def _give_queue(
+def _write_queue(
     connection: Connection, study_id: int, key: str, trials: Sequence[FrozenTrial], is_copy: bool
 ) -> str:
-    """Write the queue of a study from that of its original and its trials; return its key."""
+    """Write the queue of a study anew, from the one with its key and its trials; return its key."""
     runs = _runs_of(trials)
     # The last trial of a run that has ended counts; those that have ended come before others.
     ranked = sorted(trials, key=lambda trial: (_has_result(trial), trial.number))
     trial_by_run = {runs[trial.number]: trial for trial in ranked if trial.number in runs}
-    original_rows = _read_rows(connection, key) if is_copy else []
-    planned = {row.run: row.trial for row in original_rows}
+    planned = {row.run: row.trial for row in _read_rows(connection, key)}
     trial_by_number = {trial.number: trial for trial in trials}
     trial_by_run |= {
         run: trial_by_number[number]
@@ -259,6 +287,8 @@ def _give_queue(
                 "attempt": int(is_done), "trial": None if trial is None else trial.number,
             }
         )  # fmt: skip
+    if not is_copy:
+        connection.execute(delete(RUNS).where(RUNS.c[STUDY_KEY] == key))
     if rows:
         connection.execute(insert(RUNS), rows)
     connection.execute(
@@ -268,16 +298,16 @@ def _give_queue(
         .values(state=TrialState.WAITING)
     )
     if is_copy:
-        connection.execute(
-            update(_ATTRIBUTES)
-            .where(_ATTRIBUTES.c.study_id == study_id, _ATTRIBUTES.c.key == STUDY_KEY)
-            .values(value_json=json.dumps(own_key))
-        )
-        columns = [column for column in ANSWERS.columns if column.name != STUDY_KEY]
-        copied = select(literal(own_key), *columns).where(ANSWERS.c[STUDY_KEY] == key)
-        names = [STUDY_KEY, *(column.name for column in columns)]
-        connection.execute(insert(ANSWERS).from_select(names, copied))
+        _copy_answers(connection, key, own_key)
+    _set_attributes(connection, study_id, {STUDY_KEY: own_key, BOUND_TO: study_id})
     return own_key
+
+
+def _copy_answers(connection: Connection, key: str, own_key: str) -> None:
+    columns = [column for column in ANSWERS.columns if column.name != STUDY_KEY]
+    copied = select(literal(own_key), *columns).where(ANSWERS.c[STUDY_KEY] == key)
+    names = [STUDY_KEY, *(column.name for column in columns)]
+    connection.execute(insert(ANSWERS).from_select(names, copied))
 
 
 def _read_rows(connection: Connection, key: str) -> list[_QueueRow]:

@@ -142,6 +142,7 @@ def start_trial(
             number = _next_number(connection, study.study_id)
             study.queue.update_claimed(connection, claim, trial=number)
             trial_id = _insert_trial(connection, study.study_id, number)
+            _clear_results(connection, trial_id)
             _write_parameters(connection, trial_id, parameters, distributions)
             _write_attributes(connection, trial_id, attributes)
             return live_trial(trial_id, number)
@@ -218,6 +219,16 @@ def _insert_trial(connection: Connection, study_id: int, number: int) -> int:
     (trial_id,) = connection.execute(insert(_TRIALS).values(row)).inserted_primary_key or (None,)
     assert isinstance(trial_id, int)
     return trial_id
+
+
+def _clear_results(connection: Connection, trial_id: int) -> None:
+    """Delete what belongs to a trial of the same id that was deleted while its worker wrote.
+
+    SQLite hands out the ids of deleted trials again, and Optuna has it check no references.
+    """
+    if connection.engine.dialect.name == "sqlite":
+        for table in (_PARAMETERS, _ATTRIBUTES, _VALUES, _STEPS):
+            connection.execute(delete(table).where(table.c.trial_id == trial_id))
 
 
 def _write_parameters(

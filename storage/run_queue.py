@@ -309,6 +309,15 @@ class RunQueue(NamedTuple):
             for phase in phases
         }
 
+    def is_there(self) -> bool:
+        """Return whether the study of this queue is there: neither deleted nor renamed."""
+
+        def attempt(is_retry: bool) -> bool:
+            with self.database.engine.connect() as connection:
+                return bool(connection.execute(select(self._is_there)).scalar())
+
+        return retry(self.database, attempt)
+
     def trial_numbers(self) -> set[int]:
         """Return the numbers of the trials of this queue's runs, one for each run at most."""
         query = select(RUNS.c.trial).where(self._in_study, RUNS.c.trial.is_not(None))

@@ -17,11 +17,12 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
-from sqlalchemy import insert, select
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from training_factors.storage.database import Database, folder_of
 from training_factors.storage.identity import (
+    BOUND_TO,
     CONFIRMS,
     CREATED_AS,
     clear_deleted,
@@ -94,9 +95,11 @@ class NoStudyError(LookupError):
 
 def check_name(name: str) -> None:
     """Raise ValueError if a study must not have this name."""
-    if not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
+    if not name.isprintable() or not name.strip() or len(name) > MAX_NAME_LENGTH:
+        shown = name if len(name) <= 20 else f"{name[:20]}…"
         raise ValueError(
-            f"study name {name[:20]!r} must be 1 to {MAX_NAME_LENGTH} printable characters"
+            f"study name {shown!r} must be 1 to {MAX_NAME_LENGTH} printable characters, not only "
+            f"spaces (it has {len(name)})"
         )
     if name.startswith("-"):
         raise ValueError(f"study name {name!r} must not begin with '-', as options do")
@@ -198,8 +201,9 @@ def load_study(database: Database, name: str | None) -> Study:
 
 def _others(database: Database) -> str:
     """Return words on the studies of other programs, if there are any, and none of this tool."""
-    names = _all_names(database)
-    if not names:
+    own = set(study_names(database))
+    names = [name for name in _all_names(database) if name not in own]
+    if not names or own:
         return ""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f" of this tool (only {names[0][:40]!r}{more} of another)"
@@ -245,7 +249,7 @@ def _open(database: Database, name: str) -> Study:
         _upgrade(database, study_id, name)
         attributes = study.user_attrs
     queue = open_queue(database, study_id, attributes[STUDY_KEY])
-    key = ensure_own_queue(database, study_id, queue.key)
+    key = ensure_own_queue(database, study_id, attributes)
     return Study(
         name,
         database,
@@ -282,6 +286,7 @@ def _insert_study(database: Database, name: str, stamp: Stamp, confirms: str | N
     if confirms is not None:
         attributes[CONFIRMS] = confirms
     clear_deleted(database)
+    trials: Table = models.TrialModel.__table__
     try:
         with database.engine.begin() as connection:
             study_row = insert(models.StudyModel.__table__).values(study_name=name)
@@ -291,7 +296,9 @@ def _insert_study(database: Database, name: str, stamp: Stamp, confirms: str | N
             connection.execute(
                 insert(models.StudyDirectionModel.__table__).values(study_id=study_id, **direction)
             )
-            write_attributes(connection, study_id, attributes)
+            write_attributes(connection, study_id, {**attributes, BOUND_TO: study_id})
+            # Left by a study of the same id, to which workers wrote while Optuna deleted it.
+            connection.execute(delete(trials).where(trials.c.study_id == study_id))
     except IntegrityError:
         return  # another worker has created it meanwhile
     study = optuna.load_study(study_name=name, storage=database.storage)

@@ -59,6 +59,16 @@ def test_screens_replace_what_they_cannot_show(tmp_path: Path, locale: str) -> N
     assert "?" in ended.stdout
 
 
+@pytest.mark.parametrize("words", [["--data", "im\udce9"], ["status", "--study", "\udce9"]])
+def test_words_that_are_no_text_are_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert execute(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert r"\udce9' is no text in this locale; rename it, or set LC_ALL=C.UTF-8" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def without_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Have no home folder, and no user with one; return the folder for temporary files."""

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from optuna.distributions import FloatDistribution
+from optuna.storages._rdb import models
 from optuna.trial import create_trial
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from tests.support.dashboards import DashboardClient, serve_dashboard
 from tests.support.program import SMOKE_STUDY
@@ -184,6 +185,60 @@ def test_a_renamed_study_keeps_everything(any_database: Database, name: str) -> 
     assert sorted(t.row for t in read_trials(renamed) if t.phase == "measure") == list(range(10))
     # Someone may take the name that is free now.
     assert_nothing_of_another(create_study(any_database, name, STAMP))
+
+
+def test_runs_that_end_while_a_study_is_renamed_wait_again(
+    any_database: Database, name: str
+) -> None:
+    """The dashboard copies the trials one by one, and then deletes the study."""
+    old = filled_study(any_database, name)
+    under_way, interrupted = start_next(old), start_next(old)
+    optuna.copy_study(
+        from_study_name=name, from_storage=any_database.storage,
+        to_storage=any_database.storage, to_study_name=f"{name}-2",
+    )  # fmt: skip
+    under_way.complete(0.7, {}, {})
+    run_some(old, 1)
+    assert old.queue.progress()["measure"] == PhaseProgress(0, 1, 7)
+    optuna.delete_study(study_name=name, storage=any_database.storage)
+    with pytest.raises(LostClaimError):
+        interrupted.complete(0.7, {}, {})
+    renamed = load_study(any_database, name)
+    assert renamed.key == old.key
+    assert renamed.queue.progress()["measure"] == PhaseProgress(3, 0, 5)
+    claims = [renamed.queue.claim("test") for _ in range(3)]
+    found = sorted((claim.run.row, claim.trial) for claim in claims if claim)
+    assert found == [(5, 6), (6, 7), (7, None)]
+    # This is done once: what is claimed from now on stays claimed.
+    assert load_study(any_database, name).queue.progress()["measure"] == PhaseProgress(0, 3, 5)
+
+
+def test_what_workers_wrote_while_their_study_was_deleted_is_not_adopted(
+    database: Database,
+) -> None:
+    """Optuna lets SQLite check no references, and reads what it deletes before it deletes it."""
+    other = create_study(database, "other", STAMP)
+    other.queue.add([Run("measure", row) for row in range(2)])
+    new_study_id, new_trial_id = other.study_id + 1, 1
+    with database.engine.begin() as connection:
+        orphan = {"study_id": new_study_id, "number": 0, "state": "COMPLETE"}
+        connection.execute(insert(models.TrialModel.__table__).values(trial_id=7, **orphan))
+        attributes = {"phase": "measure", "row": 3, "repeat": 0}
+        for trial_id in (7, new_trial_id, 8, 9):
+            write = insert(models.TrialUserAttributeModel.__table__)
+            rows = [
+                {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+                for key, value in attributes.items()
+            ]
+            connection.execute(write, rows)
+    study = create_study(database, "new", STAMP)
+    assert study.study_id == new_study_id
+    assert_nothing_of_another(study)
+    study.queue.add([Run("measure", row) for row in range(3)])
+    run_some(study, 3)
+    run_some(other, 2)
+    assert [trial.row for trial in read_trials(study)] == [0, 1, 2]
+    assert [trial.row for trial in read_trials(other)] == [0, 1]
 
 
 def test_a_study_copied_in_its_database_is_on_its_own(any_database: Database, name: str) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -80,6 +81,7 @@ def execute(arguments: list[str]) -> int:
         arguments.insert(0, "run")
     failure: Exception
     try:
+        _refuse_undecodable(arguments)
         return app(arguments, prog_name=program_name(), standalone_mode=False) or 0
     except typer.TyperException as error:
         failure, code, message = error, error.exit_code, _error_message(error, arguments)
@@ -94,6 +96,17 @@ def execute(arguments: list[str]) -> int:
     line = " ".join(redacted(message).split())
     print(f"{program_name()}: error: {_shorten(line)}", file=sys.stderr)
     return code
+
+
+def _refuse_undecodable(words: list[str]) -> None:
+    """Raise CommandError for a word, or a current folder, that cannot be stored as UTF-8."""
+    for word in (*words, str(Path.cwd())):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise CommandError(
+                f"{word!r} is no text in this locale; rename it, or set LC_ALL=C.UTF-8", 2
+            ) from None
 
 
 def _shorten(line: str) -> str:
@@ -112,7 +125,10 @@ def _present_name(word: str) -> str:
 
 def _file_error(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    return f"a file cannot be read or written{where}: {error.strerror or error}; nothing is lost"
+    return (
+        f"a file cannot be read or written{where}: {error.strerror or error}; nothing is lost; "
+        "free some space, or work in a folder that can be written"
+    )
 
 
 def _error_message(error: typer.TyperException, arguments: list[str]) -> str:

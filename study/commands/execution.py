@@ -223,6 +223,7 @@ def print_failures(study: "Study", storage: str | None) -> None:
 def print_interruption(study: "Study", code: int) -> None:
     """Print why a study ended before its end, and the command that resumes it."""
     from training_factors.storage.retry import StorageUnavailableError
+    from training_factors.storage.run_queue import StudyGoneError
     from training_factors.study.reporting.status import compute_status
 
     if code not in INTERRUPTED:
@@ -236,7 +237,7 @@ def print_interruption(study: "Study", code: int) -> None:
         print(f"logs:    {study.folder}/logs", file=sys.stderr)
     try:
         status = compute_status(study)
-    except StorageUnavailableError as error:
+    except (StorageUnavailableError, StudyGoneError) as error:
         print(error, file=sys.stderr)
     else:
         left = status.total - status.done

@@ -21,6 +21,7 @@ import torch._dynamo  # noqa: F401 - the first optimizer imports it (1.9 s): onc
 from training_factors.storage.database import open_database
 from training_factors.storage.owner import is_stopped
 from training_factors.storage.retry import StorageUnavailableError
+from training_factors.storage.run_queue import StudyGoneError
 from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study, load_study
 from training_factors.study.running.heartbeat import requeue_ended, run_heartbeat
@@ -168,6 +169,8 @@ class Supervisor:
         if self._crashes:
             requeue_ended(self._study)
         phases = self._study.queue.progress().values()
+        if not phases:
+            raise StudyGoneError(f"study {self._study.name!r} was deleted or renamed meanwhile")
         done = sum(phase.done for phase in phases)
         if done != self._done:
             self._crashes, self._done = min(self._crashes, 1), done

@@ -85,6 +85,9 @@ def _work(study: Study, context: WorkerContext, stop: StopSignal) -> int:
             logger.error(str(error))
             break
         except LostClaimError:
+            if not study.queue.is_there():
+                logger.error("study %r was deleted or renamed meanwhile", study.name)
+                break
             logger.warning(
                 "%s was given to another worker, since this one sent no heartbeat", claim.run
             )

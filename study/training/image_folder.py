@@ -197,10 +197,12 @@ def _subfolders(folder: str) -> list[str]:
 
 
 def _holds_results(folder: str) -> bool:
-    """Return whether a folder holds studies of this tool: their database or their folders."""
+    """Return whether a folder is that of a study, or holds such folders or their database."""
     entries = list(Path(folder).iterdir())
     is_own = any(entry.suffix == ".db" and _is_database(entry) for entry in entries) or any(
-        sum((entry / name).exists() for name in RESULTS) > 1 for entry in entries if entry.is_dir()
+        sum((entry / name).exists() for name in RESULTS) > 1
+        for entry in (Path(folder), *entries)
+        if entry.is_dir()
     )
     if is_own:
         _say_left_out(folder)
@@ -209,7 +211,8 @@ def _holds_results(folder: str) -> bool:
 
 def _is_database(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
+        start = file.read(16)
+    return start == b"SQLite format 3\0" or (not start and path.name == "studies.db")
 
 
 @cache

@@ -82,7 +82,7 @@ def test_a_study_is_as_optuna_creates_it(any_database: Database) -> None:
     )
     assert ours.directions == theirs.directions
     attributes = ours.user_attrs
-    assert attributes.pop("study_key")
+    assert attributes.pop("study_key") and attributes.pop("bound_to") is not None
     assert attributes == {"stamp": Stamp("accuracy").as_document(), "created_as": "ours"}
     assert ours.metric_names == ["validation accuracy"]
     theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)

@@ -179,6 +179,12 @@ def test_results_of_this_tool_are_no_data(
     (tmp_path / "cat" / "runs" / "mine" / "logs").mkdir(parents=True)
     picture(tmp_path / "cat" / "runs" / "mine" / "charts" / "effects.png")
     assert load(tmp_path).fingerprint == before
+    # The database lies beside the images, so the folder of a study is beside those of classes.
+    (tmp_path / "mine-2" / "logs").mkdir(parents=True)
+    picture(tmp_path / "mine-2" / "charts" / "effects.png")
+    assert load(tmp_path).fingerprint == before
+    (tmp_path / "runs" / "studies.db").write_bytes(b"")
+    assert load(tmp_path).fingerprint == before
     (tmp_path / "runs" / "studies.db").write_bytes(b"thumbnails")
     (tmp_path / "runs" / "mine" / "a.png").touch()
     assert "runs" in refusal(tmp_path)
