@@ -14,7 +14,18 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from training_factors.storage.database import lock_study
@@ -27,6 +38,12 @@ _PARAMETERS: Table = models.TrialParamModel.__table__
 _ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 _VALUES: Table = models.TrialValueModel.__table__
 _STEPS: Table = models.TrialIntermediateValueModel.__table__
+
+_RESULTS = (_PARAMETERS, _ATTRIBUTES, _VALUES, _STEPS)
+_HAS_RESULTS = select(
+    or_(*(exists().where(table.c.trial_id == bindparam("trial")) for table in _RESULTS))
+)
+"""The query whether any table has rows of a trial, built once."""
 
 
 class LiveTrial(NamedTuple):
@@ -226,8 +243,10 @@ def _clear_results(connection: Connection, trial_id: int) -> None:
 
     SQLite hands out the ids of deleted trials again, and Optuna has it check no references.
     """
-    if connection.engine.dialect.name == "sqlite":
-        for table in (_PARAMETERS, _ATTRIBUTES, _VALUES, _STEPS):
+    if connection.engine.dialect.name != "sqlite":
+        return
+    if connection.execute(_HAS_RESULTS, {"trial": trial_id}).scalar():
+        for table in _RESULTS:
             connection.execute(delete(table).where(table.c.trial_id == trial_id))
 
 

@@ -16,6 +16,7 @@ import json
 import random
 import time
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import NamedTuple
 
 from optuna.storages._rdb import models
@@ -50,6 +51,7 @@ WAITING, RUNNING, DONE = "waiting", "running", "done"
 """States of a run in the queue. DONE includes pruned and failed runs."""
 
 
+@cache
 def _is_there(study_id: ColumnElement[int] | int, key: ColumnElement[str] | str) -> Exists:
     """Return the condition that the study of this id has this key, written as JSON."""
     attributes = models.StudyUserAttributeModel.__table__
