@@ -59,7 +59,7 @@ class Truth(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a block of rows gave. r2: on the rows of other blocks."""
+    """The analysis of a block of rows. r2: on the rows of other blocks."""
 
     r2: float
     shares: dict[str, float]

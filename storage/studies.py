@@ -64,7 +64,7 @@ class Study(NamedTuple):
 
     @property
     def is_confirmation(self) -> bool:
-        """Whether the study confirms another one."""
+        """Return whether the study confirms another one."""
         return self.confirms is not None
 
     @property
@@ -120,16 +120,23 @@ def main_study_names(database: Database) -> list[str]:
     ]
 
 
-def create_study(database: Database, name: str, stamp: Stamp, confirms: str | None = None) -> Study:
+def create_study(
+    database: Database,
+    name: str,
+    stamp: Stamp,
+    confirms: str | None = None,
+    key: str | None = None,
+) -> Study:
     """Create a study that maximizes the stamp's objective; open it if it exists already.
 
-    confirms: key of the study that it confirms.
+    confirms: key of the study that it confirms. key: its own, by which the caller can tell whether
+    this call created it; None draws one.
 
     Raises ValueError if a study must not have this name, or one of another tool has it.
     """
     check_name(name)
     if name not in _all_names(database):
-        retry(database, lambda is_retry: _insert_study(database, name, stamp, confirms))
+        retry(database, lambda is_retry: _insert_study(database, name, stamp, confirms, key))
     created = _open_named(database, name)
     assert created is not None
     return created
@@ -277,12 +284,14 @@ def _upgrade(database: Database, study_id: int, name: str) -> None:
     upgrade_study(database, study_id, name, confirms="")  # unless that has just been done
 
 
-def _insert_study(database: Database, name: str, stamp: Stamp, confirms: str | None) -> None:
+def _insert_study(
+    database: Database, name: str, stamp: Stamp, confirms: str | None, key: str | None
+) -> None:
     """Insert a study and its stamp in one transaction, so that no study lacks its stamp.
 
     Deletes what other studies, deleted since, have left behind.
     """
-    attributes = {_STAMP: stamp.as_document(), STUDY_KEY: new_key(), CREATED_AS: name}
+    attributes = {_STAMP: stamp.as_document(), STUDY_KEY: key or new_key(), CREATED_AS: name}
     if confirms is not None:
         attributes[CONFIRMS] = confirms
     clear_deleted(database)

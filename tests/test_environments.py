@@ -14,10 +14,12 @@ from PIL import Image
 from tests.support.program import ENTRY, ROOT, SMOKE_STUDY, run_program
 from tests.support.studies import create_simulated_study
 from training_factors.storage.database import open_database
-from training_factors.storage.studies import load_study, study_names
+from training_factors.storage.definition import Definition
+from training_factors.storage.run_queue import Run
+from training_factors.storage.studies import create_study, load_study, study_names
 from training_factors.study import commands
 from training_factors.study.commands import execute
-from training_factors.study.running import datasheet_builder
+from training_factors.study.running import datasheet_builder, preparation
 from training_factors.study.training import cache
 from training_factors.study.training.sources import load_dataset
 
@@ -191,6 +193,25 @@ def test_a_study_that_was_there_outlives_a_start_that_fails(
     monkeypatch.setattr(commands.execution, "run_queue", None)
     assert execute(["run", "--study", "simulated"]) == 1
     assert study_names(study.database) == ["simulated"]
+
+
+def test_a_study_that_another_process_has_just_created_outlives_a_start_that_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another start with other settings comes first, while this one still prepares its data."""
+    prepare = preparation.prepare_study
+
+    def overtaken(definition: Definition) -> preparation.PreparedStudy:
+        other = prepare(definition.model_copy(update={"epochs": 3}))
+        database = open_database("sqlite:///runs/studies.db", create=True)
+        create_study(database, "mine", other.stamp()).queue.add([Run("baseline", 0)])
+        return prepare(definition)
+
+    monkeypatch.setattr(preparation, "prepare_study", overtaken)
+    assert execute([*SMOKE_STUDY, "--study", "mine"]) == 2
+    assert "different settings" in capsys.readouterr().err
+    study = load_study(open_database("sqlite:///runs/studies.db"), "mine")
+    assert study.queue.progress()["baseline"].total == 1
 
 
 HOSTS = {

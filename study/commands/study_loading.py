@@ -54,6 +54,7 @@ def open_or_create(
     """
     from training_factors.storage.database import NoDatabaseError, open_database
     from training_factors.storage.definition import Definition, default_name
+    from training_factors.storage.identity import new_key
     from training_factors.storage.studies import (
         CONFIRMATION_SUFFIX,
         check_name,
@@ -87,16 +88,15 @@ def open_or_create(
         if Path(definition.source).is_dir():
             print(f"reading {definition.source}", file=sys.stderr)
         prepared = prepare_study(definition)
-        stamp = prepared.stamp()
-        is_new = study is None
         if study is None:
-            study = create_study(open_database(database_url(storage), create=True), name, stamp)
+            database, key = open_database(database_url(storage), create=True), new_key()
+            study = create_study(database, name, prepared.stamp(), key=key)
+            is_new = study.key == key  # not if another process has created it meanwhile
     opened = OpenedStudy(study, prepared, is_new)
     with deleted_if_start_fails(opened):
         if prepared is not None:
             from training_factors.study.running.preparation import refuse_differences
 
-            # Another process may have created it in the meantime.
             refuse_differences(study, prepared.stamp())
         if is_new:
             _print_left_out(study.stamp)
