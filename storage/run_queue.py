@@ -311,6 +311,18 @@ class RunQueue(NamedTuple):
             for phase in phases
         }
 
+    def rows(self, phase: str) -> int:
+        """Return the number of different rows of a phase; rows are numbered from 0."""
+        query = select(func.count(RUNS.c.row.distinct())).where(
+            self._in_study, RUNS.c.phase == phase
+        )
+
+        def attempt(is_retry: bool) -> int:
+            with self.database.engine.connect() as connection:
+                return int(connection.execute(query).scalar() or 0)
+
+        return retry(self.database, attempt)
+
     def is_there(self) -> bool:
         """Return whether the study of this queue is there: neither deleted nor renamed."""
 

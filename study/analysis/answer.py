@@ -62,20 +62,22 @@ class HyperparameterImportance(NamedTuple):
 class FactorImportance(NamedTuple):
     """The importance of a factor, with all its hyperparameters.
 
-    share: Shapley effect, a share of the variance that the surrogates explain, with its 95 %
-    interval. first_order, total: Sobol indices, alone and with all interactions. points: standard
-    deviation of the objective that the factor causes, √(share · explained variance), in percentage
-    points. p_value: of the holdout randomization test, Holm-corrected. p_first: part of the
-    resamples in which its share is the largest. gain: mean objective of its best option less that
-    of its baseline, in percentage points, with its 95 % interval. range: highest marginal mean less
-    the lowest, in percentage points. verdict: `probable` when the effect is significant and the
-    share above the noise floor, else `not distinguishable`. error: standard error of the share.
+    share: Shapley effect, the part of all variance among rows that the factor causes, with its 95 %
+    interval. shown: the part of it that the rows show; the rest is a part of what they do not
+    explain. first_order, total: Sobol indices of the surrogates, alone and with all interactions,
+    as parts of what can be explained. points: standard deviation of the objective that the factor
+    causes, √(share · variance), in percentage points. p_value: of the randomization test,
+    Holm-corrected. p_first: probability that its share is the largest. gain: mean objective of its
+    best option less that of its baseline, in percentage points, with its 95 % interval. range:
+    highest marginal mean less the lowest, in percentage points. verdict: `probable` when the effect
+    is significant, else `not distinguishable`. error: standard error of the share.
     """
 
     name: str
     topic: str
     share: float
     interval: Interval
+    shown: float
     first_order: float
     total: float
     points: float
@@ -102,13 +104,14 @@ class TopicImportance(NamedTuple):
     factors: tuple[str, ...]
     share: float
     interval: Interval
+    shown: float
     first_order: float
     total: float
     points: float
 
 
 class Interaction(NamedTuple):
-    """The share of the explained variance that two factors cause only together."""
+    """The share of the variance that two factors cause only together."""
 
     factors: tuple[str, str]
     share: float
@@ -120,7 +123,8 @@ class Answer(NamedTuple):
 
     evidence: the runs that it was computed from. effects: of every option and hyperparameter.
     seed_noise: part of the variance among rows that the training seed causes; None when no row was
-    repeated. unexplained: part that neither the seed nor the surrogates account for.
+    repeated. explained: part that the rows show the factors to cause. unexplained: the rest, most
+    of which the factors cause as well.
     """
 
     evidence: RunCounts
@@ -131,18 +135,9 @@ class Answer(NamedTuple):
     interactions: tuple[Interaction, ...]
     effects: tuple[Effect, ...]
     seed_noise: float | None
+    explained: float
     unexplained: float
     verdict: Verdict
-
-    @property
-    def explained(self) -> float:
-        """The part of the variance among rows that the surrogates explain."""
-        return max(0.0, self.surrogate.r2)
-
-    @property
-    def floor(self) -> float:
-        """The noise floor: the upper bound of the placebo's interval."""
-        return self.placebo.interval[1]
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Blend two unlike surrogates, each weighted by how well it predicts rows that it did not see."""
+"""Blend two unlike surrogates, weighted by how well they predict rows that they did not see."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +11,11 @@ from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from training_factors.study.analysis.cross_fitting import Blocks, HeldOut, ask, join_folds
 from training_factors.study.analysis.features import Array, Features
-from training_factors.study.analysis.surrogates import (
-    Fit,
-    Predict,
-    Tune,
-    tune_boosting,
-    tune_gaussian_process,
-)
+from training_factors.study.analysis.gaussian_process import tune_gaussian_process
+from training_factors.study.analysis.rows import Fit, Predict, Rows, Tune
+from training_factors.study.analysis.surrogates import tune_boosting
 
 FOLDS = 5
 """Number of folds of every cross-validation."""
@@ -25,22 +23,6 @@ FOLDS = 5
 MIN_ROWS_FOR_PROCESSES = 64
 """Minimum number of rows to spread fits over processes; with fewer, all fits take less time than
 processes take to start (1.2 s on two cores)."""
-
-
-class Rows(NamedTuple):
-    """The data that surrogates are fitted on: features (rows, columns), objective (rows,), seed."""
-
-    features: Features
-    values: Array
-    seed: int
-
-    def subset(self, part: NDArray[np.int64], seed: int) -> "Rows":
-        """Return the rows of these numbers, with another seed."""
-        return Rows(self.features[part], self.values[part], seed)
-
-    def without(self, fold: NDArray[np.int64]) -> "Rows":
-        """Return all rows but those of these numbers."""
-        return self.subset(np.setdiff1d(np.arange(len(self.values)), fold), self.seed)
 
 
 class SurrogateKind(NamedTuple):
@@ -67,10 +49,17 @@ class Member(NamedTuple):
 
 
 class Blend(NamedTuple):
-    """The weighted mean of surrogates. r2: of the blend, cross-validated."""
+    """The weighted mean of surrogates.
+
+    r2: of the blend, cross-validated. half_r2: the same where every surrogate was fitted on half of
+    the rows instead of four fifths. held_out: what the surrogates of the other folds say about
+    every row.
+    """
 
     members: tuple[Member, ...]
     r2: float
+    half_r2: float
+    held_out: HeldOut
 
     @property
     def weights(self) -> Array:
@@ -83,29 +72,40 @@ class Blend(NamedTuple):
         return np.array([m.predict(features) if m.weight > 0 else zeros for m in self.members])
 
 
-def fit_blend(rows: Rows, jobs: int, kinds: Sequence[SurrogateKind] = KINDS) -> Blend:
-    """Fit every kind that the number of rows allows, weighted by its cross-validated R².
+def fit_blend(
+    rows: Rows,
+    jobs: int,
+    kinds: Sequence[SurrogateKind] = KINDS,
+    groupings: Sequence[Blocks] = (),
+) -> Blend:
+    """Fit every kind that the number of rows allows; weight them by what they predict.
 
-    A kind that predicts no better than the mean has weight 0; where this is true of all, the first
-    kind has weight 1. jobs: number of processes.
+    groupings: what the surrogates are asked about the rows of the other folds; see `ask`. jobs:
+    number of processes.
     """
     kinds = [kind for kind in kinds if len(rows.values) <= kind.max_rows]
-    folds = _draw_folds(rows)
-    tasks = [delayed(_predict_fold)(kind.tune, rows, fold) for kind in kinds for fold in folds]
-    tasks += [delayed(_tune_on)(kind.tune, rows) for kind in kinds]
-    results = run_all(tasks, jobs, len(rows.values))
-    fold_predictions, fits = results[: len(kinds) * FOLDS], results[len(kinds) * FOLDS :]
-    predictions = np.empty((len(kinds), len(rows.values)))
-    for i, (fold, predicted) in enumerate(zip(folds * len(kinds), fold_predictions, strict=True)):
-        predictions[i // FOLDS, fold] = predicted
-    r2 = np.array([_r2(rows.values, predicted) for predicted in predictions])
-    earned = np.maximum(r2, 0.0)
-    weights = earned / earned.sum() if earned.any() else np.eye(len(kinds))[0]
+    folds, halves = _draw_folds(rows, FOLDS), _draw_folds(rows, 2)
+    tasks = [
+        delayed(_ask_fold)(kind.tune, rows, fold, groupings) for kind in kinds for fold in folds
+    ]
+    tasks += [delayed(_ask_fold)(kind.tune, rows, half, ()) for kind in kinds for half in halves]
+    tasks += [delayed(kind.tune)(rows) for kind in kinds]
+    results = iter(run_all(tasks, jobs, len(rows.values)))
+    from_folds = [join_folds(folds, [next(results) for _ in folds]) for _ in kinds]
+    from_halves = [join_folds(halves, [next(results) for _ in halves]) for _ in kinds]
+    fits: list[Fit] = list(results)
+    weights = _weights(rows.values, [one.predictions for one in from_folds])
+    held_out, half = (_blend_held_out(each, weights) for each in (from_folds, from_halves))
     members = tuple(
-        Member(kind.name, float(kind_r2), float(weight), fit(*rows), fit)
-        for kind, kind_r2, weight, fit in zip(kinds, r2, weights, fits, strict=True)
+        Member(kind.name, r2(rows.values, own.predictions), float(weight), fit(rows), fit)
+        for kind, own, weight, fit in zip(kinds, from_folds, weights, fits, strict=True)
     )
-    return Blend(members, _r2(rows.values, weights @ predictions))
+    return Blend(
+        members,
+        r2(rows.values, held_out.predictions),
+        r2(rows.values, half.predictions),
+        held_out,
+    )
 
 
 def run_all(tasks: Sequence[object], jobs: int, rows: int) -> list[Any]:
@@ -135,21 +135,40 @@ def single_threaded() -> Iterator[None]:
         get_reusable_executor().shutdown(wait=True)
 
 
-def _draw_folds(rows: Rows) -> list[NDArray[np.int64]]:
-    order = np.random.default_rng((rows.seed, 5)).permutation(len(rows.values))
-    return [np.sort(fold) for fold in np.array_split(order, FOLDS)]
-
-
-def _predict_fold(tune: Tune, rows: Rows, fold: NDArray[np.int64]) -> Array:
-    """Predict the rows of a fold with a surrogate that is tuned and fitted on the others."""
-    others = rows.without(fold)
-    return tune(*others)(*others)(rows.features[fold])
-
-
-def _tune_on(tune: Tune, rows: Rows) -> Fit:
-    return tune(*rows)
-
-
-def _r2(values: Array, predicted: Array) -> float:
+def r2(values: Array, predicted: Array) -> float:
     """Return 1 − Σ (y − f(x))² / Σ (y − ȳ)²; it is negative if f is worse than the mean."""
     return 1 - float(((values - predicted) ** 2).sum() / ((values - values.mean()) ** 2).sum())
+
+
+def _draw_folds(rows: Rows, count: int) -> list[NDArray[np.int64]]:
+    order = np.random.default_rng((rows.seed, count)).permutation(len(rows.values))
+    return [np.sort(fold) for fold in np.array_split(order, count)]
+
+
+def _ask_fold(
+    tune: Tune, rows: Rows, fold: NDArray[np.int64], groupings: Sequence[Blocks]
+) -> HeldOut:
+    """Ask a surrogate that is tuned and fitted on all other rows about those of a fold."""
+    others = rows.without(fold)
+    predict = tune(others)(others)
+    return ask(predict, rows.subset(fold, rows.seed), groupings, rows.seed + int(fold[0]))
+
+
+def _weights(values: Array, predictions: Sequence[Array]) -> Array:
+    """Return the weights, ≥ 0 and summing to 1, with the least squared error (Breiman, 1996).
+
+    predictions: of rows that a surrogate did not see. The weight is that of a blend of two: the
+    second surrogate's, and what is left for the first.
+    """
+    if len(predictions) == 1:
+        return np.ones(1)
+    first, second = predictions
+    apart = second - first
+    scale = float(apart @ apart)
+    weight = float(np.clip((values - first) @ apart / scale, 0, 1)) if scale > 0 else 0.0
+    return np.array([1 - weight, weight])
+
+
+def _blend_held_out(members: Sequence[HeldOut], weights: Array) -> HeldOut:
+    scaled = [one.scaled(float(weight)) for one, weight in zip(members, weights, strict=True)]
+    return reduce(HeldOut.plus, scaled)

@@ -6,12 +6,10 @@ Loads neither scikit-learn nor joblib: screens that only show numbers need the t
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.features import Array
-
 Interval = tuple[float, float]
 """Lower and upper bound of a 95 % confidence interval."""
 
-HALF_SAMPLES = 50
+HALF_SAMPLES = 30
 """Number of resamples: random halves of the rows on which all surrogates are fitted again."""
 
 
@@ -24,20 +22,3 @@ def draw_halves(rows: int, seed: int) -> NDArray[np.int64]:
     """
     random = np.random.default_rng((seed, 17))
     return np.array([np.sort(random.permutation(rows)[: rows // 2]) for _ in range(HALF_SAMPLES)])
-
-
-def first_probability(shares: Array) -> Array:
-    """Return the part of the half-samples in which each group has the largest share: (groups,).
-
-    shares: (half-samples, groups).
-    """
-    return np.bincount(shares.argmax(axis=1), minlength=shares.shape[1]) / len(shares)
-
-
-def ahead_probability(shares: Array) -> Array:
-    """Return the part of the half-samples in which group g has a larger share than h: (g, h).
-
-    shares: (half-samples, groups).
-    """
-    ahead: Array = (shares[:, :, None] > shares[:, None, :]).mean(axis=0)
-    return ahead

@@ -15,9 +15,10 @@ from optuna.trial import create_trial
 from training_factors.search_spaces.description import Coordinate, SpaceDescription
 from training_factors.search_spaces.dimension import Varied
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.blend import BOOSTING, Rows, fit_blend, single_threaded
+from training_factors.study.analysis.blend import BOOSTING, fit_blend, single_threaded
+from training_factors.study.analysis.cross_fitting import columns_of
 from training_factors.study.analysis.features import Array
-from training_factors.study.analysis.importance import WALKS
+from training_factors.study.analysis.importance import collect_evidence
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.measurements import (
     MeasuredStudy,
@@ -26,7 +27,10 @@ from training_factors.study.analysis.measurements import (
     read_measured,
 )
 from training_factors.study.analysis.sensitivity import shapley_estimand
-from training_factors.study.analysis.uncertainty import SampledEstimand, estimate
+from training_factors.study.analysis.shares import SeedNoise
+
+LENS_WALKS = 512
+"""Number of walks that tell how the variance of the surrogate is divided."""
 
 RowValues = Callable[[Measurements], Array]
 """Computes one number for every row: (rows,)."""
@@ -155,19 +159,17 @@ def _result(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
     if np.ptp(values) == 0:
         nothing = f"equal for all configurations: {values[0]:g}"
         return LensResult(lens.name, lens.question, None, (), nothing)
-    rows = Rows(study.rows.features, values, study.rows.seed)
-    blend = fit_blend(rows, jobs, [BOOSTING])
+    rows = study.rows._replace(values=values)
+    groups, layout = study.by_factor, study.layout
+    blend = fit_blend(rows, jobs, [BOOSTING], [columns_of(layout, groups)])
     if blend.r2 <= 0:
         return LensResult(lens.name, lens.question, blend.r2, (), "no factor explains it")
-    groups, seed = study.by_factor, study.rows.seed
-    estimand = SampledEstimand(
-        fine=shapley_estimand(study.layout, groups, WALKS.fine, seed),
-        coarse=shapley_estimand(study.layout, groups, WALKS.coarse, seed),
-    )
-    (shares,) = estimate(blend, rows, [estimand], jobs)
-    by_factor = zip(groups, shares.value, shares.intervals(), strict=True)
+    walks = shapley_estimand(layout, groups, LENS_WALKS, rows.seed)
+    found = walks.estimate_from(blend.weights @ blend.predict_each(walks.features))
+    shares = collect_evidence(blend, rows, groups, 0, found, SeedNoise(0.0, 0)).shares()
     lens_shares = tuple(
-        LensShare(name, float(share), interval) for name, share, interval in by_factor
+        LensShare(name, float(share), interval)
+        for name, share, interval in zip(groups, shares.value, shares.intervals(), strict=True)
     )
     return LensResult(lens.name, lens.question, blend.r2, lens_shares, None)
 

@@ -10,8 +10,9 @@ from training_factors.search_spaces.description import PLACEBO, SpaceDescription
 from training_factors.search_spaces.dimension import Value
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import NoAnswer
-from training_factors.study.analysis.blend import Rows
 from training_factors.study.analysis.features import Array, Groups, Layout, read_layout
+from training_factors.study.analysis.rows import Rows
+from training_factors.study.analysis.shares import SeedNoise
 
 MIN_ROWS = 16
 """Minimum number of measured rows; half of fewer rows is too little for a tree to split."""
@@ -53,13 +54,18 @@ class Measurements(NamedTuple):
     def ceiling(self) -> float | None:
         """The largest R² that is possible: the share of the variance that is not seed noise.
 
-        1 − s² E[1/repeats] / Var(y), with s² the variance that the seed causes; None when no row
-        was repeated.
+        None when no row was repeated.
         """
+        return 1 - self.seed_noise.part if self.seed_noise.degrees else None
+
+    @property
+    def seed_noise(self) -> SeedNoise:
+        """The part of the variance among rows that the seed causes, s² E[1/repeats] / Var(y)."""
         if self.seed_variance is None:
-            return None
+            return SeedNoise(0.0, 0)
         variance_of_means = self.seed_variance * float(np.mean(1 / self.repeats))
-        return max(0.0, 1 - variance_of_means / float(self.values.var(ddof=1)))
+        part = min(1.0, variance_of_means / float(self.values.var(ddof=1)))
+        return SeedNoise(part, int((self.repeats - 1).sum()))
 
 
 class MeasuredStudy(NamedTuple):
@@ -99,7 +105,7 @@ def read_measured(trials: Sequence[Trial], space: SpaceDescription, seed: int) -
     measurements = gather_measurements(trials)
     layout = read_layout(space.coordinates)
     features = layout.encode(measurements.parameters).astype(np.float32)
-    rows = Rows(features, measurements.values, seed)
+    rows = Rows(features, measurements.values, seed, layout)
     topics = {factor.name: factor.topic for factor in space.factors} | {PLACEBO: PLACEBO}
     return MeasuredStudy(measurements, layout, rows, topics, space)
 

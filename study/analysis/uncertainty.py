@@ -11,11 +11,11 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.blend import Blend, Rows, run_all
+from training_factors.study.analysis.blend import Blend, run_all
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval, draw_halves
+from training_factors.study.analysis.rows import Fit, Rows
 from training_factors.study.analysis.sensitivity import Estimand
-from training_factors.study.analysis.surrogates import Fit
 
 CHUNKS = 10
 """Number of tasks that the half-samples are divided into; the more, the shorter is the time that
@@ -125,7 +125,7 @@ def _estimate_chunk(
     estimates: list[list[Array]] = [[] for _ in estimands]
     for part, seed in zip(halves, seeds, strict=True):
         half = rows.subset(part, int(seed))
-        fitted = [(fit(*half), weight) for fit, weight in members]
+        fitted = [(fit(half), weight) for fit, weight in members]
         for estimates_of_one, estimand in zip(estimates, estimands, strict=True):
             outputs = sum(weight * predict(estimand.features) for predict, weight in fitted)
             estimates_of_one.append(estimand.estimate_from(np.asarray(outputs)))

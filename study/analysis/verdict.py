@@ -1,25 +1,25 @@
-"""State in one sentence what matters most, or that the study does not show it."""
+"""State in one sentence what matters most, as far as the study shows it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from training_factors.study.analysis.intervals import Interval
+import numpy as np
 
-MIN_CONFIDENCE = 0.95
-"""Minimum fraction of the resamples in which a factor must be ahead of others to be the leader."""
+from training_factors.study.analysis.shares import Evidence, Shares, leading_set
+from training_factors.study.analysis.significance import SIGNIFICANT
 
-SIGNIFICANT = 0.05
-"""Significance level: a factor with a smaller Holm-corrected p-value has a significant effect."""
-
-MIN_PART_OF_CEILING = 0.5
-"""Minimum R² of the surrogates, as a part of the largest R² that is possible, to name a leader."""
-
-ONE_SIDED_95 = 1.645
-"""Number of standard errors above 0 at which a difference is positive with probability 0.95."""
+CONFIDENCE = 0.95
+"""Probability with which the factors that a verdict names hold the most important one."""
 
 MAX_GROWTH = 16
 """Largest factor by which the study may have to grow for more rows to be suggested."""
+
+GROWTH_STEP = 1.25
+"""Factor from one size to the next that is tried to find out how many more rows are needed."""
+
+ROUND_ROWS = 16
+"""The number of further rows is rounded up to a multiple of this."""
 
 CONFIRMED, PROBABLE = "confirmed", "probable"
 NOT_DISTINGUISHABLE, UNTESTED = "not distinguishable", "untested"
@@ -29,17 +29,17 @@ confirmed: paired runs show an effect. probable: the measured rows show an effec
 distinguishable: an effect cannot be told from noise. untested: the study did not vary the factor.
 """
 
-VerdictKind = Literal["leader", "tie", "inconclusive", "nothing"]
-"""leader: one factor matters most. tie: several factors may matter most. inconclusive: more rows
-are needed. nothing: no factor has a significant effect."""
+VerdictKind = Literal["leader", "set", "nothing"]
+"""leader: one factor matters most. set: one of several factors matters most. nothing: no factor has
+a significant effect."""
 
 
 class Verdict(NamedTuple):
     """The conclusion of an analysis.
 
-    leaders: the factors that the sentence names as mattering most, the largest share first.
-    more_rows: number of rows to add to answer an open question; None when there is none or when too
-    many would be needed.
+    leaders: the smallest set of factors that holds the most important one with 95 % confidence, the
+    largest share first; empty where no factor has a significant effect. more_rows: number of rows
+    to add for a smaller set; None when there is none or when too many would be needed.
     """
 
     kind: VerdictKind
@@ -48,156 +48,127 @@ class Verdict(NamedTuple):
     more_rows: int | None
 
 
-class Contender(NamedTuple):
-    """A factor in the comparison with the leader, which is the factor with the largest share.
+class Findings(NamedTuple):
+    """What a verdict is made of.
 
-    p_first: fraction of the resamples in which its share is the largest. tied: the leader's share
-    is larger in less than 95 % of the resamples. difference_error: standard error of the difference
-    between the two shares.
+    names: of the varied factors, in the order of the shares' groups. p_values: Holm-corrected.
+    variance: of the objective among rows. decline: what is unexplained shrinks as rows^−decline.
     """
 
-    name: str
-    share: float
-    interval: Interval
-    p_value: float
-    p_first: float
-    tied: bool
-    difference_error: float
-
-    @property
-    def significant(self) -> bool:
-        """Return whether the factor has a significant effect."""
-        return self.p_value < SIGNIFICANT
-
-
-class GoodnessOfFit(NamedTuple):
-    """The surrogates' R², the largest R² that is possible (None: unknown), and the rows."""
-
-    r2: float
-    ceiling: float | None
+    names: Sequence[str]
+    shares: Shares
+    evidence: Evidence
+    p_values: Mapping[str, float]
     rows: int
+    variance: float
+    decline: float
 
     @property
-    def sufficient(self) -> bool:
-        """Return whether R² is positive and at least half of the largest R² that is possible."""
-        ceiling = 1 if self.ceiling is None else self.ceiling
-        return self.r2 > 0 and self.r2 >= MIN_PART_OF_CEILING * ceiling
+    def leaders(self) -> tuple[str, ...]:
+        """The smallest set that holds the most important factor, the largest share first."""
+        numbers = leading_set(self.shares.first_probability()[: len(self.names)], CONFIDENCE)
+        by_share = sorted(numbers, key=lambda number: -self.shares.value[number])
+        return tuple(self.names[number] for number in by_share)
 
     @property
-    def rows_to_double(self) -> int:
-        """Number of rows to add to at least double the study, up to a power of two.
-
-        A Sobol sequence is balanced where its length is a power of two.
-        """
-        return _next_power_of_two(2 * self.rows) - self.rows
-
-    def rows_to_separate(self, difference: float, error: float) -> int | None:
-        """Return how many rows to add until a difference is larger than 0 with probability 0.95.
-
-        error: standard error of the difference; it shrinks as 1/√rows. The result at least doubles
-        the study; None when the study would have to grow more than 16 times.
-        """
-        growth = (ONE_SIDED_95 * error / difference) ** 2 if difference > 0 else math.inf
-        if growth > MAX_GROWTH:
-            return None
-        needed = max(2 * self.rows, math.ceil(growth * self.rows))
-        return _next_power_of_two(needed) - self.rows
+    def upper_points(self) -> float:
+        """The most that a factor may move the objective, as a standard deviation in points."""
+        highest = max(high for _, high in self.shares.intervals())
+        return 100 * math.sqrt(highest * self.variance)
 
 
-def judge(contenders: Sequence[Contender], floor: float, fit: GoodnessOfFit) -> Verdict:
-    """Return the verdict on factors, which are given with the largest share first.
+def evidence_level(p_value: float) -> str:
+    """Return how a factor stands by the measured rows: the one rule of all screens.
 
-    floor: upper bound of the placebo's interval. A factor "matters most" only if its share is the
-    largest in 95 % of the resamples, its effect is significant, its interval lies above the floor,
-    and R² is at least half of what a configuration can explain.
+    p_value: Holm-corrected.
     """
-    leader, *others = contenders
-    if fit.r2 <= 0 or not any(contender.significant for contender in contenders):
-        return _no_effect(fit)
-    if not fit.sufficient:
-        return _poor_fit(contenders, fit)
-    if not leader.significant or leader.interval[0] <= floor:
-        return _leader_within_noise(leader, floor, fit)
-    tied = [other for other in others if other.tied]
-    if leader.p_first >= MIN_CONFIDENCE and not tied:
-        sentence = f"{leader.name} matters most ({_ranked_first(leader)})"
-        return Verdict("leader", (leader.name,), sentence, None)
-    return _tie(leader, tied, fit)
+    return PROBABLE if p_value < SIGNIFICANT else NOT_DISTINGUISHABLE
 
 
-def _tie(leader: Contender, tied: Sequence[Contender], fit: GoodnessOfFit) -> Verdict:
-    """Return the verdict when a leader is clear of the noise, but perhaps not of other factors."""
-    group = (leader.name, *(other.name for other in tied if other.significant))
-    needed = [
-        fit.rows_to_separate(leader.share - other.share, other.difference_error) for other in tied
-    ]
-    rows = None if None in needed else max((n for n in needed if n is not None), default=None)
-    if len(group) == 1:
-        sentence = (
-            f"{leader.name} has the largest share, but not with 95 % confidence "
-            f"({_ranked_first(leader)})"
-        )
-    else:
-        first = f"{leader.name} {_ranked_first(leader)}"
-        sentence = f"{_join(group)} matter most; their order is uncertain ({first})"
-    remedy = _run_more(rows) if rows else "more configurations would hardly tell them apart"
-    return Verdict("tie", group, f"{sentence}: {remedy}", rows)
+def judge(findings: Findings) -> Verdict:
+    """Return the verdict: the smallest set of factors that holds the most important one.
 
-
-def _poor_fit(contenders: Sequence[Contender], fit: GoodnessOfFit) -> Verdict:
-    """Return the verdict when factors are significant but too little variance is explained."""
-    most = "" if fit.ceiling is None else f"; at most {100 * fit.ceiling:.0f} % is possible"
-    names = [contender.name for contender in contenders if contender.significant]
-    verb = "has" if len(names) == 1 else "have"
-    sentence = (
-        f"inconclusive: {fit.rows} configurations explain {100 * fit.r2:.0f} % of the variance"
-        f"{most} ({_join(names)} {verb} a significant effect): {_run_more(fit.rows_to_double)}"
-    )
-    return Verdict("inconclusive", (), sentence, fit.rows_to_double)
-
-
-def _leader_within_noise(leader: Contender, floor: float, fit: GoodnessOfFit) -> Verdict:
-    """Return the verdict when the leader's share may be as small as the placebo's."""
-    error = (leader.share - leader.interval[0]) / 1.96
-    rows = fit.rows_to_separate(leader.share - floor, error) or fit.rows_to_double
-    sentence = (
-        f"inconclusive: {leader.name} has the largest share but cannot be told from the placebo: "
-        f"{_run_more(rows)}"
-    )
-    return Verdict("inconclusive", (), sentence, rows)
-
-
-def _no_effect(fit: GoodnessOfFit) -> Verdict:
-    """Return the verdict when no factor is significant or nothing is predicted.
-
-    If rows differ much more than repeats of one row, something does matter and the study is too
-    small to see it. Otherwise, or without repeats, no effect is detected.
+    Where no factor has a significant effect there is none: either all factors together can cause
+    little, since most of the variance is seed noise, or the study is too small to show anything.
     """
-    if fit.ceiling is not None and fit.ceiling >= MIN_PART_OF_CEILING:
+    if all(p_value >= SIGNIFICANT for p_value in findings.p_values.values()):
+        return _no_effect(findings)
+    leaders = findings.leaders
+    if len(leaders) == 1:
+        return Verdict("leader", leaders, f"{leaders[0]} matters most (95 % confidence)", None)
+    ruled_out = len(findings.names) - len(leaders)
+    sentence = f"the most important factor is {_join(leaders, 'or')} (95 % confidence)"
+    if ruled_out:
+        verb = "is" if ruled_out == 1 else "are"
+        sentence += f"; {ruled_out} other{'s' * (ruled_out > 1)} {verb} ruled out"
+    narrower = _rows_to_narrow(findings, len(leaders))
+    if narrower is None:
+        remedy = "more configurations would hardly narrow it"
+        return Verdict("set", leaders, f"{sentence}; {remedy}", None)
+    more, left = narrower
+    remedy = f"about {more:,} more configurations may narrow it to {left}"
+    return Verdict("set", leaders, f"{sentence}; {remedy}", more)
+
+
+def _no_effect(findings: Findings) -> Verdict:
+    evidence, rows = findings.evidence, findings.rows
+    if evidence.noise.degrees and evidence.noise.part > 0.5:
         sentence = (
-            f"inconclusive: {fit.rows} configurations are too few to see what matters (the "
-            f"surrogates' R² is {fit.r2:.2f}; at most {fit.ceiling:.2f} is possible): "
-            f"{_run_more(fit.rows_to_double)}"
+            f"no effect detected: with 95 % confidence no factor moves the objective by more than "
+            f"{findings.upper_points:.1f} points (standard deviation, {rows} configurations)"
         )
-        return Verdict("inconclusive", (), sentence, fit.rows_to_double)
-    numbers = f"{fit.rows} configurations; the surrogates' R² is {fit.r2:.2f}"
-    sentence = f"no effect detected yet; the study may be too small ({numbers})"
-    return Verdict("nothing", (), sentence, None)
+        return Verdict("nothing", (), sentence, None)
+    because = ""
+    if evidence.noise.degrees:
+        because = (
+            f": {100 * evidence.unexplained:.0f} % of the variance is neither explained nor seed "
+            "noise"
+        )
+    more = _round_up(rows)
+    sentence = (
+        f"no effect detected yet; {rows} configurations are too few to see what matters{because}. "
+        f"About {more:,} more would show whether it can be explained"
+    )
+    return Verdict("nothing", (), sentence, more)
 
 
-def _ranked_first(leader: Contender) -> str:
-    return f"ranked first in {100 * leader.p_first:.0f} % of resamples"
+def _rows_to_narrow(findings: Findings, size: int) -> tuple[int, int] | None:
+    """Return how many more rows may give a smaller set, and its size; None if too many would.
+
+    The sampling error shrinks as 1/√rows, and what is unexplained as it shrank so far.
+    """
+    for growth in _growths():
+        projected = findings.evidence.projected(growth, findings.decline)
+        p_first = projected.first_probability()[: len(findings.names)]
+        left = len(leading_set(p_first, CONFIDENCE))
+        if left < size:
+            return _round_up((growth - 1) * findings.rows), left
+    return None
 
 
-def _run_more(rows: int) -> str:
-    return f"about {rows:,} more configurations are needed"
+def _growths() -> Iterator[float]:
+    growth = GROWTH_STEP
+    while growth <= MAX_GROWTH:
+        yield growth
+        growth *= GROWTH_STEP
 
 
-def _join(names: Sequence[str]) -> str:
-    """Return the names as in a sentence: `a`, `a and b`, or `a, b and c`."""
+def _round_up(rows: float) -> int:
+    return math.ceil(rows / ROUND_ROWS) * ROUND_ROWS
+
+
+def unexplained_decline(unexplained: float, at_half: float, part: float) -> float:
+    """Return the exponent at which what is unexplained shrinks with the number of rows.
+
+    at_half: what is unexplained by surrogates that saw half of the rows; unexplained: by those
+    that saw a larger part. Between 0.05 and 1: two noisy numbers say no more.
+    """
+    if unexplained <= 0 or at_half <= 0:
+        return 1.0
+    return float(np.clip(math.log(at_half / unexplained) / math.log(part / 0.5), 0.05, 1.0))
+
+
+def _join(names: Sequence[str], word: str) -> str:
+    """Return the names as in a sentence: `a`, `a or b`, or `a, b or c`."""
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def _next_power_of_two(number: int) -> int:
-    return int(2 ** (number - 1).bit_length())
+    return f"{', '.join(others)} {word} {last}" if others else last

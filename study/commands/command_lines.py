@@ -63,14 +63,13 @@ def command_line(verb: str, study: "Study", storage: str | None, *options: str) 
 
 
 def next_command(study: "Study", storage: str | None, more_rows: int | None) -> str:
-    """Return the next command: a larger preset if more rows would help, else `confirm`."""
-    from training_factors.study.running.settings import PRESETS
+    """Return the next command: it brings the rows that would help, or else it is `confirm`.
 
-    measured = study.queue.progress().get("measure")
-    rows = measured.total if measured else 0
-    larger = [name for name, preset in PRESETS.items() if preset.measure > rows]
-    if more_rows and larger:
-        return command_line("run", study, storage, "--preset", larger[0])
+    more_rows: number of rows to add to the configurations that were measured.
+    """
+    if more_rows:
+        rows = study.queue.rows("measure") + more_rows
+        return command_line("run", study, storage, "--rows", str(rows))
     return command_line("confirm", study, storage)
 
 

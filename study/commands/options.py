@@ -84,6 +84,14 @@ PresetName = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Rows = Annotated[
+    int | None,
+    typer.Option(
+        min=16,
+        help="Configurations to measure, instead of those of the preset; adds to a stored study.",
+        rich_help_panel=_STUDY,
+    ),
+]
 StudyName = Annotated[
     str | None,
     typer.Option(

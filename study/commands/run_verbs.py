@@ -30,6 +30,7 @@ from training_factors.study.commands.options import (
     PresetName,
     Range,
     RetryTimeout,
+    Rows,
     Seed,
     SpaceName,
     StorageUrl,
@@ -49,6 +50,7 @@ def run(
     data: Data = None,
     model: Model = None,
     preset: PresetName = None,
+    rows: Rows = None,
     epochs: Epochs = None,
     seed: Seed = None,
     space: SpaceName = None,
@@ -104,7 +106,12 @@ def run(
             timing=timing,
         )
         start = study_loading.open_or_create(
-            settings, name=study, storage=storage, preset=preset, allow_code=allow_code
+            settings,
+            name=study,
+            storage=storage,
+            preset=preset,
+            rows=rows,
+            allow_code=allow_code,
         )
         opened = start.study
         if retry_failed:
@@ -122,6 +129,7 @@ def plan(
     data: Data = None,
     model: Model = None,
     preset: PresetName = None,
+    rows: Rows = None,
     epochs: Epochs = None,
     seed: Seed = None,
     space: SpaceName = None,
@@ -159,7 +167,7 @@ def plan(
         from training_factors.study.running.preparation import prepare_study
         from training_factors.study.running.settings import open_preset
 
-        size = open_preset(preset or "quick")
+        size = open_preset(preset or "quick", rows)
         prepared = prepare_study(Definition.model_validate(settings))
         count = workers or execution.default_workers(device, per_gpu)
         estimate = make_plan(prepared, size, count, device)

@@ -42,13 +42,16 @@ def open_or_create(
     name: str | None,
     storage: str | None,
     preset: str | None,
+    rows: int | None,
     allow_code: bool,
 ) -> OpenedStudy:
     """Open the study that is named, or create it, and add the runs of its size to the queue.
 
     name: None for the default name of a study with these settings. Settings that are not named
     are those of the stored study. preset: the size; None for `quick` if the queue is empty, else to
-    add nothing. allow_code: whether functions that only the stored study names may be imported.
+    add nothing. rows: number of rows to measure, instead of the preset's; without a preset a stored
+    study gets nothing else. allow_code: whether functions that only the stored study names may be
+    imported.
 
     Raises ValueError for wrong input; then nothing was written.
     """
@@ -61,9 +64,9 @@ def open_or_create(
         create_study,
         find_study,
     )
-    from training_factors.study.running.settings import open_preset
+    from training_factors.study.running.settings import Preset, open_preset
 
-    size = open_preset("quick" if preset is None else preset)
+    size = open_preset("quick" if preset is None else preset, rows)
     name = default_name(Definition.model_validate(settings)) if name is None else name
     check_name(name)
     if name.endswith(CONFIRMATION_SUFFIX):
@@ -102,6 +105,8 @@ def open_or_create(
             _print_left_out(study.stamp)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
+        elif rows is not None:
+            study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
         _print_surprises(study, name)
     return opened
 

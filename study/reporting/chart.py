@@ -56,7 +56,8 @@ class Bars(NamedTuple):
 
     name: the legend entry; no entry if empty. colors: of each bar. places: positions on the
     vertical axis. starts: where the bars begin; 0 if empty. intervals: error bars around the ends.
-    labels: text behind each bar; the part after ` · ` is left out where space is short.
+    labels: text behind each bar; the part after ` · ` is left out where space is short. is_hollow:
+    only the outline is drawn.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Bars(NamedTuple):
     starts: tuple[float, ...] = ()
     intervals: tuple[Interval, ...] = ()
     labels: tuple[str, ...] = ()
+    is_hollow: bool = False
 
 
 class Scatter(NamedTuple):
@@ -178,27 +180,45 @@ def join_curves(name: str, color: str, curves: Sequence[Sequence[tuple[float, fl
     return Line(name, color, tuple(x for x, _ in joined), tuple(y for _, y in joined))
 
 
+SHARE_TITLE = "share of all variance, % (Shapley effect, 95 % interval)"
+"""Title of the axis of shares."""
+
+
 def shares_panel(
     names: Sequence[str],
     shares: Sequence[float],
+    shown: Sequence[float],
     intervals: Sequence[Interval],
     colors: Sequence[str],
     labels: Sequence[str],
     *,
-    title: str = "share of the explained variance, % (Shapley effect, 95 % interval)",
     room: float = 1.2,
 ) -> Panel:
-    """Return a panel with one bar and one error bar, in percent, for each share.
+    """Return a panel that shows each share in percent, as far as it is shown and may reach.
 
-    room: the axis ends at this multiple of the largest upper bound, which leaves space for labels.
+    A solid bar ends at what is shown, a hollow one at the upper bound of the interval; a point with
+    an error bar is the best estimate. room: the axis ends at this multiple of the largest upper
+    bound, which leaves space for labels.
     """
-    bars = Bars(
-        "", tuple(colors), tuple(range(len(names))), tuple(100 * share for share in shares),
-        intervals=tuple((100 * low, 100 * high) for low, high in intervals), labels=tuple(labels),
+    places = tuple(range(len(names)))
+    ends = [100 * max(0.0, part) for part in shown]
+    tops = [100 * high for _, high in intervals]
+    solid = Bars("shown by the runs", tuple(colors), places, tuple(ends))
+    hollow = Bars(
+        "may reach", tuple(colors), places,
+        tuple(max(0.0, top - end) for top, end in zip(tops, ends, strict=True)),
+        starts=tuple(ends), labels=tuple(labels), is_hollow=True,
     )  # fmt: skip
-    highest = max([high for _, high in intervals] + [0.01])
-    axis = Axis(title, low=0, high=100 * room * highest)
-    return Panel(axis, Axis(names=tuple(names)), (bars,), panel_height(len(names)))
+    estimates = Scatter(
+        "best estimate", ("text",), tuple(100 * share for share in shares), places,
+        intervals=tuple((100 * low, 100 * high) for low, high in intervals),
+        notes=tuple(
+            f"{name}: {100 * share:.1f} %" for name, share in zip(names, shares, strict=True)
+        ),
+    )  # fmt: skip
+    axis = Axis(SHARE_TITLE, low=0, high=room * max([*tops, 1.0]))
+    marks = (solid, hollow, estimates)
+    return Panel(axis, Axis(names=tuple(names)), marks, panel_height(len(names)))
 
 
 def forest_panel(

@@ -25,7 +25,7 @@ def charts_of(report: Report) -> dict[str, Chart]:
 def _all_charts(report: Report) -> Iterator[Chart | None]:
     """Yield every chart in the order of the page; None where there is nothing to show."""
     answer, objective = report.answer, report.objective
-    if answer is not None and answer.explained > 0:
+    if answer is not None:
         yield importance.chart(answer, report.data)
         yield effects.gains(answer, objective)
         yield from effects.charts(answer, report.space, objective)

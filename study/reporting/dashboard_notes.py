@@ -137,13 +137,13 @@ def _changes(trial: Trial, space: SpaceDescription) -> list[str]:
 def study_note(answer: Answer, name: str) -> str:
     """Return the note of a study as Markdown: verdict, table of factors and further commands.
 
-    name: of the study. There is no table if the surrogates explain nothing, since shares would
-    then be noise.
+    name: of the study.
     """
     parts = [
         "## Which training factor matters most",
         f"**{escaped_markdown(answer.verdict.sentence)}**",
-        *((_factor_table(answer), _legend(answer)) if answer.explained > 0 else ()),
+        _factor_table(answer),
+        _legend(answer),
         WHY_OTHERS_DIFFER,
         "For more, run these in a terminal (with `--storage` if the study was run with it):",
         "\n".join(["```", *(_command(verb, name) for verb in VERBS), "```"]),
@@ -182,12 +182,12 @@ def _factor_row(factor: FactorImportance) -> str:
 def _legend(answer: Answer) -> str:
     counts = answer.evidence
     return (
-        f"Share: the part of the explained variance that the factor causes (Shapley effect). "
-        f"Explained is {percent(answer.explained, 0)} % of the variance between {counts.rows} "
-        f"measured configurations ({counts.runs} runs). SD: the standard deviation of the "
+        f"Share: the part of all variance between {counts.rows} measured configurations "
+        f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
+        f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
         f"objective that the factor causes, in points; one point is 0.01. Gain: the best option "
         f"minus the baseline, in points. Bold: distinguishable from noise. The placebo is a "
-        f"parameter that training never reads; its row shows what noise looks like."
+        f"parameter that training never reads."
     )
 
 

@@ -44,6 +44,11 @@ from training_factors.study.reporting.status import best_trial
 BAR_WIDTH = 15
 """Width of the longest bar with its interval, in characters."""
 
+BAR_NOTE = (
+    "Thick: the part that the runs show; thin: how far the share could reach; ●: the estimate."
+)
+"""Explanation of the bars."""
+
 MUCH_CHANCE = 0.4
 """Part of the runs at chance above which the user is advised to narrow the ranges."""
 
@@ -172,25 +177,23 @@ def _all_settings(summary: Summary) -> dict[str, object]:
 def draw_importance(answer: Answer, objective: str = "objective") -> RenderableType:
     """Draw the verdict, the factors, the topics that hold several factors, and the notes.
 
-    Factors that are not distinguishable from noise are dim. Where the surrogates explain nothing
-    there are no tables, since their shares would be noise.
+    Factors that are not distinguishable from noise are dim.
     """
-    parts: list[RenderableType] = [Text(answer.verdict.sentence, style="bold")]
-    if answer.explained > 0:
-        parts += [Text(), _factor_table(answer)]
-        if any(len(topic.factors) > 1 for topic in answer.topics):
-            parts += [Text(), _topic_table(answer)]
+    sentence = Text(answer.verdict.sentence, style="bold")
+    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer)]
+    if any(len(topic.factors) > 1 for topic in answer.topics):
+        parts += [Text(), _topic_table(answer)]
     return Group(*parts, Text(), _notes(answer, objective))
 
 
-def interval_bar(share: float, interval: Interval, longest: float) -> str:
-    """Return a bar that ends at a share, with its interval marked: `━━━━━├──●──┤`.
+def interval_bar(share: float, shown: float, interval: Interval, longest: float) -> str:
+    """Return a bar of what is shown and how far the share could reach: `━━━━──●──┤`.
 
     longest: the share at which a bar would be as wide as its column.
     """
-    low, here, high = (_cell(part, longest) for part in (interval[0], share, interval[1]))
-    cells = list("━" * low + "─" * (high - low + 1))
-    cells[low], cells[high] = "├", "┤"
+    end, here, high = (_cell(max(0.0, part), longest) for part in (shown, share, interval[1]))
+    cells = list("━" * end + "─" * (high - end + 1))
+    cells[high] = "┤"
     cells[here] = "●"
     return "".join(cells)
 
@@ -232,55 +235,54 @@ def _share_cells(
     row: FactorImportance | TopicImportance, rows: Sequence[FactorImportance | TopicImportance]
 ) -> tuple[str, ...]:
     longest = max(other.interval[1] for other in rows)
-    bar = interval_bar(row.share, row.interval, longest)
+    bar = interval_bar(row.share, row.shown, row.interval, longest)
     return row.name, f"{percent(row.share)} %", percents(row.interval), bar
 
 
 def _notes(answer: Answer, objective: str) -> Table:
     """Draw the explanation of each column, and what the shares rest on."""
     unit = points_unit(objective)
-    notes = []
-    if answer.explained > 0:
-        sd_note = (
-            f"How much the factor makes {objective} vary: the standard deviation that it causes, "
-            f"in {unit} (hundredths)."
-        )
-        gain_note = (
-            f"The mean {objective} with the factor's best option minus that with its baseline "
-            f"option, in {unit}."
-        )
-        notes += [
-            ("share", _share_note(answer)),
-            ("SD", sd_note),
-            ("gain", gain_note),
-            ("noise", _noise_note(answer)),
-        ]
+    sd_note = (
+        f"How much the factor makes {objective} vary: the standard deviation that it causes, in "
+        f"{unit} (hundredths)."
+    )
+    gain_note = (
+        f"The mean {objective} with the factor's best option minus that with its baseline option, "
+        f"in {unit}."
+    )
+    notes = [
+        ("share", _share_note(answer)),
+        ("bar", BAR_NOTE),
+        ("SD", sd_note),
+        ("gain", gain_note),
+        ("noise", _noise_note(answer)),
+    ]
     if answer.interactions:
         notes.append(("pairs", _pairs_note(answer)))
     return draw_notes([*notes, ("runs", _runs_note(answer))])
 
 
 def _share_note(answer: Answer) -> str:
-    explained = f"explain {percent(answer.explained, 0)} %"
     seed_noise = ""
     if answer.seed_noise is not None:
-        seed_noise = f", seed noise causes {percent(answer.seed_noise, 0)} %"
+        seed_noise = f", {percent(answer.seed_noise, 0)} % is seed noise"
     return (
-        "The factor's part of the variance that all factors explain together. Of all variance "
-        f"between configurations, the factors {explained}{seed_noise}, and "
-        f"{percent(answer.unexplained, 0)} % is unexplained."
+        "The part of all variance between configurations that the factor causes: the best estimate "
+        f"and its 95 % interval. The runs show where {percent(answer.explained, 0)} % comes from"
+        f"{seed_noise}, and {percent(answer.unexplained, 0)} % is not explained yet; every factor "
+        "may have a part of it."
     )
 
 
 def _noise_note(answer: Answer) -> str:
-    placebo = (
-        "The placebo, a parameter that training never reads, reaches a share of "
-        f"{percent(answer.floor)} %."
-    )
     noisy = [factor.name for factor in answer.factors if not factor.matters]
+    test = (
+        "A factor is distinguishable from noise if its effect is significant (randomization test, "
+        "Holm's correction). The placebo is a parameter that training never reads."
+    )
     if not noisy:
-        return f"{placebo} All factors are distinguishable from noise."
-    return f"{placebo} Not distinguishable from noise (dim): {', '.join(noisy)}."
+        return f"{test} All factors are distinguishable from noise."
+    return f"{test} Not distinguishable (dim): {', '.join(noisy)}."
 
 
 def _pairs_note(answer: Answer) -> str:

@@ -227,7 +227,8 @@ def _(mark: Bars, axes: Axes) -> None:
     starts = mark.starts or (0.0,) * len(mark.lengths)
     axes.barh(
         mark.places, mark.lengths, left=starts, height=0.62, zorder=2, label=mark.name or None,
-        color=[LIGHT[color] for color in mark.colors],
+        color="none" if mark.is_hollow else [LIGHT[color] for color in mark.colors],
+        edgecolor=[LIGHT[color] for color in mark.colors], linewidth=0.9 if mark.is_hollow else 0,
     )  # fmt: skip
     ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
     if mark.intervals:

@@ -98,9 +98,6 @@ def settings_table(report: Report) -> Table | None:
         "factor", "set to", "share", f"gain, {unit}", f"drop if changed, {unit}", "evidence",
     )  # fmt: skip
     settings = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
-    if report.answer is None or report.answer.explained <= 0:
-        # Shares of nothing explained would be noise.
-        settings = [one._replace(share=None) for one in settings]
     settings.sort(key=lambda one: -(one.share or 0.0))
     return _without_empty_columns(
         Table(headings, tuple(setting_cells(setting) for setting in settings))

@@ -144,7 +144,7 @@ def _(mark: Bars) -> list[Plot]:
         "type": "bar", "orientation": "h", "name": escaped_html(mark.name), "x": list(mark.lengths),
         "y": list(mark.places), "base": list(mark.starts or (0.0,) * len(mark.lengths)),
         "width": 0.62,
-        "marker": {"color": [f"@{color}" for color in mark.colors]},
+        "marker": _bar_style(mark),
         "hovertemplate": "%{customdata}<extra></extra>",
         "customdata": [
             escaped_html((mark.labels and mark.labels[i]) or f"{mark.name} {length:.3g}".strip())
@@ -214,6 +214,13 @@ def _(mark: Heatmap) -> list[Plot]:
         "hovertemplate": "%{y} as %{x}: %{text}<extra></extra>",
     }
     return [trace]
+
+
+def _bar_style(mark: Bars) -> Plot:
+    colors = [f"@{color}" for color in mark.colors]
+    if mark.is_hollow:
+        return {"color": "rgba(0,0,0,0)", "line": {"color": colors, "width": 1}}
+    return {"color": colors}
 
 
 def _bar_ends(mark: Bars) -> list[float]:

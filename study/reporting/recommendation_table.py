@@ -116,7 +116,7 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
     """Return the columns of the settings that need it, each with a sentence that explains it."""
     unit = points_unit(objective)
     return [
-        ("share", "The factor's part of the variance that all factors explain together."),
+        ("share", "The part of all variance between configurations that the factor causes."),
         (
             "gain",
             f"The mean {objective} with this option minus that with the baseline option, in {unit} "
@@ -131,8 +131,7 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
             "evidence",
             "Paired runs decide where there are any: confirmed if the best configuration is "
             "significantly worse with the factor changed, else not distinguishable. Without them, "
-            "probable if the measured runs show a significant effect above the noise floor, else "
-            "not distinguishable.",
+            "probable if the measured runs show a significant effect, else not distinguishable.",
         ),
     ]
 

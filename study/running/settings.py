@@ -49,10 +49,13 @@ PRESETS = {
 }
 
 
-def open_preset(name: str) -> Preset:
-    """Return the preset of this name. Raises ValueError when there is none."""
+def open_preset(name: str, rows: int | None = None) -> Preset:
+    """Return the preset of this name; rows: of the designed experiment, instead of the preset's.
+
+    Raises ValueError when there is no preset of this name.
+    """
     if name in PRESETS:
-        return PRESETS[name]
+        return PRESETS[name]._replace(**({} if rows is None else {"measure": rows}))
     matches = get_close_matches(name, PRESETS, n=1)
     hint = f"did you mean {matches[0]!r}?" if matches else f"use one of {', '.join(PRESETS)}"
     raise ValueError(f"preset {name!r} is unknown; {hint}")

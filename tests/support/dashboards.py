@@ -31,7 +31,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 NAME = f"digits {HOSTILE}"
 FACTOR = f"optimizer {HOSTILE} [x](javascript:alert(2)) **b** | c"
 OPTION = "![a](http://example.invalid/x.png) `d` <script>alert(3)</script>"
-SENTENCE = f"{FACTOR} matters most (ranked first in 98 % of resamples)"
+SENTENCE = f"{FACTOR} matters most (95 % confidence)"
 
 STAMP = Stamp(
     "accuracy",
@@ -51,7 +51,8 @@ ENDS = ("complete", "diverged", "failed", "pruned", "running")
 
 def factor(name: str, share: float, low: float, high: float) -> FactorImportance:
     return FactorImportance(
-        name, "t", share, (low, high), share, share, 10 * share, p_value=0.001, p_first=0.98,
+        name, "t", share, (low, high), share / 2, share, share, 10 * share,
+        p_value=0.001, p_first=0.98,
         gain=4.5, gain_interval=(1.0, 8.0), best_option=OPTION, range=9.0,
         verdict=PROBABLE if low > 0 else NOT_DISTINGUISHABLE, error=0.05, hyperparameters=(),
     )  # fmt: skip
@@ -60,7 +61,7 @@ def factor(name: str, share: float, low: float, high: float) -> FactorImportance
 ANSWER = Answer(
     RunCounts(128, 140, 0.1, 0.2), SurrogateQuality(0.8, 0.95, ()),
     (factor(FACTOR, 0.7, 0.6, 0.8), factor("loss", 0.29, 0.2, 0.4)), (),
-    factor("placebo", 0.01, 0.0, 0.03), (), (), 0.05, 0.15,
+    factor("placebo", 0.01, 0.0, 0.03), (), (), 0.05, 0.8, 0.15,
     Verdict("leader", (FACTOR,), SENTENCE, None),
 )  # fmt: skip
 

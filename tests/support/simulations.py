@@ -24,6 +24,7 @@ from training_factors.search_spaces.description import (
 from training_factors.search_spaces.dimension import OneOf, Uniform
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.features import Layout, read_layout
+from training_factors.study.analysis.rows import Rows
 
 Array = NDArray[np.float64]
 UNIT = Uniform(0.0, 1.0)
@@ -67,6 +68,12 @@ def options(factor: str, axes: Sequence[Coordinate]) -> tuple[DescribedOption, .
         )
         for name in (map(str, choice.choices) if isinstance(choice, OneOf) else ())
     )
+
+
+def rows_of(features: NDArray[np.float32], values: Array, seed: int = 0) -> Rows:
+    """Return rows whose every column is a factor of its own, between 0 and 1."""
+    names = [f"x{i}" for i in range(features.shape[1])]
+    return Rows(features, values, seed, read_layout(tuple(axis(name) for name in names)))
 
 
 def branch_function(units: Array) -> Array:

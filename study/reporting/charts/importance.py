@@ -1,4 +1,4 @@
-"""Charts of the importance of factors and topics, with the noise floor and the variance's parts."""
+"""Charts of the importance of factors and topics, and of the parts of the variance."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,6 @@ from training_factors.study.reporting.chart import (
     Bars,
     Chart,
     Panel,
-    Span,
     Table,
     shares_panel,
     with_gray_names,
@@ -27,17 +26,18 @@ def chart(answer: Answer, subject: str) -> Chart:
     factors = (*answer.factors, answer.placebo)
     shares = shares_panel(
         [factor.name for factor in factors], [factor.share for factor in factors],
-        [factor.interval for factor in factors], [_color(factor, answer) for factor in factors],
-        [_label(factor) for factor in factors], room=ROOM,
+        [factor.shown for factor in factors], [factor.interval for factor in factors],
+        [_color(factor, answer) for factor in factors], [_label(factor) for factor in factors],
+        room=ROOM,
     )  # fmt: skip
-    noise_floor = Span(0, 100 * answer.floor)
     not_significant = [i for i, factor in enumerate(factors) if not factor.matters]
-    panel = with_gray_names(shares._replace(marks=(noise_floor, *shares.marks)), not_significant)
+    panel = with_gray_names(shares, not_significant)
     note = (
-        f"{_evidence(answer)}. Grey: not distinguishable from noise. Dashed: the noise floor, "
-        f"{percent(answer.floor)} %, the upper bound for the placebo, a parameter that training "
-        "never reads. SD: the standard deviation of the objective that the factor causes; one "
-        "point is 0.01."
+        f"{_evidence(answer)}. Solid: the part of a share that the runs show. Hollow: how far it "
+        "could reach, since nobody knows yet which factors cause what is not explained. Point: the "
+        "best estimate. Grey: not distinguishable from noise. The placebo is a parameter that "
+        "training never reads. SD: the standard deviation of the objective that the factor causes; "
+        "one point is 0.01."
     )
     panels = (panel, _variance_panel(answer))
     return Chart("importance", _title(answer, subject), note, panels, factor_table(factors))
@@ -51,12 +51,12 @@ def topics(answer: Answer) -> Chart | None:
     significant = {factor.name for factor in answer.factors if factor.matters}
     panel = shares_panel(
         [topic.name for topic in rows], [topic.share for topic in rows],
-        [topic.interval for topic in rows],
+        [topic.shown for topic in rows], [topic.interval for topic in rows],
         ["secondary" if significant & {*topic.factors} else "faint" for topic in rows],
         [f"{percent(topic.share, 0)} %" for topic in rows],
     )  # fmt: skip
     title = "Share of each topic"
-    if answer.verdict.kind in ("leader", "tie"):
+    if answer.verdict.kind != "nothing":
         title = f"By topic, {rows[0].name} has the largest share"
     note = (
         "All factors of a topic count as one group; its share is not the sum of its factors' "
@@ -72,14 +72,10 @@ def _title(answer: Answer, subject: str) -> str:
     on = f" on {subject}" if subject else ""
     if answer.verdict.kind == "leader":
         return f"{leaders[0]} matters most{on}"
-    if answer.verdict.kind == "tie":
+    if answer.verdict.kind == "set":
         shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
-        if len(shown) == 1:
-            return f"{shown[0]} has the largest share{on}, but not with 95 % confidence"
-        return f"{', '.join(shown[:-1])} and {shown[-1]} matter most{on}"
-    if answer.verdict.kind == "nothing":
-        return f"No effect detected{on} in {runs} runs"
-    return f"{runs} runs{on} are not enough to tell what matters most"
+        return f"What matters most{on} is {', '.join(shown[:-1])} or {shown[-1]}"
+    return f"No effect detected{on} in {runs} runs"
 
 
 def _evidence(answer: Answer) -> str:
@@ -91,11 +87,14 @@ def _evidence(answer: Answer) -> str:
 
 
 def _variance_panel(answer: Answer) -> Panel:
-    """Return one bar that divides the variance between configurations into its parts."""
+    """Return one bar that divides the variance between configurations into its parts.
+
+    They sum to 100 %, as do the solid bars of the factors, the seed noise and the rest.
+    """
     seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "accent")]
     parts = [
-        ("factors", answer.explained, "secondary"), *seed,
-        ("unexplained", answer.unexplained, "faint"),
+        ("factors, as far as shown", answer.explained, "secondary"), *seed,
+        ("not explained", answer.unexplained, "faint"),
     ]  # fmt: skip
     bars, start = [], 0.0
     for name, part, color in parts:
@@ -121,8 +120,8 @@ def _label(factor: FactorImportance) -> str:
 def factor_table(factors: Sequence[FactorImportance]) -> Table:
     """Return every number that is known of each factor."""
     headings = (
-        "factor", "share, %", "95 % interval", "alone, %", "with interactions, %", "SD, points",
-        "gain, points", "best option", "p (Holm)", "ranked first in, %",
+        "factor", "share, %", "95 % interval", "shown, %", "alone, %", "with interactions, %",
+        "SD, points", "gain, points", "best option", "p (Holm)", "first with probability, %",
         "evidence from measured runs",
     )  # fmt: skip
     return Table(
@@ -130,9 +129,9 @@ def factor_table(factors: Sequence[FactorImportance]) -> Table:
         tuple(
             (
                 factor.name, percent(factor.share), percents(factor.interval),
-                percent(factor.first_order), percent(factor.total), f"{factor.points:.1f}",
-                points(factor.gain), factor.best_option, probability(factor.p_value),
-                percent(factor.p_first, 0), factor.verdict,
+                percent(factor.shown), percent(factor.first_order), percent(factor.total),
+                f"{factor.points:.1f}", points(factor.gain), factor.best_option,
+                probability(factor.p_value), percent(factor.p_first, 0), factor.verdict,
             )
             for factor in factors
         ),
@@ -141,11 +140,11 @@ def factor_table(factors: Sequence[FactorImportance]) -> Table:
 
 def _topic_table(rows: Sequence[TopicImportance]) -> Table:
     return Table(
-        ("topic", "share, %", "95 % interval", "SD, points", "factors"),
+        ("topic", "share, %", "95 % interval", "shown, %", "SD, points", "factors"),
         tuple(
             (
-                topic.name, percent(topic.share), percents(topic.interval), f"{topic.points:.1f}",
-                ", ".join(topic.factors),
+                topic.name, percent(topic.share), percents(topic.interval), percent(topic.shown),
+                f"{topic.points:.1f}", ", ".join(topic.factors),
             )
             for topic in rows
         ),

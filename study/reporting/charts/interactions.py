@@ -15,9 +15,9 @@ def chart(answer: Answer) -> Chart | None:
         return None
     panel = shares_panel(
         [" × ".join(pair.factors) for pair in drawn], [pair.share for pair in drawn],
-        [pair.interval for pair in drawn], ["primary"] * len(drawn),
+        [pair.share for pair in drawn], [pair.interval for pair in drawn],
+        ["primary"] * len(drawn),
         [f"{percent(pair.share)} %" for pair in drawn],
-        title="share of the explained variance, % (95 % interval)",
     )  # fmt: skip
     note = (
         "An interaction is the effect of two factors together beyond the sum of their separate "

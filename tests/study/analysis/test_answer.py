@@ -23,7 +23,7 @@ def test_the_document_keeps_its_keys(branch: Any, measured: Measured) -> None:
     assert document["surrogate"]["ceiling"] is None
     assert document["seed_noise"] is None
     assert list(document["factors"][0]) == [
-        "name", "topic", "share", "interval", "first_order", "total", "points", "p_value",
+        "name", "topic", "share", "interval", "shown", "first_order", "total", "points", "p_value",
         "p_first", "gain", "gain_interval", "best_option", "range", "verdict", "error", "knobs",
     ]  # fmt: skip
     assert document["verdict"]["sentence"] == answer.verdict.sentence

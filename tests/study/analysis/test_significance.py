@@ -6,13 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.simulations import BRANCH, NOISE, simulate_trials
-from training_factors.study.analysis.measurements import read_measured
+from training_factors.study.analysis.blend import BOOSTING, fit_blend
+from training_factors.study.analysis.cross_fitting import columns_of
+from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
 from training_factors.study.analysis.significance import holm, p_values
+
+
+def p_values_of(study: MeasuredStudy) -> dict[str, float]:
+    blocks = columns_of(study.layout, study.by_factor)
+    blend = fit_blend(study.rows, 1, [BOOSTING], [blocks])
+    p = p_values(study.rows.values, blend.held_out)
+    return dict(zip(study.by_factor, p.tolist(), strict=True))
 
 
 def test_factors_with_an_effect_are_significant_and_the_placebo_is_not() -> None:
     study = read_measured(simulate_trials(BRANCH, 128), BRANCH.space, 0)
-    p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
+    p = p_values_of(study)
     assert max(p["opt"], p["z"]) < 1e-3
     assert p["placebo"] > 0.05
 
@@ -22,8 +31,7 @@ def test_false_positives_are_rare() -> None:
     found = []
     for seed in range(6):
         study = read_measured(simulate_trials(NOISE, 32, seed=seed), NOISE.space, seed)
-        p = p_values(study.rows, study.layout, study.by_factor, jobs=1)
-        found += [value for name, value in p.items() if name != "placebo"]
+        found += [value for name, value in p_values_of(study).items() if name != "placebo"]
     assert len(found) == 60
     assert np.mean([value < 0.05 for value in found]) <= 0.1
 

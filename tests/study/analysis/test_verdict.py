@@ -1,86 +1,106 @@
 """Test the words of the verdict, and the number of further rows that it asks for."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 
-from training_factors.study.analysis.verdict import Contender, GoodnessOfFit, judge
+from training_factors.study.analysis.shares import Evidence, SeedNoise
+from training_factors.study.analysis.verdict import (
+    NOT_DISTINGUISHABLE,
+    PROBABLE,
+    Findings,
+    evidence_level,
+    judge,
+    unexplained_decline,
+)
+
+NAMES = ("optimizer", "loss", "split", "dropout")
 
 
-def contender(
-    name: str = "optimizer",
-    share: float = 0.6,
-    low: float = 0.5,
-    p_value: float = 0.001,
-    p_first: float = 0.98,
-    tied: bool = True,
-    error: float = 0.1,
-) -> Contender:
-    return Contender(name, share, (low, 0.7), p_value, p_first, tied, error)
+LITTLE_NOISE = SeedNoise(0.05, 1000)
 
 
-def fit_of(r2: float = 0.8, ceiling: float | None = 0.95, rows: int = 128) -> GoodnessOfFit:
-    return GoodnessOfFit(r2, ceiling, rows)
+@dataclass(frozen=True)
+class Case:
+    """A study of four factors. shown: what its rows show of each; p_values: of each."""
 
+    shown: tuple[float, ...]
+    p_values: tuple[float, ...] = (0.001, 0.001, 0.2, 0.9)
+    error: float = 0.02
+    noise: SeedNoise = LITTLE_NOISE
+    rows: int = 128
+    decline: float = 0.5
 
-FIRST = contender()
-UNSURE = contender(p_first=0.61)
-BEHIND = contender("split", 0.05, 0.01, tied=False, p_first=0.0)
-CLOSE = contender("loss", 0.5, p_first=0.39)
-CLOSER = contender("split", 0.59, p_first=0.3)
-NO_EFFECT = contender("dropout", 0.58, 0.0, p_value=0.4)
+    def findings(self) -> Findings:
+        shown = np.array([*self.shown, 0.0])
+        evidence = Evidence(
+            shown, self.error**2 * np.eye(5), np.maximum(shown, 0), np.array([2, 2, 2, 2, 0]),
+            self.noise, seed=0,
+        )  # fmt: skip
+        p_values = dict(zip(NAMES, self.p_values, strict=True))
+        shares = evidence.shares()
+        return Findings(NAMES, shares, evidence, p_values, self.rows, 0.04, self.decline)
 
 
 @pytest.mark.parametrize(
-    ("contenders", "fit", "kind", "words", "leaders"),
+    ("case", "kind", "words", "leaders"),
     [
-        ([FIRST, BEHIND], fit_of(), "leader",
-         "optimizer matters most (ranked first in 98 % of resamples)", ["optimizer"]),
-        ([UNSURE, CLOSE], fit_of(), "tie", "optimizer and loss matter most; their order is",
-         ["optimizer", "loss"]),
-        ([UNSURE, CLOSE], fit_of(), "tie", "about 384 more configurations are needed",
-         ["optimizer", "loss"]),
-        ([UNSURE, CLOSE, CLOSER], fit_of(), "tie",
-         "more configurations would hardly tell them apart", ["optimizer", "loss", "split"]),
-        ([UNSURE, NO_EFFECT], fit_of(), "tie", "optimizer has the largest share, but not with",
+        (Case((0.6, 0.2, 0.1, 0.0)), "leader", "optimizer matters most (95 % confidence)",
          ["optimizer"]),
-        ([FIRST], fit_of(r2=0.4), "inconclusive",
-         "explain 40 % of the variance; at most 95 % is", []),
-        ([FIRST, CLOSE], fit_of(r2=0.4), "inconclusive",
-         "(optimizer and loss have a significant effect)", []),
-        ([FIRST], fit_of(r2=0.4, ceiling=None), "inconclusive",
-         "(optimizer has a significant effect): about 128 more", []),
-        ([contender(low=0.04)], fit_of(), "inconclusive", "told from the placebo: about 128", []),
-        ([contender(p_value=0.1), CLOSE], fit_of(), "inconclusive", "from the placebo", []),
-        ([FIRST], fit_of(-0.1, 0.2), "nothing",
-         "(128 configurations; the surrogates' R² is -0.10)", []),
-        ([NO_EFFECT], fit_of(0.05, 0.2), "nothing", "no effect detected yet; the study", []),
-        ([NO_EFFECT], fit_of(0.05, None), "nothing", "no effect detected yet; the study", []),
-        ([NO_EFFECT], fit_of(), "inconclusive", "too few to see what matters", []),
-        ([FIRST], fit_of(-0.1, 0.9, 32), "inconclusive",
-         "32 configurations are too few to see what matters (the surrogates' R² is -0.10; at most "
-         "0.90 is possible): about 32", []),
+        (Case((0.4, 0.38, 0.1, 0.0)), "set",
+         "the most important factor is optimizer or loss (95 % confidence); 2 others are ruled "
+         "out; about ", ["optimizer", "loss"]),
+        (Case((0.3, 0.3, 0.3, 0.0), decline=0.05), "set",
+         "(95 % confidence); 1 other is ruled out; ",
+         ["optimizer", "loss", "split"]),
+        (Case((0.46, 0.46, 0.0, 0.0), error=0.001), "set",
+         "more configurations would hardly narrow it", ["optimizer", "loss"]),
+        (Case((0.1, 0.05, 0.0, 0.0), p_values=(0.06, 0.2, 1, 1)), "nothing",
+         "128 configurations are too few to see what matters: 80 % of the variance is neither", []),
+        (Case((0.1, 0.0, 0.0, 0.0), p_values=(1, 1, 1, 1), noise=SeedNoise(0, 0)), "nothing",
+         "are too few to see what matters. About 128 more", []),
+        (Case((0.02, 0.0, 0.0, 0.0), p_values=(1, 1, 1, 1), noise=SeedNoise(0.97, 1000)), "nothing",
+         "no factor moves the objective by more than ", []),
     ],
 )  # fmt: skip
 def test_the_sentence_follows_from_the_numbers(
-    contenders: list[Contender], fit: GoodnessOfFit, kind: str, words: str, leaders: list[str]
+    case: Case, kind: str, words: str, leaders: list[str]
 ) -> None:
-    verdict = judge(contenders, 0.05, fit)
-    assert verdict.kind == kind
+    verdict = judge(case.findings())
     assert words in verdict.sentence
+    assert verdict.kind == kind
     assert "\n" not in verdict.sentence
-    assert verdict.leaders == tuple(leaders)
+    assert set(verdict.leaders) == set(leaders)
 
 
-@pytest.mark.parametrize(("rows", "more"), [(32, 32), (100, 156), (128, 128), (129, 383)])
-def test_doubling_goes_up_to_a_power_of_two(rows: int, more: int) -> None:
-    assert fit_of(rows=rows).rows_to_double == more
+def test_nothing_matters_more_than_the_upper_bounds_say() -> None:
+    """97 % seed noise: √(0.03 · 0.04) = 3.5 points, and somewhat more for the estimate's error."""
+    case = Case((0.02, 0.0, 0.0, 0.0), (1, 1, 1, 1), noise=SeedNoise(0.97, 10**6), error=0.001)
+    highest = case.findings().upper_points
+    assert 2 < highest < 3.6
+    assert f"more than {highest:.1f} points" in judge(case.findings()).sentence
+
+
+def test_more_rows_are_asked_for_where_they_narrow_the_set() -> None:
+    """The closer two factors are, the more rows it takes to tell which one is first."""
+    near, far = (
+        judge(Case((0.5, other, 0.0, 0.0), error=0.05).findings()) for other in (0.43, 0.41)
+    )
+    assert near.more_rows is not None and far.more_rows is not None
+    assert near.more_rows > far.more_rows >= 16
+    assert near.more_rows % 16 == 0
+    assert f"about {near.more_rows:,} more configurations may narrow it to 1" in near.sentence
 
 
 @pytest.mark.parametrize(
-    ("difference", "error", "more"),
-    [(0.1, 0.1, 384), (0.1, 0.05, 128), (0.1, 0.2, 1920), (0.02, 0.1, None), (0.0, 0.1, None)],
+    ("now", "half", "decline"),
+    [(0.3, 0.3 * 1.6**0.4, 0.4), (0.3, 0.3, 0.05), (0.3, 0.9, 1.0), (0.0, 0.1, 1.0)],
 )
-def test_rows_to_separate_follow_from_the_error(
-    difference: float, error: float, more: int | None
-) -> None:
-    """Errors shrink as 1/√rows: 1.645 · 0.1 / 0.1 asks for 2.7 times the rows, so for 4 times."""
-    assert fit_of().rows_to_separate(difference, error) == more
+def test_the_decline_of_what_is_unexplained(now: float, half: float, decline: float) -> None:
+    assert unexplained_decline(now, half, 0.8) == pytest.approx(decline)
+
+
+def test_one_rule_says_how_a_factor_stands() -> None:
+    assert evidence_level(0.049) == PROBABLE
+    assert evidence_level(0.05) == NOT_DISTINGUISHABLE

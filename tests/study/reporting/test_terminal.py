@@ -16,15 +16,14 @@ from training_factors.study.analysis.answer import (
 from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
 from training_factors.study.reporting import importance_tables
 
-LEADS = Verdict(
-    "leader", ("optimizer",), "optimizer matters most (ranked first in 98 % of resamples)", None
-)
+LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (95 % confidence)", None)
 VERDICTS = {
     "optimizer matters most on digits": LEADS,
-    "optimizer and loss matter most on digits": Verdict("tie", ("optimizer", "loss"), "…", 128),
-    "a, b and 2 others matter most on digits": Verdict("tie", ("a", "b", "c", "d"), "…", 128),
-    "140 runs on digits are not enough to tell what matters most": Verdict(
-        "inconclusive", (), "…", 128
+    "What matters most on digits is optimizer or loss": Verdict(
+        "set", ("optimizer", "loss"), "…", 128
+    ),
+    "What matters most on digits is a, b or 2 others": Verdict(
+        "set", ("a", "b", "c", "d"), "…", 128
     ),
     "No effect detected on digits in 140 runs": Verdict("nothing", (), "…", 128),
 }
@@ -32,7 +31,7 @@ VERDICTS = {
 
 def factor(name: str, share: float, low: float, high: float) -> FactorImportance:
     return FactorImportance(
-        name, f"topic of {name}", share, (low, high), share, share, 100 * share,
+        name, f"topic of {name}", share, (low, high), 0.8 * share, share, share, 100 * share,
         p_value=0.001 if low > 0 else 0.5, p_first=share, gain=4.5, gain_interval=(1.0, 8.0),
         best_option="adam", range=9.0, verdict=PROBABLE if low > 0 else NOT_DISTINGUISHABLE,
         error=0.05, hyperparameters=(),
@@ -46,7 +45,7 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
         factor("augment_corruption", 0.01, 0, 0.06),
     )
     topics = (
-        TopicImportance("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0),
+        TopicImportance("learning", ("optimizer", "loss"), 0.98, (0.9, 1.0), 0.7, 0.98, 0.98, 31.0),
     )
     placebo = factor("placebo", 0.001, 0, 0.02)
     counts, quality = (
@@ -54,7 +53,9 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
         SurrogateQuality(0.8, 0.95, (("gradient boosting", 0.8, 1.0),)),
     )
     pair = Interaction(("optimizer", "loss"), 0.04, (0.01, 0.07))
-    return Answer(counts, quality, factors, topics, placebo, (pair,), (), seed_noise, 0.15, verdict)
+    return Answer(
+        counts, quality, factors, topics, placebo, (pair,), (), seed_noise, 0.8, 0.15, verdict
+    )
 
 
 def printed(drawn: Answer) -> str:
@@ -72,8 +73,8 @@ def test_the_table_is_plain_text_of_at_most_80_columns() -> None:
     assert words.startswith(LEADS.sentence)
     assert "optimizer 70.0 % 60.0 to 80.0 ━" in words
     assert "● 70.0" not in words
-    assert "Not distinguishable from noise (dim): augment_corruption." in words
-    assert "explain 80 %, seed noise causes 5 %, and 15 % is unexplained." in words
+    assert "Not distinguishable (dim): augment_corruption." in words
+    assert "where 80 % comes from, 5 % is seed noise, and 15 % is not explained yet;" in words
     assert "128 configurations were measured in 140 runs; 10 % of them diverged" in words
     assert "20 % were no better than chance: they diverged, or reached" in words
     assert "learning 98.0 %" in words
@@ -81,23 +82,28 @@ def test_the_table_is_plain_text_of_at_most_80_columns() -> None:
 
 
 def test_topics_of_one_factor_each_are_not_repeated() -> None:
-    single = TopicImportance("optimizer", ("optimizer",), 0.98, (0.9, 1.0), 0.98, 0.98, 31.0)
+    single = TopicImportance("optimizer", ("optimizer",), 0.98, (0.9, 1.0), 0.7, 0.98, 0.98, 31.0)
     assert "topic" not in printed(answer()._replace(topics=(single,), seed_noise=None))
 
 
 @pytest.mark.parametrize(
-    ("share", "interval", "drawn"),
+    ("share", "shown", "high", "drawn"),
     [
-        (0.5, (0.4, 0.6), "━━━━━━├●┤"),
-        (1.0, (0.9, 1.0), "━━━━━━━━━━━━━├●"),
-        (0.0, (0.0, 0.0), "●"),
-        (0.0, (0.0, 0.2), "●──┤"),
+        (0.5, 0.3, 0.6, "━━━━───●┤"),
+        (1.0, 0.9, 1.0, "━━━━━━━━━━━━━─●"),
+        (0.0, -0.01, 0.0, "●"),
+        (0.0, 0.0, 0.2, "●──┤"),
     ],
 )
-def test_a_bar_marks_its_interval(share: float, interval: tuple[float, float], drawn: str) -> None:
-    assert importance_tables.interval_bar(share, interval, 1.0) == drawn
+def test_a_bar_shows_what_is_shown_and_how_far_it_may_reach(
+    share: float, shown: float, high: float, drawn: str
+) -> None:
+    assert importance_tables.interval_bar(share, shown, (0.0, high), 1.0) == drawn
 
 
 def test_no_bar_is_longer_than_its_column() -> None:
-    assert len(importance_tables.interval_bar(0.7, (0.6, 0.8), 0.8)) == importance_tables.BAR_WIDTH
-    assert importance_tables.interval_bar(0.0, (0.0, 0.0), 0.0) == "●"
+    assert (
+        len(importance_tables.interval_bar(0.7, 0.5, (0.6, 0.8), 0.8))
+        == importance_tables.BAR_WIDTH
+    )
+    assert importance_tables.interval_bar(0.0, 0.0, (0.0, 0.0), 0.0) == "●"
