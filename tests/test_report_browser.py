@@ -68,14 +68,13 @@ def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -
         chart.locator(".plot").first.text_content()
     )
     widths = found.evaluate(
-        "[...document.querySelector('#chart-importance .plot').querySelectorAll('.point path')]"
-        ".map((bar) => bar.getBBox().width)"
+        "[...document.querySelector('#chart-importance .plot .trace.bars')"
+        ".querySelectorAll('.point path')].map((bar) => bar.getBBox().width)"
     )
-    shares = [factor.share for factor in (*answer.factors, answer.placebo)]
-    scale = widths[0] / shares[0]
-    drawn = shares[: len(widths)]  # a share of 0 has no bar
-    assert widths == pytest.approx([scale * share for share in drawn], abs=1.5)
-    assert max(shares[len(widths) :], default=0) < 0.001
+    shown = [max(0.0, factor.shown) for factor in (*answer.factors, answer.placebo)]
+    scale = widths[0] / shown[0]
+    drawn = [part for part in shown if part > 0.001][: len(widths)]
+    assert widths[: len(drawn)] == pytest.approx([scale * part for part in drawn], abs=1.5)
     assert is_clean(page)
 
 

@@ -13,7 +13,8 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval
-from training_factors.study.analysis.significance import SIGNIFICANT, holm
+from training_factors.study.analysis.significance import holm
+from training_factors.study.analysis.verdict import SIGNIFICANT
 
 MIN_SEEDS = 3
 """Minimum number of seeds that two arms must have in common to be compared."""

@@ -110,7 +110,7 @@ class Evidence(NamedTuple):
         """Return the shares, with draws of all that they may be."""
         division = self.expected_division
         return Shares(
-            value=np.maximum(self.shown + self.unexplained * division, 0.0),
+            value=_within(self.shown + self.unexplained * division, self.noise.ceiling(self.r2)),
             shown=self.shown,
             draws=self._draw(self.shown, self.covariance),
         )
@@ -125,20 +125,30 @@ class Evidence(NamedTuple):
         left = growth**-decline
         shown = expected - left * self.unexplained * self.expected_division
         draws = self._draw(shown, self.covariance / growth)
-        return Shares(np.maximum(expected, 0.0), shown, draws)
+        value = _within(expected, self.noise.ceiling(self.r2))
+        return Shares(value, shown, draws)
 
     def _draw(self, shown: Array, covariance: Array) -> Array:
         """Draw shares from what is shown, its sampling error, and divisions of the rest: (draws,
         groups)."""
         random = np.random.default_rng((self.seed, 41))
         sampled = random.multivariate_normal(shown, covariance, DRAWS, method="cholesky")
-        r2 = np.maximum(sampled.sum(axis=1), 0.0)
-        unexplained = np.maximum(self.noise.draw(r2, random) - r2, 0.0)
+        r2 = np.clip(sampled.sum(axis=1), 0.0, 1.0)
+        ceiling = self.noise.draw(r2, random)
+        unexplained = np.maximum(ceiling - r2, 0.0)
         varied = self.columns > 0
         divided = np.zeros_like(sampled)
         divided[:, varied] = random.dirichlet(CONCENTRATION * self.expected_division[varied], DRAWS)
-        draws: Array = np.maximum(sampled + unexplained[:, None] * divided, 0.0)
-        return draws
+        return _within(sampled + unexplained[:, None] * divided, ceiling)
+
+
+def _within(shares: Array, ceiling: float | Array) -> Array:
+    """Return shares that are at least 0 and together at most what can be explained."""
+    positive = np.maximum(shares, 0.0)
+    total = positive.sum(axis=-1)
+    scale = np.minimum(1.0, ceiling / np.maximum(total, 1e-12))
+    within: Array = positive * np.asarray(scale)[..., None]
+    return within
 
 
 class Shares(NamedTuple):

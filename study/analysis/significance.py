@@ -8,9 +8,6 @@ from scipy.stats import t
 from training_factors.study.analysis.cross_fitting import HeldOut
 from training_factors.study.analysis.features import Array
 
-SIGNIFICANT = 0.05
-"""Significance level: a factor with a smaller Holm-corrected p-value has a significant effect."""
-
 
 def p_values(values: Array, held_out: HeldOut) -> Array:
     """Return the p-value of every factor: (factors,).

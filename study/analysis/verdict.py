@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from training_factors.study.analysis.shares import Evidence, Shares, leading_set
-from training_factors.study.analysis.significance import SIGNIFICANT
+
+SIGNIFICANT = 0.05
+"""Significance level: a factor with a smaller Holm-corrected p-value has a significant effect."""
 
 CONFIDENCE = 0.95
 """Probability with which the factors that a verdict names hold the most important one."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.comparison import Comparison, Difference, compare
-from training_factors.study.analysis.significance import SIGNIFICANT
+from training_factors.study.analysis.verdict import SIGNIFICANT
 from training_factors.study.reporting.analyses import answer_of
 from training_factors.study.reporting.formatting import percent, percents
 

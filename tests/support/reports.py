@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -150,6 +151,42 @@ def _sheet() -> DataSheet:
     return DataSheet(
         CLASSES, parts, picture, (Augmented("augment_mix", "mixup", {"alpha": 0.2}, picture),)
     )
+
+
+def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
+    """Return the report of measured trials over the space of `simulated_report`, unconfirmed."""
+    space = _space().describe()
+    answer = rounded(analyse(trials, space, seed=0, jobs=1))
+    best = best_trial(trials)
+    assert best is not None
+    stamp = _stamp(space)._replace(objective=objective)
+    status = StudyStatus(
+        "digits-mlp", objective, "digits", "mlp:small",
+        {"measure": PhaseProgress(0, 0, len(trials))}, {"COMPLETE": len(trials)}, 1, best, 1.0, (),
+        space.baseline, (), {},
+    )  # fmt: skip
+    settings = recommend(answer, space, best.parameters, None)
+    return Report(
+        name="digits-mlp",
+        stamp=stamp,
+        status=status,
+        trials=tuple(trials),
+        summary=Summary("digits-mlp", "digits", objective, answer, best, None, space),
+        advice=Recommendation("digits-mlp", objective, _definition(), "run #3", settings),
+        no_answer_reason="",
+        confirmed=None,
+        test={},
+        confusion=None,
+        breakdowns=breakdowns(trials, space),
+        overall=overall_breakdown(trials),
+        lenses=None,
+        sheet=None,
+    )
+
+
+def simulated_space() -> SpaceDescription:
+    """Return the space of `simulated_report` and `report_of`."""
+    return _space().describe()
 
 
 def report_without_answer(report: Report) -> Report:

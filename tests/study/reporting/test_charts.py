@@ -95,10 +95,11 @@ def test_factors_not_distinguishable_from_noise_are_grey() -> None:
     shares, parts = importance.chart(written_answer(), "digits").panels
     names = [shares.y.names[i] for i in shares.y.gray]
     assert names == ["augment_corruption", "placebo"]
-    (bars,) = (mark for mark in shares.marks if isinstance(mark, Bars))
+    bars, hollow = (mark for mark in shares.marks if isinstance(mark, Bars))
+    assert (bars.is_hollow, hollow.is_hollow) == (False, True)
     assert bars.colors == ("primary", "secondary", "faint", "faint")
     assert [mark.name for mark in parts.marks if isinstance(mark, Bars)] == [
-        "factors 80 %", "seed noise 5 %", "unexplained 15 %",
+        "factors, as far as shown 80 %", "seed noise 5 %", "not explained 15 %",
     ]  # fmt: skip
     labels = {label.get_text(): label.get_color() for label in _axes(shares).get_yticklabels()}
     assert labels["optimizer"] == LIGHT["text"]
@@ -113,12 +114,15 @@ def _axes(panel: Panel) -> Axes:
 
 def test_bars_and_error_bars_are_equally_long_in_both_drawings() -> None:
     panel, _ = importance.chart(written_answer(), "digits").panels
-    (trace,) = (item for item in plotly_panel(panel)["data"] if item["type"] == "bar")
+    solid, hollow, estimates = plotly_panel(panel)["data"]
     patches = [patch for patch in _axes(panel).patches if isinstance(patch, Rectangle)]
-    drawn = [patch.get_width() for patch in patches][-len(trace["x"]) :]
-    assert trace["x"] == pytest.approx([70.0, 29.0, 1.0, 0.1])
-    assert drawn == pytest.approx(trace["x"])
-    reach = trace["error_x"]
+    drawn = [patch.get_width() for patch in patches]
+    assert solid["x"] == pytest.approx([56.0, 23.2, 0.8, 0.08])
+    assert hollow["base"] == solid["x"]
+    assert hollow["x"] == pytest.approx([80 - 56, 38 - 23.2, 6 - 0.8, 2 - 0.08])
+    assert drawn == pytest.approx([*solid["x"], *hollow["x"]])
+    assert estimates["x"] == pytest.approx([70.0, 29.0, 1.0, 0.1])
+    reach = estimates["error_x"]
     assert reach["array"] == pytest.approx([10, 9, 5, 1.9])
     assert reach["arrayminus"] == pytest.approx([10, 9, 1, 0.1])
 
@@ -126,7 +130,9 @@ def test_bars_and_error_bars_are_equally_long_in_both_drawings() -> None:
 def test_topics_are_drawn_if_one_has_several_factors() -> None:
     chart = importance.topics(written_answer())
     assert chart is not None
-    assert chart.table.rows == (("learning", "98.0", "90.0 to 100.0", "31.0", "optimizer, loss"),)
+    assert chart.table.rows == (
+        ("learning", "98.0", "90.0 to 100.0", "70.0", "31.0", "optimizer, loss"),
+    )
     assert matplotlib_charts.draw_chart(chart).axes
 
 

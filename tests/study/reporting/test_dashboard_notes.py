@@ -119,14 +119,13 @@ def test_the_note_has_verdict_table_and_commands_with_escaped_names(study: Study
     assert HOSTILE not in note.replace(f"--study 'digits {HOSTILE}'", "")
 
 
-def test_there_is_no_table_if_nothing_is_explained() -> None:
-    nothing = ANSWER._replace(surrogate=ANSWER.surrogate._replace(r2=-0.1))
-    assert "| factor |" not in study_note(nothing, "mine")
-
-
 def test_the_chart_shows_every_factor_with_its_interval() -> None:
-    (bars,), layout = dashboard_figure(ANSWER)["data"], dashboard_figure(ANSWER)["layout"]
-    assert bars["x"] == pytest.approx([70, 29, 1])
-    assert bars["error_x"]["array"] == pytest.approx([10, 11, 2])
-    assert bars["error_x"]["arrayminus"] == pytest.approx([10, 9, 1])
+    (solid, _, estimates), layout = (
+        dashboard_figure(ANSWER)["data"],
+        dashboard_figure(ANSWER)["layout"],
+    )
+    assert solid["x"] == pytest.approx([35, 14.5, 0.5])
+    assert estimates["x"] == pytest.approx([70, 29, 1])
+    assert estimates["error_x"]["array"] == pytest.approx([10, 11, 2])
+    assert estimates["error_x"]["arrayminus"] == pytest.approx([10, 9, 1])
     assert HOSTILE not in json.dumps(layout) and "&lt;img" in layout["yaxis"]["ticktext"][0]

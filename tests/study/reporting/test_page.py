@@ -120,10 +120,11 @@ def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
         assert name == factor["name"]
         assert share == percent(factor["share"])
         assert interval == percents(tuple(factor["interval"]))
-        assert row[5] == f"{factor['points']:.1f}"
-        assert row[6] == points(factor["gain"])
+        assert row[3] == percent(factor["shown"])
+        assert row[6] == f"{factor['points']:.1f}"
+        assert row[7] == points(factor["gain"])
         (line,) = (line for line in printed if line.startswith(f"{name} {share} % {interval} "))
-        assert line.endswith(f" {row[5]} {row[6]}")
+        assert line.endswith(f" {row[6]} {row[7]}")
     assert document["verdict"]["sentence"] in "".join(found.texts)
     assert document["verdict"]["sentence"] in " ".join(printed)
 
@@ -132,8 +133,12 @@ def test_bars_are_as_long_as_the_numbers(found: Reader) -> None:
     (plots,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "plots")
     answer = simulated_report().answer
     assert answer is not None
-    (bars,) = (t for t in plots["plots"]["importance-0"]["data"] if t["type"] == "bar")
-    assert bars["x"] == [100 * factor.share for factor in (*answer.factors, answer.placebo)]
+    solid, hollow, estimates = plots["plots"]["importance-0"]["data"]
+    factors = (*answer.factors, answer.placebo)
+    assert solid["x"] == [100 * max(0.0, factor.shown) for factor in factors]
+    ends = [start + length for start, length in zip(hollow["base"], hollow["x"], strict=True)]
+    assert ends == pytest.approx([100 * factor.interval[1] for factor in factors])
+    assert estimates["x"] == [100 * factor.share for factor in factors]
 
 
 def test_every_chart_has_its_place_and_its_table(text: str, found: Reader) -> None:
