@@ -54,6 +54,26 @@ def finished_twice(tmp_path: Path) -> Path:
     return shutil.copytree(smoke_study_twice(), tmp_path / "finished")
 
 
+@pytest.mark.slow
+def test_rows_are_added_to_a_stored_study_and_the_next_command_names_as_many(
+    finished: tuple[Path, str, str],
+) -> None:
+    """`--rows 34` adds two rows to 32, and neither repeats nor searched runs."""
+    folder, _, _ = finished
+    before = study_in(folder).queue.progress()
+    ended = run_program(folder, "--rows", "34", "--study", study_in(folder).name)
+    assert ended.returncode == 0, ended.stderr
+    after = study_in(folder).queue
+    assert after.rows("measure") == 34
+    assert after.progress()["measure"].done == before["measure"].done + 2
+    assert after.progress()["search"] == before["search"]
+    document = json.loads(run_program(folder, "importance", "--json").stdout)
+    assert document["evidence"]["rows"] == 34
+    more = document["verdict"]["more_rows"]
+    (following,) = (line for line in ended.stdout.splitlines() if line.startswith("next"))
+    assert (f"--rows {34 + more}" if more else " confirm ") in following
+
+
 def test_a_study_ends_with_its_answer(finished: tuple[Path, str, str]) -> None:
     folder, out, err = finished
     assert "best configuration" in out

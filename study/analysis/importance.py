@@ -68,7 +68,7 @@ INTERACTION_SAMPLES = SampleSizes(1024, 64)
 EFFECT_SAMPLES = SampleSizes(256, 16)
 """Numbers of samples per level for marginal means."""
 
-INDEX_SAMPLES = 1024
+INDEX_SAMPLES = 512
 """Number of samples per set of axes for Sobol indices, which have no interval."""
 
 

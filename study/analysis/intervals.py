@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Interval = tuple[float, float]
 """Lower and upper bound of a 95 % confidence interval."""
 
-HALF_SAMPLES = 30
+HALF_SAMPLES = 20
 """Number of resamples: random halves of the rows on which all surrogates are fitted again."""
 
 

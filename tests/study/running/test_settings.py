@@ -18,6 +18,11 @@ def test_runs_of_a_preset(name: str, runs: int) -> None:
     assert len(planned) == len(set(planned)) == runs
 
 
+def test_rows_take_the_place_of_those_of_the_preset() -> None:
+    standard, larger = open_preset("standard"), open_preset("standard", rows=300)
+    assert larger == standard._replace(measure=300)
+
+
 def test_an_unknown_preset_is_refused_with_the_closest_name() -> None:
     with pytest.raises(ValueError, match="did you mean 'quick'"):
         open_preset("qick")
