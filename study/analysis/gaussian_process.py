@@ -43,8 +43,8 @@ LENGTH_PRIOR = (np.log(3.0), 1.0)
 
 START_LENGTHS = (3.0, 0.7)
 """Lengths from which the search starts; the kernel with the larger posterior density is kept. A
-function that rises and falls several times, such as Ishigami's, is found from short lengths only (R²
-on other rows of 200: 0.95 instead of 0.31)."""
+function that rises and falls several times, such as Ishigami's, is found from short lengths only:
+R² is 0.95 instead of 0.31 (200 rows, one simulated study)."""
 
 WEIGHT_PRIOR = (np.log(0.3), 1.5)
 """Mean and standard deviation of the logarithm of a factor's weight."""
