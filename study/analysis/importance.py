@@ -51,8 +51,8 @@ class SampleSizes(NamedTuple):
     half-sample of the rows; these give the interval. A walk changes the factors of a point one
     after another, in random order; see `sensitivity.draw_walks`.
 
-    2,048 walks have a Monte-Carlo error of about 0.008. Fewer are enough for half-samples: they all
-    use the same sample points, and only the differences between them count.
+    Fewer are enough for half-samples: they all use the same sample points, and only the differences
+    between them count.
     """
 
     fine: int

@@ -26,13 +26,14 @@ DRAWS = 4000
 
 FOUND_PART = 0.4
 """Part of the unexplained variance that is expected where the surrogates found the explained one;
-the rest is expected in equal parts behind every feature column, for each may hide something. On two
-sets of real trainings the mean error of a share was smallest between 0.3 and 0.5."""
+the rest is expected in equal parts behind every feature column, for each may hide something. With
+0.3 and 0.5 the mean error of a share was .028 and .031 on breast_cancer, .026 and .025 on digits
+(16 and 24 studies of 128 real trainings)."""
 
 CONCENTRATION = 20.0
 """How evenly the unexplained variance is divided: the parameter of a Dirichlet distribution, summed
-over the groups. With 8 the intervals cover all true shares and the leading sets are half as large
-again; with 25 intervals of large shares cover them too rarely."""
+over the groups. The smaller it is, the wider are the intervals: with 8 the leading sets of digits
+held 7.0 factors, with 14 they held 5.0 and with 20 they held 4.0 (24 studies of 128 rows)."""
 
 
 class SeedNoise(NamedTuple):
