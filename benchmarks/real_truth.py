@@ -34,7 +34,6 @@ from benchmarks.true_shares import Trainings, read_trainings
 from tests.support.simulations import decode_parameters
 from training_factors.search_spaces.dimension import Varied
 from training_factors.study.analysis.blend import Blend, fit_blend, single_threaded
-from training_factors.study.analysis.cross_fitting import columns_of
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import collect_evidence
 from training_factors.study.analysis.rows import Rows
@@ -149,7 +148,7 @@ def study_block(truth: Truth, inside: NDArray[np.int64]) -> Found:
     groups = rows.layout.factors()
     noise = SeedNoise(truth.noise, NOISE_DEGREES)
     with single_threaded():
-        blend = fit_blend(rows, cores(), groupings=[columns_of(rows.layout, groups)])
+        blend = fit_blend(rows, cores(), groupings=[rows.layout.blocks(groups)])
         estimand = shapley_estimand(rows.layout, groups, WALKS, rows.seed)
         outputs = blend.weights @ blend.predict_each(estimand.features)
     found = estimand.estimate_from(outputs)

@@ -25,7 +25,7 @@ from rich.table import Table
 from benchmarks.machine import cores
 from benchmarks.make_truth import walk_points
 from training_factors.search_spaces.description import PLACEBO, read_description
-from training_factors.study.analysis.cross_fitting import ask, columns_of, join_folds
+from training_factors.study.analysis.cross_fitting import ask, join_folds
 from training_factors.study.analysis.features import Array, Layout, read_layout
 from training_factors.study.analysis.gaussian_process import (
     fit_gaussian_process,
@@ -93,7 +93,7 @@ def true_shares(trainings: Trainings) -> tuple[Array, Array, float]:
     rows, names = trainings.rows, trainings.names
     order = np.random.default_rng(0).permutation(len(rows.values))
     folds = [np.sort(fold) for fold in np.array_split(order, FOLDS)]
-    blocks = columns_of(trainings.layout, trainings.layout.factors())
+    blocks = trainings.layout.blocks(trainings.layout.factors())
     features = trainings.layout.decode(
         trainings.walk_units.reshape(-1, trainings.units.shape[1])
     ).astype(np.float32)

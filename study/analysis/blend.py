@@ -11,8 +11,8 @@ from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from training_factors.study.analysis.cross_fitting import Blocks, HeldOut, ask, join_folds
-from training_factors.study.analysis.features import Array, Features
+from training_factors.study.analysis.cross_fitting import HeldOut, ask, join_folds
+from training_factors.study.analysis.features import Array, Blocks, Features
 from training_factors.study.analysis.gaussian_process import tune_gaussian_process
 from training_factors.study.analysis.rows import Fit, Predict, Rows, Tune
 from training_factors.study.analysis.surrogates import tune_boosting

@@ -1,12 +1,12 @@
 """Ask surrogates about rows that they were not fitted on: what each factor does to each row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.features import Array, Features, Layout
+from training_factors.study.analysis.features import Array, Blocks, Features, Layout
 from training_factors.study.analysis.rows import Predict, Rows
 
 WALKS_PER_ROW = 8
@@ -16,12 +16,9 @@ REDRAWS = 16
 """Number of times that the coordinates of a factor are drawn again at each row, half of them for
 each of the two means of `HeldOut`."""
 
-Blocks = Sequence[Sequence[int]]
-"""The columns of every group."""
-
 
 class HeldOut(NamedTuple):
-    """What surrogates say about rows that they were not fitted on.
+    """Predictions and effects of factors at rows that the surrogates were not fitted on.
 
     predictions: (rows,). shapley: for every grouping of the factors, the Shapley values of each
     row's prediction, (rows, groups): how much each group moves it from the mean prediction.
@@ -142,8 +139,3 @@ def _redraw(
 def _draw(layout: Layout, count: int, random: np.random.Generator) -> Features:
     """Draw configurations from the distribution of the design: (count, columns)."""
     return layout.decode(random.random((count, len(layout.axes)))).astype(np.float32)
-
-
-def columns_of(layout: Layout, groups: Mapping[str, tuple[int, ...]]) -> Blocks:
-    """Return the columns of every group."""
-    return tuple(layout.columns(groups).values())

@@ -37,6 +37,9 @@ Groups = Mapping[str, tuple[int, ...]]
 """Name -> numbers of the latent axes that it owns. A group acts as one: its axes are always drawn
 together."""
 
+Blocks = Sequence[tuple[int, ...]]
+"""The numbers of the feature columns of every group."""
+
 MAX_MOMENTUM = 0.999
 """Momentum above which the step size is not taken to grow: it would be infinite at 1."""
 
@@ -124,6 +127,10 @@ class Layout:
             )
             for name, axes in groups.items()
         }
+
+    def blocks(self, groups: Groups) -> Blocks:
+        """Return the numbers of the feature columns of each group, without its name."""
+        return tuple(self.columns(groups).values())
 
     @cached_property
     def _pools(self) -> tuple[tuple[int, ...], ...]:

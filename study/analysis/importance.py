@@ -17,7 +17,6 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
 from training_factors.study.analysis.blend import FOLDS, Blend, fit_blend, single_threaded
-from training_factors.study.analysis.cross_fitting import columns_of
 from training_factors.study.analysis.effects import Effect, Level, baseline_levels, levels_of
 from training_factors.study.analysis.features import Array, Groups
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
@@ -103,7 +102,7 @@ def evidence_digest(trials: Sequence[Trial], space: SpaceDescription, seed: int)
 def _estimate_all(study: MeasuredStudy, jobs: int) -> Estimates:
     layout, rows = study.layout, study.rows
     groupings = (study.by_factor, study.by_topic)
-    blend = fit_blend(rows, jobs, groupings=[columns_of(layout, one) for one in groupings])
+    blend = fit_blend(rows, jobs, groupings=[layout.blocks(one) for one in groupings])
     indices = _sobol_indices(study, blend)
     names = [name for name in study.by_factor if name != PLACEBO]
     by_total = sorted(names, key=lambda name: -indices.factors[name].total)
@@ -147,7 +146,7 @@ def collect_evidence(
     """
     held_out = blend.held_out
     phi, covariance = one_step(rows.values, held_out.predictions, held_out.shapley[grouping])
-    blocks = columns_of(rows.layout, groups)
+    blocks = rows.layout.blocks(groups)
     columns = [0 if name == PLACEBO else len(b) for name, b in zip(groups, blocks, strict=True)]
     return Evidence(phi, covariance, found, np.array(columns), noise, rows.seed)
 

@@ -16,7 +16,6 @@ from training_factors.search_spaces.description import Coordinate, SpaceDescript
 from training_factors.search_spaces.dimension import Varied
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.blend import BOOSTING, fit_blend, single_threaded
-from training_factors.study.analysis.cross_fitting import columns_of
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import collect_evidence
 from training_factors.study.analysis.intervals import Interval
@@ -161,7 +160,7 @@ def _result(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
         return LensResult(lens.name, lens.question, None, (), nothing)
     rows = study.rows._replace(values=values)
     groups, layout = study.by_factor, study.layout
-    blend = fit_blend(rows, jobs, [BOOSTING], [columns_of(layout, groups)])
+    blend = fit_blend(rows, jobs, [BOOSTING], [layout.blocks(groups)])
     if blend.r2 <= 0:
         return LensResult(lens.name, lens.question, blend.r2, (), "no factor explains it")
     walks = shapley_estimand(layout, groups, LENS_WALKS, rows.seed)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.features import Array, Features, Layout
+from training_factors.study.analysis.features import Array, Blocks, Features, Layout
 
 
 class Rows(NamedTuple):
@@ -26,13 +26,13 @@ class Rows(NamedTuple):
 
     @property
     def bounded(self) -> bool:
-        """Whether the objective may be a part of a whole, as accuracy is: all within [0, 1]."""
+        """Return whether all values lie within [0, 1], as those of accuracy do."""
         return bool(self.values.min() >= 0 and self.values.max() <= 1)
 
     @property
-    def blocks(self) -> tuple[tuple[int, ...], ...]:
+    def blocks(self) -> Blocks:
         """The columns of every factor."""
-        return tuple(self.layout.columns(self.layout.factors()).values())
+        return self.layout.blocks(self.layout.factors())
 
     def subset(self, part: NDArray[np.int64], seed: int) -> "Rows":
         """Return the rows of these numbers, with another seed."""

@@ -51,7 +51,7 @@ class Verdict(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a verdict is made of.
+    """The numbers that a verdict follows from.
 
     names: of the varied factors, in the order of the shares' groups. p_values: Holm-corrected.
     variance: of the objective among rows. decline: what is unexplained shrinks as rows^−decline.
@@ -129,7 +129,7 @@ def _no_effect(findings: Findings) -> Verdict:
     more = _round_up(rows)
     sentence = (
         f"no effect detected yet; {rows} configurations are too few to see what matters{because}. "
-        f"About {more:,} more would show whether it can be explained"
+        f"About {more:,} more are worth a try"
     )
     return Verdict("nothing", (), sentence, more)
 

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from tests.support.simulations import BRANCH, NOISE, simulate_trials
 from training_factors.study.analysis.blend import BOOSTING, fit_blend
-from training_factors.study.analysis.cross_fitting import columns_of
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
 from training_factors.study.analysis.significance import holm, p_values
 
 
 def p_values_of(study: MeasuredStudy) -> dict[str, float]:
-    blocks = columns_of(study.layout, study.by_factor)
+    blocks = study.layout.blocks(study.by_factor)
     blend = fit_blend(study.rows, 1, [BOOSTING], [blocks])
     p = p_values(study.rows.values, blend.held_out)
     return dict(zip(study.by_factor, p.tolist(), strict=True))
