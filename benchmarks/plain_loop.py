@@ -7,7 +7,7 @@ optimizers, losses and the division of the data are those of the recipe; a run w
 finite ends, as ours does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import optuna
@@ -33,7 +33,7 @@ from training_factors.search_spaces.factors.augment_crop_flip import (
 )
 from training_factors.search_spaces.factors.augment_geometry import random_affine
 from training_factors.search_spaces.factors.augment_mix import cutmix_batch, mixup_batch
-from training_factors.search_spaces.recipe import Recipe, identity, no_augmentation, no_mixing
+from training_factors.search_spaces.recipe import Recipe, Stage, identity, no_mixing
 from training_factors.search_spaces.space import Config
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.training.division import DataPart, training_division
@@ -101,7 +101,7 @@ class Loop:
         weights, dropout = generator(seed, "weights"), generator(seed, "dropout", device)
         network = self._prepared.model(recipe, data.problem, weights, dropout).to(device)
         train_loader, valid_loader = self._loaders(recipe, part)
-        optimizer = recipe.optimizer(list(network.parameters()))
+        optimizer = _plain_optimizer(recipe, network)
         steps = epochs * len(train_loader)
         rates = LambdaLR(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
@@ -136,11 +136,9 @@ class Loop:
         height, width = part.inputs.shape[2:]
         prepared = [transforms.ToTensor(), _normalization(recipe, part)]
         augmented = [
-            _transform(recipe.augment_crop_flip, height, width),
-            _transform(recipe.augment_geometry, height, width),
-            _transform(recipe.augment_color, height, width),
+            *_transforms(recipe, range(Stage.CORRUPTION), height, width),
             transforms.ToTensor(),
-            _transform(recipe.augment_corruption, height, width),
+            *_transforms(recipe, [Stage.CORRUPTION], height, width),
             _normalization(recipe, part),
         ]
         mix = _mixing(recipe, self._classes)
@@ -162,6 +160,13 @@ def _taken_apart(seam: Any) -> tuple[Any, dict[str, float]]:
     return getattr(seam, "func", seam), getattr(seam, "keywords", {})
 
 
+def _plain_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer of the parameters one by one, not of one flat buffer."""
+    on_flat: Any = recipe.optimizer
+    optimizer: torch.optim.Optimizer = on_flat.keywords["optimizer"](list(network.parameters()))
+    return optimizer
+
+
 def _normalization(recipe: Recipe, part: DataPart) -> Transform:
     normalize = recipe.normalize(to_float(part.inputs))
     if normalize is identity:
@@ -169,11 +174,18 @@ def _normalization(recipe: Recipe, part: DataPart) -> Transform:
     return lambda image: normalize(image.unsqueeze(0)).squeeze(0)
 
 
+def _transforms(recipe: Recipe, stages: Container[int], height: int, width: int) -> list[Transform]:
+    return [
+        _transform(augment, height, width)
+        for stage, augment in recipe.augmentations
+        if stage in stages
+    ]
+
+
 def _transform(augmentation: Any, height: int, width: int) -> Transform:
     """Return torchvision's transform for one of our augmentations."""
     function, amounts = _taken_apart(augmentation)
     made: dict[Any, Callable[..., Transform]] = {
-        no_augmentation: lambda: identity,
         random_flip: transforms.RandomHorizontalFlip,
         random_crop: lambda padding: _crop(padding, height, width),
         random_flip_and_crop: lambda padding: transforms.Compose(

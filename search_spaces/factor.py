@@ -120,20 +120,25 @@ class Factor:
 
     name: the factor's name on screen and in the database.
     topic: the textbook heading that the factor is listed under; a topic may hold several factors.
-    options: the functions that declare the options, or options; the first one is the baseline.
+    options: the functions that declare the options, or options; the first one that applies is the
+        baseline.
+    further: options that vary in the space `full` only; other spaces may name them.
     where: the problems that the factor applies to.
     restricted: the problems that single options apply to, by the function of the option; an option
         that is not named applies wherever the factor does.
     retune: whether options need different learning rates, so that the learning rate must be tuned
         again when another option is chosen, for a fair comparison.
+    held: whether the factor stays at its baseline instead of varying.
     documentation: a description for users; built-in factors use the docstring of their module.
     """
 
     name: str
     topic: str
     options: tuple[Option, ...]
+    further: tuple[Option, ...]
     where: Where
     retune: bool
+    held: bool
     documentation: str = field(compare=False)
 
     def __init__(
@@ -142,24 +147,21 @@ class Factor:
         *,
         topic: str,
         options: Sequence[Callable[..., Recipe] | Option],
+        further: Sequence[Callable[..., Recipe] | Option] = (),
         where: Where = EVERYWHERE,
         restricted: Mapping[Callable[..., Recipe], Where] | None = None,
         retune: bool = False,
+        held: bool = False,
         documentation: str = "",
     ) -> None:
-        restrictions = restricted or {}
-        declared = tuple(
-            option
-            if isinstance(option, Option)
-            else read_option(option, restrictions.get(option, EVERYWHERE))
-            for option in options
-        )
         for attribute, value in {
             "name": name,
             "topic": topic,
-            "options": declared,
+            "options": _declared(options, restricted or {}),
+            "further": _declared(further, restricted or {}),
             "where": where,
             "retune": retune,
+            "held": held,
             "documentation": documentation,
         }.items():
             object.__setattr__(self, attribute, value)
@@ -169,14 +171,19 @@ class Factor:
         """The option that is used unless another is chosen: the first one."""
         return self.options[0]
 
+    @property
+    def used(self) -> tuple[Option, ...]:
+        """The options that a study uses: all that vary, or the baseline alone, fixed."""
+        return (self.baseline.fixed(),) if self.held else self.options
+
     def option(self, name: str) -> Option:
         """Return the option of this name. Raises KeyError when the factor has none."""
-        return {option.name: option for option in self.options}[name]
+        return {option.name: option for option in (*self.options, *self.further)}[name]
 
     def coordinates(self) -> tuple[Coordinate, ...]:
         """Return the coordinates of this factor in the unit cube; empty when it does not vary."""
-        has_choice = len(self.options) > 1
-        names = [option.name for option in self.options]
+        has_choice = len(self.used) > 1
+        names = [option.name for option in self.used]
         choice = [Coordinate(self.name, self.name, None, OneOf(*names))] if has_choice else []
         hyperparameters = [
             Coordinate(
@@ -185,7 +192,7 @@ class Factor:
                 option=option.name if has_choice else None,
                 dimension=hyperparameter.dimension,
             )
-            for option in self.options
+            for option in self.used
             for hyperparameter in option.hyperparameters
             if not isinstance(hyperparameter.dimension, Fixed)
         ]
@@ -206,13 +213,17 @@ class Factor:
         }
         return option.function(recipe, **values)
 
-    def fixed(self) -> "Factor":
-        """Return this factor, fixed at its baseline."""
-        return self.replace_options([self.baseline.fixed()])
+    def hold(self) -> "Factor":
+        """Return this factor, held at its baseline."""
+        return replace(self, held=True)
+
+    def with_further(self) -> "Factor":
+        """Return this factor with its further options among those that vary."""
+        return self.replace_options((*self.options, *self.further))
 
     def replace_options(self, options: Sequence[Option]) -> "Factor":
         """Return this factor with other options; the first one becomes the baseline."""
-        return replace(self, options=tuple(options))
+        return replace(self, options=tuple(options), further=())
 
     def for_problem(self, problem: Problem) -> "Factor":
         """Return this factor with the options and hyperparameters that apply to `problem`.
@@ -223,9 +234,10 @@ class Factor:
         if not options:
             names = ", ".join(option.name for option in self.options)
             raise ValueError(
-                f"{self.name}: {names} does not apply to this data ({self.baseline.where.text})"
+                f"{self.name}: {names} does not apply here ({self.baseline.where.text})"
             )
-        return self.replace_options(options)
+        further = [o.for_problem(problem) for o in self.further if o.where.holds(problem)]
+        return replace(self, options=tuple(options), further=tuple(further))
 
     def describe(self) -> DescribedFactor:
         """Return the factor as a plain record."""
@@ -234,5 +246,17 @@ class Factor:
             topic=self.topic,
             where=self.where.text,
             documentation=self.documentation,
-            options=tuple(option.describe() for option in self.options),
+            options=tuple(option.describe() for option in self.used),
         )
+
+
+def _declared(
+    options: Sequence[Callable[..., Recipe] | Option],
+    restricted: Mapping[Callable[..., Recipe], Where],
+) -> tuple[Option, ...]:
+    return tuple(
+        option
+        if isinstance(option, Option)
+        else read_option(option, restricted.get(option, EVERYWHERE))
+        for option in options
+    )

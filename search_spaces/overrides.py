@@ -21,7 +21,6 @@ from training_factors.search_spaces.dimension import (
     Varied,
 )
 from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
-from training_factors.search_spaces.factors import FACTORS
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import default_recipe
 from training_factors.search_spaces.space import SPACES, Space, named_space
@@ -53,8 +52,7 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     """Return the space with all changes.
 
     A factor that does not vary in the space may be fixed at another option. It starts to vary if
-    `choices` names several of its options, or if a hyperparameter of one option is changed without
-    fixing the factor at that option.
+    `choices` names several of its options, or if `range` names one of its hyperparameters.
 
     problem: the problem whose default recipe is used to try out the bounds of a new range.
     """
@@ -69,9 +67,9 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     # hyperparameters may be fixed at their defaults.
     for path, value in sorted(fixes, key=lambda fix: "." not in fix[0]):
         space = _fix(space, path, value)
-    _refuse_unused_values(dict(fixes))
+    _refuse_unused_values(space, dict(fixes))
     for name in changes.drop:
-        space = space.replace_factor(_factor(space, name).fixed())
+        space = space.replace_factor(_factor(space, name).hold())
     return space
 
 
@@ -93,14 +91,12 @@ def _refuse_repetitions(changes: Overrides) -> None:
             raise ValueError(f"{name} is both fixed and dropped; keep one of --fix and --drop")
 
 
-def _refuse_unused_values(fixes: Mapping[str, str]) -> None:
-    """Raise ValueError when `--fix` sets a hyperparameter of an option that is not the fixed one.
-
-    Such a hyperparameter would never be used.
-    """
+def _refuse_unused_values(space: Space, fixes: Mapping[str, str]) -> None:
+    """Raise ValueError when `--fix` sets a hyperparameter of an option that is never chosen."""
     for path in fixes:
         name = parse_parameter(path)
-        chosen = fixes.get(name.factor, name.option)
+        factor = space.factor(name.factor)
+        chosen = factor.used[0].name if len(factor.used) == 1 else name.option
         if name.option not in (None, chosen):
             raise ValueError(
                 f"--fix {path} has no effect, since {name.factor} is fixed at {chosen}; remove it"
@@ -140,20 +136,25 @@ def _fix(space: Space, path: str, text: str) -> Space:
     if "." not in path:
         factor = _factor(space, path)
         option = _option(factor, text)
-        varies = bool(space.factor(path).coordinates())
-        return space.replace_factor(factor.replace_options([option if varies else option.fixed()]))
+        is_held = not space.factor(path).coordinates()
+        return space.replace_factor(replace(factor.replace_options([option]), held=is_held))
     factor, option, hyperparameter = _hyperparameter(space, path)
     value = _parse_value(path, hyperparameter.dimension, text)
     changed = replace(hyperparameter, dimension=Fixed(value), default=value)
-    return _replace_hyperparameter(space, factor, option, changed)
+    held = replace(factor, held=space.factor(factor.name).held)
+    return _replace_hyperparameter(space, held, option, changed)
 
 
 def _replace_hyperparameter(
     space: Space, factor: Factor, option: Option, changed: Hyperparameter
 ) -> Space:
     edited = option.replace_hyperparameter(changed)
+
+    def replaced(options: Sequence[Option]) -> tuple[Option, ...]:
+        return tuple(edited if each.name == option.name else each for each in options)
+
     return space.replace_factor(
-        factor.replace_options([edited if o.name == option.name else o for o in factor.options])
+        replace(factor, options=replaced(factor.options), further=replaced(factor.further))
     )
 
 
@@ -218,23 +219,18 @@ def _clip_to_range(value: Value, dimension: Varied) -> Value:
 
 
 def _factor(space: Space, name: str) -> Factor:
-    """Return the factor to edit.
-
-    If the space has the factor fixed at its baseline, it is returned as it was declared, with all
-    options; otherwise as the space has it.
-    """
+    """Return the factor to edit: with all its options, not held."""
     factors = {factor.name: factor for factor in space.factors}
     if name not in factors:
         raise ValueError(_unknown("factor", name, list(factors)))
-    declared = next(factor for factor in FACTORS if factor.name == name)
-    return declared if factors[name] == declared.fixed() else factors[name]
+    return replace(factors[name], held=False)
 
 
 def _option(factor: Factor, name: str) -> Option:
     try:
         return factor.option(name)
     except KeyError:
-        names = [option.name for option in factor.options]
+        names = [option.name for option in (*factor.options, *factor.further)]
         raise ValueError(_unknown(f"option of {factor.name}", name, names)) from None
 
 
@@ -244,7 +240,7 @@ def _hyperparameter(space: Space, path: str) -> tuple[Factor, Option, Hyperparam
     if name.option is None or name.hyperparameter is None:
         paths = [
             str(ParameterName(factor.name, option.name, hyperparameter.name))
-            for option in factor.options
+            for option in (*factor.options, *factor.further)
             for hyperparameter in option.hyperparameters
         ]
         raise ValueError(_unknown("hyperparameter", path, paths))

@@ -14,10 +14,13 @@ class Problem(NamedTuple):
     shape: the shape of one input without the batch axis: (channels, height, width) for an image,
         (features,) for a row of a table.
     classes: the number of classes; None for regression.
+    own_model: the network is the user's own or a library's, so that its parts may stay as it has
+        them.
     """
 
     shape: tuple[int, ...]
     classes: int | None
+    own_model: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -47,6 +50,7 @@ COLOUR_IMAGES = Where(
     "colour images only", lambda problem: problem.is_image and problem.shape[0] == 3
 )
 CLASSIFICATION = Where("classification only", lambda problem: problem.classes is not None)
+OWN_MODELS = Where("own models only", lambda problem: problem.own_model)
 
 TARGET_BINS = 10
 """Number of bins of equal size that regression targets are stratified into (deciles)."""

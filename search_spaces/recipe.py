@@ -5,9 +5,9 @@ it. The defaults do as little as possible, so that a factor that does not apply 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import NamedTuple, NoReturn, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,11 +15,30 @@ from torch.nn.functional import cross_entropy, mse_loss, relu
 
 from training_factors.search_spaces.problem import Problem
 
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+"""A layer whose weights are initialized."""
+
 Transform = Callable[[Tensor], Tensor]
 """A function of a batch that returns a batch of the same shape."""
 
 Augmentation = Callable[[Tensor, Generator], Tensor]
 """A random function of a batch of images in [0, 1] that returns a batch of the same shape."""
+
+
+class Stage(IntEnum):
+    """The order in which augmentations are applied; other whole numbers lie in between."""
+
+    CROP = 10
+    GEOMETRY = 20
+    COLOR = 30
+    CORRUPTION = 40
+
+
+class StagedAugmentation(NamedTuple):
+    """An augmentation and its place among the others: a `Stage`, or a number between two stages."""
+
+    stage: int
+    augment: Augmentation
 
 
 class Activation(NamedTuple):
@@ -56,6 +75,11 @@ class NoAveraging(NamedTuple):
         return self.trained
 
 
+def unchanged_part(*arguments: object) -> NoReturn:
+    """Mark a part of the network that stays as the user's own model has it; it is never called."""
+    raise TypeError("a part that stays as the model has it is not built from the recipe")
+
+
 def all_samples(targets: Tensor, generator: Generator) -> Tensor:
     """Return the indices of all samples of the training pool."""
     return torch.arange(len(targets), device=targets.device)
@@ -71,24 +95,19 @@ def no_normalization(training_inputs: Tensor) -> Transform:
     return identity
 
 
-def no_augmentation(inputs: Tensor, generator: Generator) -> Tensor:
-    """Return the inputs unchanged."""
-    return inputs
-
-
 def no_mixing(inputs: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Return inputs and targets unchanged."""
     return inputs, targets
 
 
-def zero_parameters(layer: nn.Linear | nn.Conv2d, gain: float, generator: Generator) -> None:
+def zero_parameters(layer: Layer, gain: float, generator: Generator) -> None:
     """Set weights and biases to zero, in place."""
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()
 
 
-def no_norm_layer(features: int, spatial: bool) -> nn.Module:
+def no_norm_layer(features: int, axes: int) -> nn.Module:
     """Return the identity in place of a normalization layer."""
     return nn.Identity()
 
@@ -124,8 +143,13 @@ def constant_multiplier(progress: float) -> float:
 RELU = Activation(relu, 2**0.5)
 """The default activation and its gain."""
 
-PLAIN_SGD = partial(torch.optim.SGD, lr=0.1)
-"""The default optimizer: gradient descent with a learning rate of 0.1 and no momentum."""
+UNCHANGED = Activation(unchanged_part, RELU.gain)
+"""Activations that stay as the user's own model has them; layers are initialized as for relu."""
+
+
+def plain_sgd(network: nn.Module) -> torch.optim.Optimizer:
+    """Return gradient descent with a learning rate of 0.1 and no momentum."""
+    return torch.optim.SGD(network.parameters(), lr=0.1)
 
 
 @dataclass(frozen=True)
@@ -138,13 +162,14 @@ class Recipe:
     normalize: (inputs of the training part) -> a function that normalizes any batch. Images have
         values in [0, 1] and the shape (batch, channels, height, width); tables have raw values and
         the shape (batch, features).
-    augment_geometry, augment_color, augment_corruption, augment_crop_flip: (images in [0, 1],
-        generator) -> images of the same shape; random amounts are drawn for each sample.
+    augmentations: functions (images in [0, 1], generator) -> images of the same shape, in the order
+        in which they are applied; random amounts are drawn for each sample. Options add theirs by
+        `with_augmentation`.
     mix: (normalized batch, targets, generator) -> batch and targets. Targets are floating-point
         numbers, of the shape (batch, classes) or, for regression, (batch, 1).
     activation: the nonlinearity after every hidden layer, see `Activation`.
-    norm: (features, whether the input has height and width) -> the layer between a linear or
-        convolutional layer and its activation.
+    norm: (features, number of axes after that of the features: 2 for images, 0 for rows of a table)
+        -> the layer between a linear or convolutional layer and its activation.
     dropout: (generator) -> the layer after an activation.
     shortcut: (body, projection) -> the block. `projection` maps the block's input to the shape of
         its output; it is the identity where the two shapes agree.
@@ -153,7 +178,9 @@ class Recipe:
     initialize: (layer, gain, generator) -> None; sets the layer's weight and bias in place.
     batch_size: number of samples in a step.
     loss: (outputs, targets) -> a scalar.
-    optimizer: (parameters) -> a torch optimizer.
+    optimizer: (network) -> a torch optimizer of those of its parameters that require gradients. It
+        may set their `.grad` once, for example to views of one buffer; gradients are then zeroed in
+        place.
     penalize: (weights) -> None; adds the gradient of a penalty to their gradients, in place. Biases
         and the parameters of normalization layers are not among the weights.
     clip: (parameters) -> None; limits their gradients, in place.
@@ -164,26 +191,29 @@ class Recipe:
 
     split: Callable[[Tensor, Generator], Tensor] = all_samples
     normalize: Callable[[Tensor], Transform] = no_normalization
-    augment_geometry: Augmentation = no_augmentation
-    augment_color: Augmentation = no_augmentation
-    augment_corruption: Augmentation = no_augmentation
-    augment_crop_flip: Augmentation = no_augmentation
+    augmentations: tuple[StagedAugmentation, ...] = ()
     mix: Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]] = no_mixing
     activation: Activation = RELU
-    norm: Callable[[int, bool], nn.Module] = no_norm_layer
+    norm: Callable[[int, int], nn.Module] = no_norm_layer
     dropout: Callable[[Generator], nn.Module] = no_dropout
     shortcut: Callable[[nn.Module, nn.Module], nn.Module] = no_shortcut
     depth: Callable[[int], int] = same_size
     width: Callable[[int], int] = same_size
-    initialize: Callable[[nn.Linear | nn.Conv2d, float, Generator], None] = zero_parameters
+    initialize: Callable[[Layer, float, Generator], None] = zero_parameters
     batch_size: int = 64
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
-    optimizer: Callable[[list[Tensor]], torch.optim.Optimizer] = PLAIN_SGD
+    optimizer: Callable[[nn.Module], torch.optim.Optimizer] = plain_sgd
     penalize: Callable[[list[Tensor]], None] = no_penalty
     clip: Callable[[list[Tensor]], None] = no_clipping
     schedule: Callable[[float], float] = constant_multiplier
     warmup: Callable[[float], float] = constant_multiplier
     average: Callable[[nn.Module], WeightAverage] = NoAveraging
+
+
+def with_augmentation(recipe: Recipe, stage: int, augment: Augmentation) -> Recipe:
+    """Return the recipe with one more augmentation, at its place among the others."""
+    added = (*recipe.augmentations, StagedAugmentation(stage, augment))
+    return replace(recipe, augmentations=tuple(sorted(added, key=lambda staged: staged.stage)))
 
 
 def default_recipe(problem: Problem) -> Recipe:

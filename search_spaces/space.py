@@ -17,13 +17,14 @@ from optuna.distributions import BaseDistribution
 from training_factors.search_spaces.description import (
     PLACEBO,
     Coordinate,
+    DescribedFactor,
     ParameterName,
     SpaceDescription,
 )
 from training_factors.search_spaces.dimension import Fixed, Uniform, Value, dimension_document
-from training_factors.search_spaces.factor import Factor, Option
+from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
 from training_factors.search_spaces.factors import FACTORS
-from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.problem import EVERYWHERE, OWN_MODELS, Problem, Where
 from training_factors.search_spaces.recipe import Recipe, default_recipe
 
 Config = dict[str, Value]
@@ -46,17 +47,8 @@ DOCUMENTED_TOPICS = (
     "batch normalization",
     "residual connections",
 )
-"""Topics that vary in the spaces `documented` and `full`, in the order in which they are listed."""
-
-FURTHER_TOPICS = (
-    "learning rate schedule",
-    "batch size",
-    "loss",
-    "gradient clipping",
-    "network size",
-    "weight averaging",
-)
-"""Topics that vary in the space `full` only, in the order in which they are listed."""
+"""Topics that vary in the space `documented`, in the order in which they are listed; all others
+follow in alphabetical order and vary in the space `full` only."""
 
 SMALL_SPACE_FACTORS = (
     "normalization",
@@ -87,8 +79,7 @@ class LeftOut(NamedTuple):
 class Space:
     """An ordered set of factors.
 
-    factors: every factor that applies. One that does not vary has a single option, whose
-        hyperparameters are fixed.
+    factors: every factor that applies; one that does not vary is held at its baseline.
     """
 
     name: str
@@ -186,22 +177,81 @@ class Space:
         It covers the names, defaults and dimensions of all factors, but not the documentation.
         """
         meaning = [
-            (factor.name, [_meaning(option) for option in factor.options])
-            for factor in self.factors
+            (factor.name, [_meaning(option) for option in factor.used]) for factor in self.factors
         ]
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
 
 def named_space(name: str) -> Space:
     """Return the space `documented`, `full` or `small`. Raises KeyError for any other name."""
-    rank = {topic: number for number, topic in enumerate(DOCUMENTED_TOPICS + FURTHER_TOPICS)}
-    factors = sorted(FACTORS, key=lambda factor: rank[factor.topic])
+    factors = sorted(FACTORS, key=_place)
+    if name == "full":
+        return Space(name, tuple(factor.with_further() for factor in factors))
     varied = {
         "documented": {factor.name for factor in factors if factor.topic in DOCUMENTED_TOPICS},
-        "full": {factor.name for factor in factors},
         "small": set(SMALL_SPACE_FACTORS),
     }[name]
-    return Space(name, tuple(f if f.name in varied else f.fixed() for f in factors))
+    return Space(name, tuple(f if f.name in varied else f.hold() for f in factors))
+
+
+def described_space(description: SpaceDescription) -> Space:
+    """Return the space that a description records, so that a stored study goes on with it.
+
+    Factors, options and hyperparameters that were declared since then are not part of it.
+
+    Raises ValueError when something that it records is no longer declared.
+    """
+    declared = {factor.name: factor for factor in FACTORS}
+    factors = []
+    for recorded in description.factors:
+        if recorded.name not in declared:
+            raise ValueError(f"factor {recorded.name!r} of the study is unknown here")
+        factors.append(_as_described(declared[recorded.name], recorded))
+    space = Space(description.name, tuple(factors))
+    if space.coordinates() != description.coordinates:
+        raise ValueError(
+            "the study's search space was stored in another form; create another study"
+        )
+    return space
+
+
+def _place(factor: Factor) -> tuple[int, str, str]:
+    """Return what factors are sorted by: topics in their order, then names."""
+    documented = factor.topic in DOCUMENTED_TOPICS
+    rank = DOCUMENTED_TOPICS.index(factor.topic) if documented else len(DOCUMENTED_TOPICS)
+    return rank, factor.topic, factor.name
+
+
+def _as_described(factor: Factor, recorded: DescribedFactor) -> Factor:
+    """Return a declared factor with the options and hyperparameters that a study has recorded."""
+    options = []
+    for described in recorded.options:
+        path = ParameterName(factor.name, described.name)
+        try:
+            option = factor.option(described.name)
+        except KeyError:
+            raise ValueError(f"option {path} of the study is unknown here") from None
+        known = {hyperparameter.name for hyperparameter in option.hyperparameters}
+        for hyperparameter in described.hyperparameters:
+            if hyperparameter.name not in known:
+                name = path._replace(hyperparameter=hyperparameter.name)
+                raise ValueError(f"hyperparameter {name} of the study is unknown here")
+        options.append(
+            replace(
+                option,
+                where=Where(described.where, EVERYWHERE.holds),
+                hyperparameters=tuple(
+                    Hyperparameter(h.name, h.dimension, h.default, Where(h.where, EVERYWHERE.holds))
+                    for h in described.hyperparameters
+                ),
+            )
+        )
+    return replace(
+        factor.replace_options(options),
+        topic=recorded.topic,
+        where=Where(recorded.where, EVERYWHERE.holds),
+        documentation=recorded.documentation,
+    )
 
 
 def _left_out(factor: Factor, problem: Problem) -> Iterator[LeftOut]:
@@ -210,6 +260,8 @@ def _left_out(factor: Factor, problem: Problem) -> Iterator[LeftOut]:
         yield LeftOut(factor.name, factor.where.text)
         return
     for option in factor.options:
+        if option.where is OWN_MODELS and not problem.own_model:
+            continue  # what no built-in model has is not missed
         if not option.where.holds(problem):
             yield LeftOut(str(ParameterName(factor.name, option.name)), option.where.text)
             continue

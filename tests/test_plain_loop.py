@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from benchmarks.plain_loop import Loop
+from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import named_space
 from training_factors.storage.definition import Definition
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
 
 OPTIONS = [
     (factor.name, option.name)
-    for factor in named_space("documented").factors
+    for factor in named_space("documented").for_problem(Problem((1, 8, 8), 10))[0].factors
     for option in factor.options
 ]
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Activation, Recipe, Transform
+from training_factors.search_spaces.problem import OWN_MODELS
+from training_factors.search_spaces.recipe import UNCHANGED, Activation, Recipe, Transform
 
 INTEGRATION_GRID = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
 """Values of z at which `gain` evaluates its integral; they give 6 digits, also with a kink."""
@@ -29,6 +30,11 @@ def gain(function: Transform) -> float:
 
 def _with_activation(recipe: Recipe, function: Transform) -> Recipe:
     return replace(recipe, activation=Activation(function, gain(function)))
+
+
+def unchanged(recipe: Recipe) -> Recipe:
+    """Keep the activations of your model as it has them."""
+    return replace(recipe, activation=UNCHANGED)
 
 
 def relu(recipe: Recipe) -> Recipe:
@@ -73,6 +79,7 @@ def silu(recipe: Recipe) -> Recipe:
 FACTOR = Factor(
     "activation",
     topic="activation",
-    options=(relu, sigmoid, tanh, elu, leaky_relu, gelu, silu),
+    options=(unchanged, relu, sigmoid, tanh, elu, leaky_relu, gelu, silu),
+    restricted={unchanged: OWN_MODELS},
     retune=True,
 )

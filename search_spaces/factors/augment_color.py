@@ -1,6 +1,5 @@
 """Random changes of the brightness, contrast and saturation of training images."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from torch import Generator, Tensor
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import COLOUR_IMAGES, IMAGES
-from training_factors.search_spaces.recipe import Recipe, no_augmentation
+from training_factors.search_spaces.recipe import Recipe, Stage, with_augmentation
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luminance of a pixel (ITU-R BT.601)."""
@@ -50,7 +49,7 @@ def _grey(images: Tensor) -> Tensor:
 
 def none(recipe: Recipe) -> Recipe:
     """Leave the colours unchanged."""
-    return replace(recipe, augment_color=no_augmentation)
+    return recipe
 
 
 def jitter(
@@ -68,7 +67,7 @@ def jitter(
         if not 0 <= amount <= 1:
             raise ValueError(f"{name} must be in [0, 1], got {amount}")
     augment = partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation)
-    return replace(recipe, augment_color=augment)
+    return with_augmentation(recipe, Stage.COLOR, augment)
 
 
 FACTOR = Factor("augment_color", topic="data augmentation", options=(none, jitter), where=IMAGES)

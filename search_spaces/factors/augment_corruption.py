@@ -1,6 +1,5 @@
 """Random corruption of training images: noise, an erased rectangle or blur."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from torch.nn.functional import conv2d, pad
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Augmentation, Recipe, no_augmentation
+from training_factors.search_spaces.recipe import Augmentation, Recipe, Stage, with_augmentation
 
 
 def _uniform_draws(count: int, images: Tensor, generator: Generator) -> Tensor:
@@ -73,7 +72,7 @@ def gaussian_blur(images: Tensor, generator: Generator, *, sigma: float) -> Tens
 
 def none(recipe: Recipe) -> Recipe:
     """Leave the images unchanged."""
-    return replace(recipe, augment_corruption=no_augmentation)
+    return recipe
 
 
 def noise(recipe: Recipe, sigma: Annotated[float, Uniform(0.0, 0.2)] = 0.05) -> Recipe:
@@ -95,7 +94,7 @@ def _with_corruption(recipe: Recipe, augment: Augmentation, **amounts: float) ->
     for name, amount in amounts.items():
         if not 0 <= amount <= 1:
             raise ValueError(f"{name} must be in [0, 1], got {amount}")
-    return replace(recipe, augment_corruption=augment)
+    return with_augmentation(recipe, Stage.CORRUPTION, augment)
 
 
 FACTOR = Factor(

@@ -1,6 +1,5 @@
 """Random horizontal flips and random crops of training images."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from torch.nn.functional import pad
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, no_augmentation
+from training_factors.search_spaces.recipe import Recipe, Stage, with_augmentation
 
 
 def random_flip(images: Tensor, generator: Generator) -> Tensor:
@@ -47,12 +46,12 @@ def random_flip_and_crop(images: Tensor, generator: Generator, *, padding: float
 
 def none(recipe: Recipe) -> Recipe:
     """Leave the images unchanged."""
-    return replace(recipe, augment_crop_flip=no_augmentation)
+    return recipe
 
 
 def flip(recipe: Recipe) -> Recipe:
     """Flip each image from left to right with probability 1/2."""
-    return replace(recipe, augment_crop_flip=random_flip)
+    return with_augmentation(recipe, Stage.CROP, random_flip)
 
 
 def crop(recipe: Recipe, padding: Annotated[float, Uniform(0.03, 0.13)] = 0.1) -> Recipe:
@@ -60,14 +59,14 @@ def crop(recipe: Recipe, padding: Annotated[float, Uniform(0.03, 0.13)] = 0.1) -
 
     The padding on each side is `padding` times the image's side, at least one pixel.
     """
-    return replace(recipe, augment_crop_flip=partial(random_crop, padding=_check_padding(padding)))
+    augment = partial(random_crop, padding=_check_padding(padding))
+    return with_augmentation(recipe, Stage.CROP, augment)
 
 
 def crop_and_flip(recipe: Recipe, padding: Annotated[float, Uniform(0.03, 0.13)] = 0.1) -> Recipe:
     """Apply `flip`, then `crop`."""
-    return replace(
-        recipe, augment_crop_flip=partial(random_flip_and_crop, padding=_check_padding(padding))
-    )
+    augment = partial(random_flip_and_crop, padding=_check_padding(padding))
+    return with_augmentation(recipe, Stage.CROP, augment)
 
 
 def _check_padding(padding: float) -> float:

@@ -1,6 +1,5 @@
 """Random rotations, shifts and zooms of training images."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import IMAGES
-from training_factors.search_spaces.recipe import Recipe, no_augmentation
+from training_factors.search_spaces.recipe import Recipe, Stage, with_augmentation
 
 
 def random_affine(
@@ -39,7 +38,7 @@ def random_affine(
 
 def none(recipe: Recipe) -> Recipe:
     """Leave the images unchanged."""
-    return replace(recipe, augment_geometry=no_augmentation)
+    return recipe
 
 
 def affine(
@@ -58,7 +57,7 @@ def affine(
     if not 0 <= zoom < 1:
         raise ValueError(f"zoom must be in [0, 1), got {zoom}")
     augment = partial(random_affine, rotation=rotation, shift=shift, zoom=zoom)
-    return replace(recipe, augment_geometry=augment)
+    return with_augmentation(recipe, Stage.GEOMETRY, augment)
 
 
 FACTOR = Factor("augment_geometry", topic="data augmentation", options=(none, affine), where=IMAGES)

@@ -8,27 +8,36 @@ from torch import nn
 
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Recipe, no_norm_layer
+from training_factors.search_spaces.problem import OWN_MODELS
+from training_factors.search_spaces.recipe import Recipe, no_norm_layer, unchanged_part
 
 MAX_GROUPS = 8
 """Maximum number of groups that the option `group` divides the features into."""
 
 
-def over_batch(features: int, spatial: bool, *, momentum: float) -> nn.Module:
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Layers that normalize over the batch, by the number of axes after that of the features."""
+
+
+def over_batch(features: int, axes: int, *, momentum: float) -> nn.Module:
     """Return a layer that normalizes each feature over the batch and, for images, over pixels."""
-    layer_class = nn.BatchNorm2d if spatial else nn.BatchNorm1d
-    return layer_class(features, momentum=momentum)
+    return BATCH_NORMS[axes](features, momentum=momentum)
 
 
-def over_features(features: int, spatial: bool) -> nn.Module:
+def over_features(features: int, axes: int) -> nn.Module:
     """Return a layer that normalizes all features of a sample together."""
-    return nn.GroupNorm(1, features) if spatial else nn.LayerNorm(features)
+    return nn.GroupNorm(1, features) if axes else nn.LayerNorm(features)
 
 
-def over_groups(features: int, spatial: bool) -> nn.Module:
+def over_groups(features: int, axes: int) -> nn.Module:
     """Return a layer that normalizes groups of features: as many as divide them, at most 8."""
     groups = max(count for count in range(1, MAX_GROUPS + 1) if features % count == 0)
     return nn.GroupNorm(groups, features)
+
+
+def unchanged(recipe: Recipe) -> Recipe:
+    """Keep the normalization layers of your model as it has them."""
+    return replace(recipe, norm=unchanged_part)
 
 
 def none(recipe: Recipe) -> Recipe:
@@ -65,5 +74,9 @@ def group(recipe: Recipe) -> Recipe:
 
 
 FACTOR = Factor(
-    "batch_norm", topic="batch normalization", options=(none, batch, layer, group), retune=True
+    "batch_norm",
+    topic="batch normalization",
+    options=(unchanged, none, batch, layer, group),
+    restricted={unchanged: OWN_MODELS},
+    retune=True,
 )

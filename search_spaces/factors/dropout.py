@@ -9,7 +9,8 @@ from torch import Generator, Tensor, nn
 
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Recipe, no_dropout
+from training_factors.search_spaces.problem import OWN_MODELS
+from training_factors.search_spaces.recipe import Recipe, no_dropout, unchanged_part
 
 
 class Dropout(nn.Module):
@@ -43,6 +44,11 @@ class Dropout(nn.Module):
         return inputs * mask.to(inputs.dtype)
 
 
+def unchanged(recipe: Recipe) -> Recipe:
+    """Keep the dropout layers of your model as it has them."""
+    return replace(recipe, dropout=unchanged_part)
+
+
 def none(recipe: Recipe) -> Recipe:
     """Keep all hidden units."""
     return replace(recipe, dropout=no_dropout)
@@ -58,4 +64,9 @@ def dropout(recipe: Recipe, rate: Annotated[float, Uniform(0.05, 0.5)] = 0.2) ->
     return replace(recipe, dropout=partial(Dropout, rate=rate))
 
 
-FACTOR = Factor("dropout", topic="dropout", options=(none, dropout))
+FACTOR = Factor(
+    "dropout",
+    topic="dropout",
+    options=(unchanged, none, dropout),
+    restricted={unchanged: OWN_MODELS},
+)

@@ -6,14 +6,13 @@ from functools import partial
 from typing import Annotated
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import init
 
 from training_factors.search_spaces.dimension import LogUniform
 from training_factors.search_spaces.factor import Factor
-from training_factors.search_spaces.recipe import Recipe
-
-Layer = nn.Linear | nn.Conv2d
+from training_factors.search_spaces.problem import OWN_MODELS
+from training_factors.search_spaces.recipe import Layer, Recipe, unchanged_part
 
 
 def _fans(weight: Tensor) -> tuple[int, int]:
@@ -83,6 +82,11 @@ def draw_orthogonal(weight: Tensor, gain: float, generator: Generator) -> None:
     init.orthogonal_(weight, gain, generator)
 
 
+def unchanged(recipe: Recipe) -> Recipe:
+    """Keep the initial weights of your model as it draws them."""
+    return replace(recipe, initialize=unchanged_part)
+
+
 def framework_default(recipe: Recipe) -> Recipe:
     """Draw weights and biases from U(−1/√fan_in, 1/√fan_in), the default of PyTorch."""
     return replace(recipe, initialize=fill_default)
@@ -147,6 +151,7 @@ FACTOR = Factor(
     "initialization",
     topic="initialization",
     options=(
+        unchanged,
         framework_default,
         zeros,
         normal,
@@ -156,4 +161,5 @@ FACTOR = Factor(
         he_normal,
         orthogonal,
     ),
+    restricted={unchanged: OWN_MODELS},
 )

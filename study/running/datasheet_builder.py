@@ -89,7 +89,7 @@ def _augmentations(prepared: PreparedStudy) -> list[tuple[Factor, Option]]:
     return [
         (factor, option)
         for factor in prepared.space.factors
-        for option in factor.options
+        for option in factor.used
         if factor.topic == AUGMENTATION_TOPIC and option.name != NO_AUGMENTATION
     ]
 

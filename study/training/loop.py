@@ -186,12 +186,7 @@ def augmented(
 
     inputs, targets: floats, as `Recipe` describes them for augmentation and for mixing.
     """
-    for augment in (
-        recipe.augment_crop_flip,
-        recipe.augment_geometry,
-        recipe.augment_color,
-        recipe.augment_corruption,
-    ):
+    for _, augment in recipe.augmentations:
         inputs = augment(inputs, rng)
     return recipe.mix(normalize(inputs), targets, rng)
 

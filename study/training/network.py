@@ -165,7 +165,7 @@ class _LayerFactory:
         recipe = self.recipe
         return [
             self.linear(inputs, outputs, 3, stride, gain=recipe.activation.gain),
-            recipe.norm(outputs, self.spatial),
+            recipe.norm(outputs, 2 if self.spatial else 0),
             Pointwise(recipe.activation.function),
             recipe.dropout(self.dropout),
         ]

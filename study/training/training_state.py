@@ -21,10 +21,11 @@ class Training(NamedTuple):
     targets: floats: one-hot classes (samples, classes), or numbers (samples, 1).
     normalize: the recipe's normalization, fitted to the training part.
     average: the network that is evaluated, such as a moving average of the trained one.
-    parameters: tensors that the optimizer updates; see `flatten_parameters`.
+    parameters: tensors that the optimizer updates: the network's own, or views of them.
     weights: parameters that are penalized: all but biases and scales of norms.
     scheduler: sets the learning rate of the next step.
     batch_size: samples in a step, at most those of the training part.
+    keeps_gradients: the optimizer has set the gradients once, as views of a buffer.
     generators: one for each purpose: `order`, `augmentation`, `dropout`.
     """
 
@@ -39,16 +40,13 @@ class Training(NamedTuple):
     optimizer: torch.optim.Optimizer
     scheduler: LambdaLR
     batch_size: int
+    keeps_gradients: bool
     generators: dict[str, Generator]
 
     def zero_gradients(self) -> None:
-        """Clear the gradients before a step.
-
-        On the CPU they are zeroed in place, since they may be views of one flat buffer; on other
-        devices they are set to None.
-        """
+        """Clear the gradients before a step: in place if the optimizer keeps them, else to None."""
         for parameter in self.parameters:
-            if parameter.grad is not None and parameter.device.type == "cpu":
+            if parameter.grad is not None and self.keeps_gradients:
                 parameter.grad.zero_()
             else:
                 parameter.grad = None
@@ -89,8 +87,8 @@ def start_training(
         device, memory_format=torch.channels_last
     )  # type: ignore[call-overload]
     weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
-    parameters = flatten_parameters(network)
-    optimizer = recipe.optimizer(parameters)
+    optimizer = recipe.optimizer(network)
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
     batch_size = min(recipe.batch_size, len(part.inputs))
     steps = epochs * (len(part.inputs) // batch_size)
     return Training(
@@ -109,45 +107,9 @@ def start_training(
             optimizer, lambda step: recipe.schedule(step / steps) * recipe.warmup(step / steps)
         ),
         batch_size,
+        any(parameter.grad is not None for parameter in parameters),
         generators,
     )
-
-
-def flatten_parameters(network: nn.Module) -> list[Tensor]:
-    """Return the tensors for the optimizer to update: on the CPU one flat buffer.
-
-    There the network's parameters and gradients become views of the buffer and its gradient. The
-    optimizers work element by element, so the steps are the same, in one pass instead of one for
-    each layer. Parameters that are frozen are left out.
-
-    On a GPU, or if a parameter is not float32 or not dense in memory, the parameters themselves are
-    returned: optimizers process lists of tensors in one pass there, and gradients that accumulate
-    in place would cost a kernel launch each.
-    """
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if not all(_can_be_flattened(parameter) for parameter in parameters):
-        return list(parameters)
-    flat = nn.Parameter(torch.cat([_in_memory_order(p.detach()) for p in parameters]))
-    flat.grad = torch.zeros_like(flat)
-    sizes = [parameter.numel() for parameter in parameters]
-    pieces = zip(flat.detach().split(sizes), flat.grad.split(sizes), strict=True)
-    for parameter, (values, gradient) in zip(parameters, pieces, strict=True):
-        layout = parameter.size(), parameter.stride()
-        parameter.data = values.as_strided(*layout, values.storage_offset())
-        parameter.grad = gradient.as_strided(*layout, gradient.storage_offset())
-    return [flat]
-
-
-def _can_be_flattened(parameter: Tensor) -> bool:
-    is_dense = parameter.is_contiguous() or parameter.is_contiguous(
-        memory_format=torch.channels_last
-    )
-    return is_dense and parameter.device.type == "cpu" and parameter.dtype == torch.float32
-
-
-def _in_memory_order(tensor: Tensor) -> Tensor:
-    """View a dense tensor as a vector of its values in the order of memory."""
-    return tensor.as_strided((tensor.numel(),), (1,))
 
 
 def save_state(training: Training, epoch: int) -> SavedState:

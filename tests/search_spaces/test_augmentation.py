@@ -43,7 +43,8 @@ def augmentation(field: str, option: Option, amount: str = "default") -> Seeded:
         else getattr(hyperparameter.dimension, amount)
         for hyperparameter in option.hyperparameters
     }
-    return Seeded(getattr(option.function(Recipe(), **hyperparameters), field))
+    (added,) = option.function(Recipe(), **hyperparameters).augmentations
+    return Seeded(added.augment)
 
 
 def images(*shape: int) -> Tensor:

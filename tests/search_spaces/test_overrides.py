@@ -36,7 +36,7 @@ def test_a_fixed_option_leaves_its_hyperparameters_varying() -> None:
 def test_a_fixed_hyperparameter_keeps_its_value() -> None:
     space = changed(fix=["optimizer=adamw", "optimizer.adamw.lr=2e-3"])
     recipe = space.build(space.baseline(), DIGITS)
-    assert recipe.optimizer.keywords["lr"] == 2e-3  # type: ignore[attr-defined]
+    assert recipe.optimizer.keywords["optimizer"].keywords["lr"] == 2e-3  # type: ignore[attr-defined]
 
 
 def test_a_factor_outside_the_space_can_be_fixed_or_added() -> None:
@@ -107,5 +107,21 @@ def test_an_unknown_space_is_rejected() -> None:
 
 
 def test_an_option_that_does_not_apply_is_rejected() -> None:
-    with pytest.raises(ValueError, match="does not apply to this data"):
+    with pytest.raises(ValueError, match="does not apply here"):
         override(DOCUMENTED, Overrides(fix=["normalization=per_image"]), TABLE).for_problem(TABLE)
+
+
+def test_a_hyperparameter_of_a_held_factor_can_be_fixed_and_stays_held() -> None:
+    small = override(
+        named_space("small"), Overrides(fix=["batch_size.minibatch.samples=32"]), DIGITS
+    )
+    assert "batch_size" not in {factor.name for factor in small.varied}
+    assert small.build({}, DIGITS).batch_size == 32
+    with pytest.raises(ValueError, match="has no effect, since schedule is fixed at constant"):
+        override(named_space("small"), Overrides(fix=["schedule.step.gamma=0.5"]), DIGITS)
+
+
+def test_further_options_can_be_chosen_in_any_space() -> None:
+    chosen = override(DOCUMENTED, Overrides(choices=["optimizer=sgd,lion"]), DIGITS)
+    assert [option.name for option in chosen.factor("optimizer").options] == ["sgd", "lion"]
+    assert "lion" not in {option.name for option in DOCUMENTED.factor("optimizer").options}

@@ -46,7 +46,7 @@ def _space() -> Space:
     """Return a space of four factors, two of them with hyperparameters of every kind."""
     fitted, _ = named_space("small").for_problem(Problem(shape=(1, 8, 8), classes=3))
     kept = ("normalization", "activation", "optimizer", "residual")
-    factors = tuple(f if f.name in kept else f.fixed() for f in fitted.factors)
+    factors = tuple(f if f.name in kept else f.hold() for f in fitted.factors)
     return replace(fitted, factors=factors)
 
 

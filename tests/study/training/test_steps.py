@@ -8,19 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from training_factors.search_spaces import flat_parameters
+from training_factors.search_spaces.flat_parameters import flatten_parameters
+from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
-from training_factors.study.training import loop, training_state
+from training_factors.study.training import loop
 from training_factors.study.training.cuda_graph import GraphedStep
 from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import batches, train, train_epoch, train_step
 from training_factors.study.training.network import open_model
 from training_factors.study.training.sources import load_dataset
-from training_factors.study.training.training_state import (
-    Training,
-    flatten_parameters,
-    start_training,
-)
+from training_factors.study.training.training_state import Training, start_training
 
 CPU = torch.device("cpu")
 GOOD: dict[str, Any] = {"initialization": "he_normal", "optimizer": "adam", "residual": "residual"}
@@ -48,7 +47,7 @@ def started(data: Division, model: str = "cnn", **config: Any) -> Training:
     return start_training(recipe(data, **config), data.pool, data.problem, builder, 3, seed=0)
 
 
-FACTORS = named_space("full").factors
+FACTORS = named_space("full").for_problem(Problem((3, 8, 8), 4))[0].factors
 OPTIONS = [(factor.name, option.name) for factor in FACTORS for option in factor.options]
 OPTIMIZERS = [option for factor, option in OPTIONS if factor == "optimizer"]
 
@@ -168,7 +167,7 @@ def test_flattened_parameters_take_the_same_steps(
 
     flattened = weights()
     monkeypatch.setattr(
-        training_state, "flatten_parameters", lambda network: list(network.parameters())
+        flat_parameters, "flatten_parameters", lambda network: list(network.parameters())
     )
     assert flattened.equal(weights())
 
