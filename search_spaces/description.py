@@ -106,6 +106,7 @@ class DescribedFactor(NamedTuple):
     where: a text that says which problems it applies to, such as "images only".
     documentation: the docstring of the factor's module.
     options: all options, the baseline first.
+    source: the file or module of a factor that is not built in; empty for built-in ones.
     """
 
     name: str
@@ -113,6 +114,7 @@ class DescribedFactor(NamedTuple):
     where: str
     documentation: str
     options: tuple[DescribedOption, ...]
+    source: str = ""
 
     @property
     def baseline(self) -> DescribedOption:
@@ -217,6 +219,7 @@ def _read_factor(document: Mapping[str, Any]) -> DescribedFactor:
         where=document.get("where", UNRESTRICTED),
         documentation=document.get("documentation", ""),
         options=tuple(_read_option(option) for option in document["options"]),
+        source=document.get("source", ""),
     )
 
 

@@ -130,6 +130,7 @@ class Factor:
         again when another option is chosen, for a fair comparison.
     held: whether the factor stays at its baseline instead of varying.
     documentation: a description for users; built-in factors use the docstring of their module.
+    source: the file or module of a factor that is not built in; empty for built-in ones.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Factor:
     retune: bool
     held: bool
     documentation: str = field(compare=False)
+    source: str
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class Factor:
         retune: bool = False,
         held: bool = False,
         documentation: str = "",
+        source: str = "",
     ) -> None:
         for attribute, value in {
             "name": name,
@@ -163,6 +166,7 @@ class Factor:
             "retune": retune,
             "held": held,
             "documentation": documentation,
+            "source": source,
         }.items():
             object.__setattr__(self, attribute, value)
 
@@ -247,6 +251,7 @@ class Factor:
             where=self.where.text,
             documentation=self.documentation,
             options=tuple(option.describe() for option in self.used),
+            source=self.source,
         )
 
 

@@ -23,6 +23,7 @@ from training_factors.search_spaces.dimension import (
 from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import default_recipe
+from training_factors.search_spaces.registry import known_factors
 from training_factors.search_spaces.space import SPACES, Space, named_space
 
 
@@ -41,11 +42,14 @@ class Overrides(NamedTuple):
     choices: Sequence[str] = ()
 
 
-def open_space(name: str) -> Space:
-    """Return the space of this name. Raises ValueError when there is none."""
+def open_space(name: str, files: Sequence[str] = ()) -> Space:
+    """Return the space of this name, with the factors of the user's files.
+
+    Raises ValueError when there is none, or a file cannot be used; see `known_factors`.
+    """
     if name not in SPACES:
         raise ValueError(_unknown("space", name, SPACES))
-    return named_space(name)
+    return named_space(name, known_factors(files))
 
 
 def override(space: Space, changes: Overrides, problem: Problem) -> Space:

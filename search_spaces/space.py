@@ -105,6 +105,10 @@ class Space:
             self, factors=tuple(changed if f.name == changed.name else f for f in self.factors)
         )
 
+    def without(self, name: str) -> "Space":
+        """Return this space without the factor of this name."""
+        return replace(self, factors=tuple(f for f in self.factors if f.name != name))
+
     def for_problem(self, problem: Problem) -> tuple["Space", tuple[LeftOut, ...]]:
         """Return the part of this space that applies to `problem`, and what was left out.
 
@@ -182,30 +186,34 @@ class Space:
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
 
-def named_space(name: str) -> Space:
-    """Return the space `documented`, `full` or `small`. Raises KeyError for any other name."""
-    factors = sorted(FACTORS, key=_place)
+def named_space(name: str, known: Sequence[Factor] = FACTORS) -> Space:
+    """Return the space `documented`, `full` or `small`. Raises KeyError for any other name.
+
+    known: all factors. Those of the user's own vary in every space.
+    """
+    factors = sorted(known, key=_place)
     if name == "full":
         return Space(name, tuple(factor.with_further() for factor in factors))
     varied = {
         "documented": {factor.name for factor in factors if factor.topic in DOCUMENTED_TOPICS},
         "small": set(SMALL_SPACE_FACTORS),
     }[name]
-    return Space(name, tuple(f if f.name in varied else f.hold() for f in factors))
+    return Space(name, tuple(f if f.source or f.name in varied else f.hold() for f in factors))
 
 
-def described_space(description: SpaceDescription) -> Space:
+def described_space(description: SpaceDescription, known: Sequence[Factor] = FACTORS) -> Space:
     """Return the space that a description records, so that a stored study goes on with it.
 
     Factors, options and hyperparameters that were declared since then are not part of it.
 
-    Raises ValueError when something that it records is no longer declared.
+    known: all factors. Raises ValueError when something that is recorded is not among them.
     """
-    declared = {factor.name: factor for factor in FACTORS}
+    declared = {factor.name: factor for factor in known}
     factors = []
     for recorded in description.factors:
         if recorded.name not in declared:
-            raise ValueError(f"factor {recorded.name!r} of the study is unknown here")
+            remedy = f"; it came from {recorded.source}" if recorded.source else ""
+            raise ValueError(f"factor {recorded.name!r} of the study is unknown here{remedy}")
         factors.append(_as_described(declared[recorded.name], recorded))
     space = Space(description.name, tuple(factors))
     if space.coordinates() != description.coordinates:
@@ -215,11 +223,14 @@ def described_space(description: SpaceDescription) -> Space:
     return space
 
 
-def _place(factor: Factor) -> tuple[int, str, str]:
-    """Return what factors are sorted by: topics in their order, then names."""
+def _place(factor: Factor) -> tuple[bool, int, str, str]:
+    """Return what factors are sorted by: topics in their order, then names.
+
+    Factors that are not built in are the last ones, so that they may build on what others set.
+    """
     documented = factor.topic in DOCUMENTED_TOPICS
     rank = DOCUMENTED_TOPICS.index(factor.topic) if documented else len(DOCUMENTED_TOPICS)
-    return rank, factor.topic, factor.name
+    return bool(factor.source), rank, factor.topic, factor.name
 
 
 def _as_described(factor: Factor, recorded: DescribedFactor) -> Factor:

@@ -6,11 +6,15 @@ from pathlib import PurePath
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_LATER_FIELDS = ("factors",)
+"""Settings that earlier versions did not have; at their defaults they do not change names."""
+
 
 class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
     source, limit, image_size, target: the data; see `training_factors.study.training.sources`.
+    factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
     """
 
@@ -22,6 +26,7 @@ class Definition(BaseModel):
     target: str | None = None
     model: str = "mlp"
     space: str = "documented"
+    factors: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     range: tuple[str, ...] = ()
@@ -42,5 +47,7 @@ def default_name(definition: Definition) -> str:
     default = Definition(source=definition.source, model=definition.model)
     if definition == default and definition.source.isidentifier():
         return name
-    digest = hashlib.sha256(definition.model_dump_json().encode()).hexdigest()
+    unset = {name for name in _LATER_FIELDS if getattr(definition, name) == getattr(default, name)}
+    document = definition.model_dump_json(exclude=unset)
+    digest = hashlib.sha256(document.encode()).hexdigest()
     return f"{name}-{digest[:6]}"

@@ -3,9 +3,9 @@
 Every function of this package that talks to the database passes its work to `retry`.
 """
 
-import random
 import time
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Protocol, TypeVar
 
 from optuna.exceptions import StorageInternalError
@@ -24,6 +24,10 @@ NO_WAIT_S = 1.0
 
 It does not when the transaction has read before it writes; else it waits for the busy timeout.
 """
+
+JITTER = SystemRandom()
+"""Random numbers for pauses, from the operating system: Python's global generator is seeded for a
+run, whose model may draw from it."""
 
 _PERMANENT = ("FULL", "IOERR", "READONLY", "CORRUPT", "NOTADB", "CANTOPEN", "ERROR", "PERM", "AUTH")
 """SQLite's error names, without SQLITE_, of errors that a retry cannot solve."""
@@ -88,7 +92,7 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
             is_conflict = _is_conflict(cause, time.monotonic() - began)
             if is_conflict and conflicts < MAX_CONFLICTS:
                 conflicts += 1
-                time.sleep(random.uniform(0, FIRST_PAUSE_S))
+                time.sleep(JITTER.uniform(0, FIRST_PAUSE_S))
                 continue
             if _code(cause) in _NOT_WRITABLE:
                 raise ReadOnlyError(
@@ -106,7 +110,7 @@ def retry(database: Retryable, attempt: Callable[[bool], T]) -> T:
                     f"database {database.url} {problem}: {first_line(error)}"
                 ) from error
         database.close()
-        time.sleep(random.uniform(pause / 2, pause))
+        time.sleep(JITTER.uniform(pause / 2, pause))
         pause = min(2 * pause, LONGEST_PAUSE_S)
 
 

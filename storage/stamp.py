@@ -43,9 +43,11 @@ class Stamp(NamedTuple):
 
     objective: name of the metric that is maximized. skipped: names of the first unreadable files;
     how many there are in all is in `DataStamp.skipped`. left_out: factors and options that do not
-    apply to the data, each as (name, problems that it applies to). class_names: empty for
-    regression. code: the user's functions that the study calls. versions: package name -> version,
-    of the process that created the study.
+    apply to the data or do not act on the model, each as (name, reason). reach: how the recipe
+    reaches a model that is not built in, by factor. notes: about how the model is used.
+    class_names: empty for regression. code: the user's code that the study runs. digests: of the
+    files of that code, and of packages that bring factors. versions: package name -> version, of
+    the process that created the study.
     """
 
     objective: str
@@ -57,8 +59,11 @@ class Stamp(NamedTuple):
     definition: Definition = Definition()
     skipped: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    reach: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
+    digests: Mapping[str, str] = {}
     versions: Mapping[str, str] = {}
 
     def as_document(self) -> dict[str, Any]:
@@ -69,9 +74,12 @@ class Stamp(NamedTuple):
             "definition": self.definition.model_dump(mode="json"),
             "skipped": list(self.skipped),
             "left_out": [list(item) for item in self.left_out],
+            "reach": dict(self.reach),
+            "notes": list(self.notes),
             "described": self.space.as_document(),
             "class_names": list(self.class_names),
             "code": list(self.code),
+            "digests": dict(self.digests),
             "versions": dict(self.versions),
         }
 
@@ -116,8 +124,11 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         definition=definition,
         skipped=tuple(document.get("skipped", ())),
         left_out=tuple((name, where) for name, where in document.get("left_out", ())),
+        reach=document.get("reach", {}),
+        notes=tuple(document.get("notes", ())),
         class_names=tuple(document.get("class_names", ())),
         code=tuple(document.get("code", ())),
+        digests=document.get("digests", {}),
         versions=document.get("versions", {}),
     )
 

@@ -17,7 +17,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces.recipe": ("search_spaces.problem",),
     "search_spaces": ("search_spaces",),
     "storage": ("storage", "search_spaces.description"),
-    "study.training": ("study.training", "search_spaces.problem", "search_spaces.recipe"),
+    "search_spaces.user_code": (),
+    "study.training": (
+        "study.training", "search_spaces.problem", "search_spaces.recipe",
+        "search_spaces.user_code",
+    ),
     "study.running": ("study.running", "study.training", "storage", "search_spaces"),
     "study.analysis": (
         "study.analysis", "storage", "search_spaces.dimension", "search_spaces.description",

@@ -12,7 +12,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         help="digits, wine, breast_cancer, diabetes, one of torchvision's sets, an image folder, "
-        "a .csv or .npz file, or package.module:function.",
+        "a .csv or .npz file, or file.py:function or package.module:function.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -30,7 +30,8 @@ Target = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="mlp or cnn, with :small or :medium, or package.module:function.",
+        help="mlp or cnn, with :small or :medium; torchvision:NAME or timm:NAME; your own as "
+        "file.py:callable or package.module:callable.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -39,6 +40,14 @@ SpaceName = Annotated[
     typer.Option(
         "--space",
         help="documented (default), full (all factors) or small (six factors).",
+        rich_help_panel=_SPACE,
+    ),
+]
+FactorFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--factor",
+        help="Add the factors of a Python file of yours: factors.py.",
         rich_help_panel=_SPACE,
     ),
 ]
@@ -144,7 +153,7 @@ AllowCode = Annotated[
     bool,
     typer.Option(
         "--allow-code",
-        help="Allow importing the functions that the stored study names as data or model.",
+        help="Allow importing the code that the stored study names as data, model or factors.",
         rich_help_panel=_RUNNING,
     ),
 ]

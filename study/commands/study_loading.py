@@ -83,14 +83,14 @@ def open_or_create(
     if study is not None and not allow_code:
         from training_factors.study.running.preparation import refuse_code
 
-        refuse_code(stored, set(map(str, settings.values())))
+        refuse_code(stored, _named_texts(settings))
     prepared, is_new = None, False
     if study is None or definition != stored:
         from training_factors.study.running.preparation import prepare_study
 
         if Path(definition.source).is_dir():
             print(f"reading {definition.source}", file=sys.stderr)
-        prepared = prepare_study(definition)
+        prepared = prepare_study(definition, study.stamp if study else None)
         if study is None:
             database, key = open_database(database_url(storage), create=True), new_key()
             study = create_study(database, name, prepared.stamp(), key=key)
@@ -109,6 +109,12 @@ def open_or_create(
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
         _print_surprises(study, name)
     return opened
+
+
+def _named_texts(settings: Settings) -> set[str]:
+    """Return all texts among the settings, also those in lists."""
+    lists = [value if isinstance(value, list) else [value] for value in settings.values()]
+    return {str(text) for values in lists for text in values}
 
 
 @contextmanager
@@ -149,8 +155,13 @@ def _print_left_out(stamp: "Stamp") -> None:
         )
         print(f"{words} left out: {names}{more}", file=sys.stderr)
     if stamp.left_out:
-        names = ", ".join(f"{name} ({where})" for name, where in stamp.left_out)
-        print(f"left out, since they do not apply to this data: {names}", file=sys.stderr)
+        names = ", ".join(f"{name} ({reason})" for name, reason in stamp.left_out)
+        print(f"left out: {names}", file=sys.stderr)
+    if stamp.reach:
+        ways = ", ".join(f"{name} ({words})" for name, words in stamp.reach.items())
+        print(f"acts on {stamp.model}: {ways}", file=sys.stderr)
+    for note in stamp.notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def load(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":

@@ -69,7 +69,8 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("unreadable files left out", str(data.skipped)),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
         ("factors left out", _left_out(stamp)),
-        ("model", stamp.model),
+        ("model", "; ".join((stamp.model, *stamp.notes))),
+        ("acts on the model", ", ".join(f"{n} ({how})" for n, how in stamp.reach.items())),
         ("epochs", str(stamp.epochs)),
         ("seed", str(stamp.seed)),
         ("hosts", ", ".join(_attribute_values(report.trials, "host"))),
@@ -80,7 +81,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
 
 
 def _left_out(stamp: Stamp) -> str:
-    return ", ".join(f"{name} ({where})" for name, where in stamp.left_out)
+    return ", ".join(f"{name} ({reason})" for name, reason in stamp.left_out)
 
 
 def _attribute_values(trials: Sequence[Trial], attribute: str) -> list[str]:

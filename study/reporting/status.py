@@ -329,7 +329,15 @@ class StudyPlan(Protocol):
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
-        """Name, and where it applies, of everything that does not apply to the data."""
+        """Name and reason of everything that does not apply to the data or act on the model."""
+
+    @property
+    def reach(self) -> Mapping[str, str]:
+        """How the recipe reaches a model that is not built in, by factor."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how the model is used."""
 
     @property
     def device(self) -> str:
@@ -363,7 +371,9 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "data": f"{plan.data}, {plan.samples:,} samples",
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
         "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
-        "left out": ", ".join(f"{name} ({where})" for name, where in plan.left_out),
+        "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),
+        "left out": ", ".join(f"{name} ({reason})" for name, reason in plan.left_out),
+        "note": "; ".join(plan.notes),
         "device": f"{plan.device}, {workers}",
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
         "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"

@@ -18,7 +18,7 @@ from training_factors.study.training.training_state import SavedState
 MAX_TIME_FRACTION = 0.01
 """Largest fraction of the time that saving may take; where it is slow, checkpoints are rarer."""
 
-FORMAT = 2
+FORMAT = 3
 """Version of the checkpoint format; increase it to ignore checkpoints of an earlier format."""
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 """Estimate how long a study will take, from two probe runs, before anything is stored."""
 
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
@@ -12,7 +13,7 @@ from training_factors.study.running.settings import Preset
 from training_factors.study.training.device import open_device
 from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import train
-from training_factors.study.training.network import normal_name
+from training_factors.study.training.model import normal_name
 
 PROBES = 2
 """Number of runs that are timed."""
@@ -24,8 +25,10 @@ WARM_UP_SAMPLES = 64
 class Plan(NamedTuple):
     """The size and the estimated duration of a study.
 
-    parameters: number of parameters that vary. left_out: (name, where it would apply) of factors,
-    options and hyperparameters that do not apply to the data. probes_s: seconds of each probe run.
+    parameters: number of parameters that vary. left_out: (name, reason) of factors, options and
+    hyperparameters that do not apply to the data or do not act on the model. reach: how the recipe
+    reaches a model that is not built in, by factor. notes: about how the model is used. probes_s:
+    seconds of each probe run.
     """
 
     data: str
@@ -35,6 +38,8 @@ class Plan(NamedTuple):
     factors: tuple[str, ...]
     parameters: int
     left_out: tuple[tuple[str, str], ...]
+    reach: Mapping[str, str]
+    notes: tuple[str, ...]
     epochs: int
     runs: int
     workers: int
@@ -64,6 +69,8 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         factors=tuple(factor.name for factor in space.varied),
         parameters=len(space.coordinates()) - 1,
         left_out=prepared.left_out,
+        reach=prepared.reach,
+        notes=prepared.notes,
         epochs=definition.epochs,
         runs=len(list(preset.runs())),
         workers=workers,

@@ -1,32 +1,43 @@
 """Prepare a study for training: load its data, and build its space and its model."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from training_factors.search_spaces.overrides import Overrides, open_space, override
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.space import LeftOut, Space
+from training_factors.search_spaces.registry import known_factors
+from training_factors.search_spaces.space import Space, described_space
+from training_factors.search_spaces.user_code import source_digest
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
+from training_factors.study.running.probe import probe_space
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.metrics import objective_name
-from training_factors.study.training.network import (
-    ARCHITECTURES,
+from training_factors.study.training.model import (
+    LIBRARIES,
     Builder,
     normal_name,
     open_model,
     try_model,
 )
+from training_factors.study.training.network import ARCHITECTURES
+from training_factors.study.training.own_model import OwnModel
 from training_factors.study.training.sources import load_dataset
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 """Packages whose versions a stamp records."""
 
-UNRESTRICTED_PROBLEM = Problem(shape=(3, 32, 32), classes=10)
+SPACE_FIELDS = (
+    "source", "image_size", "target", "model", "space", "factors", "fix", "drop", "range",
+    "choices",
+)  # fmt: skip
+"""Settings on which it depends which factors a study has."""
+
+UNRESTRICTED_PROBLEM = Problem(shape=(3, 32, 32), classes=10, own_model=True)
 """A problem to which every factor applies."""
 
 MAX_LISTED_FILES = 20
@@ -36,18 +47,27 @@ MAX_LISTED_FILES = 20
 class PreparedStudy(NamedTuple):
     """A study that is ready for training: its definition, data, space and model.
 
-    left_out: the factors, options and hyperparameters that do not apply to the data.
+    left_out: the factors, options and hyperparameters that do not apply to the data or do not act
+        on the model.
+    reach: how the recipe reaches a model that is not built in: factor -> words for it.
     """
 
     definition: Definition
     dataset: Dataset
     space: Space
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[tuple[str, str], ...]
     model: Builder
+    reach: Mapping[str, str] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how the model is used."""
+        return self.model.notes if isinstance(self.model, OwnModel) else ()
 
     def stamp(self) -> Stamp:
         """Return the stamp of the study."""
         dataset, problem = self.dataset, self.dataset.problem
+        code = user_code(self.definition)
         return Stamp(
             objective=objective_name(problem),
             data=DataStamp(
@@ -65,22 +85,33 @@ class PreparedStudy(NamedTuple):
             definition=self.definition,
             skipped=dataset.skipped[:MAX_LISTED_FILES],
             left_out=self.left_out,
+            reach=self.reach,
+            notes=self.notes,
             class_names=dataset.classes or (),
-            code=tuple(user_functions(self.definition)),
+            code=tuple(code),
+            digests={name: source_digest(_location(name)) for name in [*code, *self._packages()]},
             versions={package: version(package) for package in PACKAGES},
         )
 
+    def _packages(self) -> set[str]:
+        """Return the modules of installed packages that bring factors of the space."""
+        files = self.definition.factors
+        return {f.source for f in self.space.factors if f.source and f.source not in files}
 
-def prepare_study(definition: Definition) -> PreparedStudy:
+
+def prepare_study(definition: Definition, stored: Stamp | None = None) -> PreparedStudy:
     """Load the data and build the space and the model.
 
     Configures this process for training, and with it the processes that are forked from it; see
     `configure_process`.
 
+    stored: the stamp of a study that goes on. Its space is used as it was then, whatever factors
+        have been declared since, unless the definition asks for another one.
+
     Raises ValueError, which names the value and the remedy, for a definition that cannot be used.
     """
     configure_process()
-    space = open_space(definition.space)
+    space = open_space(definition.space, definition.factors)
     changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     dataset = load_dataset(
@@ -89,36 +120,71 @@ def prepare_study(definition: Definition) -> PreparedStudy:
         image_size=definition.image_size,
         target=definition.target,
     )
-    edited = override(space, changes, dataset.problem)
-    fitted, left_out = edited.for_problem(dataset.problem)
+    model = open_model(definition.model, dataset.problem)
+    if stored is not None and _same_space(stored.definition, definition):
+        known = known_factors(definition.factors)
+        fitted = described_space(stored.space, known)
+        left_out: Sequence[tuple[str, str]] = stored.left_out
+        _try_baseline(definition, fitted, model, dataset)
+        reach = stored.reach
+    else:
+        is_own = isinstance(model, OwnModel) and not model.reads_recipe
+        problem = dataset.problem._replace(own_model=is_own)
+        fitted, left_out = override(space, changes, problem).for_problem(problem)
+        _try_baseline(definition, fitted, model, dataset)
+        if isinstance(model, OwnModel) or definition.factors:
+            fitted, without_effect = probe_space(fitted, model, dataset)
+            left_out = (*left_out, *without_effect)
+        reach = _reach(fitted, model, dataset.problem)
     if not fitted.varied:
         raise ValueError("no factor is left to vary; fix or drop fewer factors")
-    model = open_model(definition.model, dataset.problem)
-    recipe = fitted.build(fitted.baseline(), dataset.problem)
+    return PreparedStudy(definition, dataset, fitted, tuple(left_out), model, reach)
+
+
+def _same_space(one: Definition, other: Definition) -> bool:
+    """Return whether two definitions ask for the same factors on the same data and model."""
+    return all(getattr(one, field) == getattr(other, field) for field in SPACE_FIELDS)
+
+
+def _try_baseline(definition: Definition, space: Space, model: Builder, dataset: Dataset) -> None:
+    recipe = space.build(space.baseline(), dataset.problem)
     try_model(model, definition.model, recipe, dataset.problem)
-    return PreparedStudy(definition, dataset, fitted, left_out, model)
+
+
+def _reach(space: Space, model: Builder, problem: Problem) -> dict[str, str]:
+    """Return how the recipe reaches a model that is not built in: factor -> words for it."""
+    if not isinstance(model, OwnModel):
+        return {}
+    by_field = model.reach(space.build(space.baseline(), problem), problem)
+    fields = {"activation": "activation", "dropout": "dropout", "batch_norm": "norm",
+              "initialization": "initialize"}  # fmt: skip
+    return {
+        factor.name: by_field[fields[factor.name]]
+        for factor in space.varied
+        if fields.get(factor.name) in by_field
+    }
 
 
 def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedStudy:
     """Prepare a study that is stored in a database.
 
-    allow_code: allow functions as its data or model to be imported and run. They come from the
+    allow_code: allow the user's code that it names to be imported and run. The names come from the
     database, so anyone who can write to it chooses them.
 
-    Raises ValueError for such a function where that is not allowed, and, naming the differences,
-    when data, space, model, epochs or seed are no longer those of the stored study.
+    Raises ValueError for such code where that is not allowed, and, naming the differences, when
+    data, space, model, code, epochs or seed are no longer those of the stored study.
     """
     definition = study.stamp.definition
     if not allow_code:
         refuse_code(definition, set())
-    prepared = prepare_study(definition)
+    prepared = prepare_study(definition, study.stamp)
     refuse_differences(study, prepared.stamp())
     return prepared
 
 
 def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
-    """Raise ValueError when the definition names a user's function that is not trusted."""
-    for name in user_functions(definition):
+    """Raise ValueError when the definition names a user's code that is not trusted."""
+    for name in user_code(definition):
         if name not in trusted:
             raise ValueError(
                 f"the study imports and runs {name!r}; add --allow-code if you trust everyone who "
@@ -126,15 +192,29 @@ def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
             )
 
 
-def user_functions(definition: Definition) -> list[str]:
-    """Return the names of the user's functions that a definition uses as its data or model."""
+def user_code(definition: Definition) -> list[str]:
+    """Return the names of the user's code that a definition uses: data, model and factors."""
     source, model = definition.source, definition.model
     names = [source] if ":" in source and not Path(source).exists() else []
-    return names if normal_name(model) in ARCHITECTURES else [*names, model]
+    is_own = ":" in model and normal_name(model) not in ARCHITECTURES
+    if is_own and model.partition(":")[0] not in LIBRARIES:
+        names.append(model)
+    return [*names, *definition.factors]
+
+
+def _location(name: str) -> str:
+    """Return the module or file of a user's code: of `file.py:function` it is `file.py`."""
+    return name if name.endswith(".py") else name.rpartition(":")[0] or name
 
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:
     """Raise ValueError, naming the differences, when the stamp is not that of the study."""
+    for name, digest in study.stamp.digests.items():
+        if stamp.digests.get(name, digest) != digest:
+            raise ValueError(
+                f"{name} has changed since study {study.name!r} was created, so its runs would not "
+                "be comparable; undo the change, or name another study with --study"
+            )
     # A long message is cut: the many lines about the data come last.
     differing = sorted(differences(study.stamp, stamp), key=lambda line: line.startswith("data."))
     if differing:

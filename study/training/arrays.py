@@ -1,6 +1,5 @@
 """Read inputs `X` and targets `y` as arrays: from an .npz file or from a user's function."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
@@ -8,6 +7,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from training_factors.search_spaces.user_code import import_object
 from training_factors.study.training.dataset import Decoded, unassigned
 
 IMAGE_FORMAT = "uint8 images as NHWC, NCHW or NHW with one or three channels"
@@ -45,18 +45,18 @@ def read_npz(source: str) -> Decoded:
 
 
 def call_function(source: str) -> Decoded:
-    """Import `package.module:function`, call it without arguments and take the (X, y) it returns.
+    """Import a function, call it without arguments and take the (X, y) that it returns.
+
+    source: `package.module:function` or `file.py:function`.
 
     Raises ValueError when it cannot be imported, fails or returns something else.
     """
-    module_name, _, function_name = source.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:
-        # A user's module may raise anything; --debug shows the traceback.
+        function: Any = import_object(source)
+    except ValueError as error:
         raise ValueError(
-            f"data {source!r} cannot be imported ({_first_line(error)}); "
-            "use package.module:function"
+            f"data {source!r} cannot be imported ({error}); "
+            "use package.module:function or file.py:function"
         ) from error
     try:
         inputs, targets = function()

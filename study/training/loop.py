@@ -20,8 +20,8 @@ from training_factors.study.training.metrics import (
     objective,
     objective_name,
 )
-from training_factors.study.training.network import Builder
-from training_factors.study.training.seeds import generator
+from training_factors.study.training.model import Builder
+from training_factors.study.training.seeds import derive_seed, generator, seeded_globals
 from training_factors.study.training.training_state import (
     SavedState,
     Training,
@@ -108,9 +108,26 @@ def train(
     failure. Errors of the model or the device, such as torch.OutOfMemoryError, are passed on.
 
     The same arguments give the same outcome, on a CPU with one thread to the last digit, resumed or
-    not. Torch's global generator is neither read nor changed; only a user's own model may draw from
-    it, and is not seeded then.
+    not. The global generators, from which a user's own model may draw, are seeded for the run and
+    restored after it.
     """
+    with seeded_globals(derive_seed(seed, "globals")):
+        return _train(recipe, data, model, epochs, seed, report, test, start, every, capture)
+
+
+def _train(
+    recipe: Recipe,
+    data: Division,
+    model: Builder,
+    epochs: int,
+    seed: int,
+    report: EpochCallback,
+    test: DataPart | None,
+    start: SavedState | None,
+    every: int,
+    capture: bool,
+) -> Outcome:
+    """Train a network as `train` says."""
     problem = data.problem
     part = _training_part(recipe, data, seed)
     training = start_training(recipe, part, problem, model, epochs, seed)

@@ -1,20 +1,13 @@
-"""Build the network that a recipe is tried on: a built-in architecture or a user's own model."""
+"""The built-in networks, in which every part is built as the recipe says."""
 
-import importlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform
-from training_factors.study.training.seeds import generator
-
-Layer = nn.Linear | nn.Conv2d
 
 
 @dataclass(frozen=True)
@@ -40,71 +33,17 @@ ARCHITECTURES = {
 """The built-in networks; with at least six hidden layers, so that depth, normalization and residual
 connections have something to act on."""
 
-Builder = Callable[[Recipe, Problem, Generator, Generator], nn.Module]
-"""(recipe, problem, generator of weights, generator of dropout) -> a network on the CPU."""
 
+def build_network(
+    name: str, recipe: Recipe, problem: Problem, weights: Generator, dropout: Generator
+) -> nn.Module:
+    """Build the network of `ARCHITECTURES` that has this name, on the CPU.
 
-def open_model(name: str, problem: Problem) -> Builder:
-    """Return the builder of the model of this name.
-
-    name: a key of ARCHITECTURES, its part before the colon (then `:small`), or
-        `package.module:function`, a function (recipe, input shape, classes) -> nn.Module.
-
-    Raises ValueError when there is no such model or it cannot take the problem's inputs.
+    weights, dropout: generators of initial weights and of dropout layers.
     """
-    name = normal_name(name)
-    if name not in ARCHITECTURES:
-        return _import_builder(name)
     architecture = ARCHITECTURES[name]
-    if architecture.spatial and not problem.is_image:
-        raise ValueError(f"model {name!r} needs images, and the data is a table; use --model mlp")
-    return lambda recipe, problem, weights, dropout: _LayerFactory(
-        recipe, weights, dropout, architecture.spatial
-    ).network(architecture, problem)
-
-
-def normal_name(name: str) -> str:
-    """Return the full name of a model: `mlp` is short for `mlp:small`."""
-    return f"{name}:small" if f"{name}:small" in ARCHITECTURES else name
-
-
-def try_model(model: Builder, name: str, recipe: Recipe, problem: Problem) -> None:
-    """Build the model and run it on two samples of zeros.
-
-    Raises ValueError when that fails or the outputs are not (2, `problem.outputs`).
-    """
-    weights, dropout = generator(0, "weights"), generator(0, "dropout")
-    try:
-        network = model(recipe, problem, weights, dropout).eval()
-        with torch.inference_mode():
-            shape = tuple(network(torch.zeros(2, *problem.shape)).shape)
-    except Exception as error:
-        # A user's model may raise anything; --debug shows the traceback.
-        raise ValueError(
-            f"model {name!r} does not work: {type(error).__name__}: {error}"
-        ) from error
-    if shape != (2, problem.outputs):
-        raise ValueError(
-            f"model {name!r} gives outputs of shape {shape} for 2 samples, "
-            f"not {(2, problem.outputs)}"
-        )
-
-
-def _import_builder(name: str) -> Builder:
-    """Import a user's `package.module:function`."""
-    module_name, _, function_name = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:
-        # A user's module may raise anything; --debug shows the traceback.
-        known = ", ".join(ARCHITECTURES)
-        near = get_close_matches(name, [*ARCHITECTURES, "mlp", "cnn"], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"use {known} or package.module:function"
-        reason = f" ({error})" if function_name and not near else ""
-        raise ValueError(f"model {name!r} is unknown{reason}; {hint}") from error
-    return lambda recipe, problem, weights, dropout: function(
-        recipe, problem.shape, problem.classes
-    )
+    factory = _LayerFactory(recipe, weights, dropout, architecture.spatial)
+    return factory.network(architecture, problem)
 
 
 class Pointwise(nn.Module):
@@ -172,14 +111,14 @@ class _LayerFactory:
 
     def linear(self, inputs: int, outputs: int, side: int, stride: int, gain: float) -> nn.Module:
         """Build a convolution with a kernel of this side, or a linear layer."""
-        layer: Layer = (
+        layer: nn.Linear | nn.Conv2d = (
             skip_init(nn.Conv2d, inputs, outputs, side, stride=stride, padding=side // 2)
             if self.spatial
             else skip_init(nn.Linear, inputs, outputs)
         )
         return self.initialized(layer, gain)
 
-    def initialized(self, layer: Layer, gain: float) -> Layer:
+    def initialized(self, layer: nn.Linear | nn.Conv2d, gain: float) -> nn.Linear | nn.Conv2d:
         """Initialize the layer in place, and return it."""
         self.recipe.initialize(layer, gain, self.weights)
         return layer

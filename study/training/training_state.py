@@ -10,8 +10,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
 from training_factors.study.training.division import DataPart
-from training_factors.study.training.network import Builder
-from training_factors.study.training.seeds import generator
+from training_factors.study.training.model import Builder
+from training_factors.study.training.seeds import (
+    GlobalState,
+    generator,
+    restore_globals,
+    save_globals,
+)
 
 
 class Training(NamedTuple):
@@ -58,7 +63,7 @@ class SavedState(TypedDict):
     The keys are those of checkpoints on disk. `Any` is what torch's state dictionaries hold.
 
     epoch: number of the epoch that has ended, from 0. rates: state of the learning rate scheduler.
-    draws: state of each random generator, by its name.
+    draws: state of each random generator, by its name. globals: states of the global generators.
     """
 
     epoch: int
@@ -67,6 +72,7 @@ class SavedState(TypedDict):
     optimizer: dict[str, Any]
     rates: dict[str, Any]
     draws: dict[str, Tensor]
+    globals: GlobalState
 
 
 def start_training(
@@ -124,6 +130,7 @@ def save_state(training: Training, epoch: int) -> SavedState:
         "optimizer": training.optimizer.state_dict(),
         "rates": training.scheduler.state_dict(),
         "draws": {name: each.get_state() for name, each in training.generators.items()},
+        "globals": save_globals(),
     }
 
 
@@ -135,6 +142,7 @@ def restore_state(training: Training, state: SavedState) -> int:
     training.scheduler.load_state_dict(state["rates"])
     for name, each in training.generators.items():
         each.set_state(state["draws"][name])
+    restore_globals(state["globals"])
     return state["epoch"] + 1
 
 

@@ -24,7 +24,7 @@ from training_factors.study.running.datasheet_builder import (
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
 from training_factors.study.training.dataset import Decoded, PartLabel, to_dataset, unassigned
 from training_factors.study.training.division import divide
-from training_factors.study.training.network import open_model
+from training_factors.study.training.model import open_model
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from training_factors.search_spaces.space import named_space
 from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import EpochCallback, Outcome, train
 from training_factors.study.training.metrics import chance
-from training_factors.study.training.network import open_model
+from training_factors.study.training.model import open_model
 from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.training_state import SavedState
 

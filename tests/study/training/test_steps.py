@@ -17,7 +17,7 @@ from training_factors.study.training import loop
 from training_factors.study.training.cuda_graph import GraphedStep
 from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import batches, train, train_epoch, train_step
-from training_factors.study.training.network import open_model
+from training_factors.study.training.model import open_model
 from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.training_state import Training, start_training
 

@@ -1,0 +1,188 @@
+"""Find out which factors act on a model that is not built in, and which options it takes.
+
+An option acts if it changes the network's modules, its weights, its outputs in training mode or,
+for a factor of the user's own, the steps. A factor none of whose options acts is not part of the
+study: it would be judged by noise alone.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from training_factors.search_spaces.description import ParameterName
+from training_factors.search_spaces.dimension import Fixed
+from training_factors.search_spaces.factor import Factor
+from training_factors.search_spaces.problem import Problem
+from training_factors.search_spaces.recipe import Recipe, default_recipe
+from training_factors.search_spaces.space import Config, LeftOut, Space
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.training.dataset import Dataset
+from training_factors.study.training.division import DataPart, training_division
+from training_factors.study.training.loop import predict, train_epoch, train_step
+from training_factors.study.training.model import Builder
+from training_factors.study.training.own_model import OwnModel
+from training_factors.study.training.seeds import generator, seeded_globals
+from training_factors.study.training.training_state import start_training, to_float
+
+MODEL_FIELDS = frozenset(
+    ("activation", "dropout", "norm", "initialize", "shortcut", "depth", "width")
+)
+"""Fields of a recipe that act through the network; the training loop reads all others itself."""
+
+SAMPLES = 8
+"""Number of training samples that the network is tried on."""
+
+EPOCHS = 2
+"""Number of epochs, of one step each, in which a factor of the user's own has to act."""
+
+DESIGNED_ROWS = 3
+"""Number of designed configurations, besides the baseline, in which a factor may act on a model
+that reads the recipe: some act only together with an option of another factor."""
+
+NO_EFFECT = "does not act on this model"
+"""Reason for which a factor is left out."""
+
+
+class Trace(NamedTuple):
+    """What a network is and does with a recipe. failure: why it cannot be used; else empty."""
+
+    digest: str
+    failure: str = ""
+
+
+class Probe(NamedTuple):
+    """Builds networks of a model and runs them on a few samples."""
+
+    space: Space
+    model: Builder
+    part: DataPart
+    problem: Problem
+
+    def trace(self, config: Config, with_steps: bool) -> Trace:
+        """Return the trace of a configuration. with_steps: train, too, and not only run it."""
+        try:
+            recipe = self.space.build(config, self.problem)
+            parts = self._train(recipe) if with_steps else self._run(recipe)
+        except Exception as error:
+            # A user's own model may raise anything.
+            reason = (str(error).splitlines() or [""])[0][:120]
+            return Trace("", f"fails on this model: {type(error).__name__}: {reason}")
+        return Trace(_digest(parts))
+
+    def _run(self, recipe: Recipe) -> list[object]:
+        """Return the network's modules, weights and outputs, without training it."""
+        generators = (generator(0, "weights"), generator(0, "dropout"))
+        network = self.model(recipe, self.problem, *generators)
+        with seeded_globals(0), torch.no_grad():
+            inputs = to_float(self.part.inputs)
+            outputs = [network.train(is_training)(inputs) for is_training in (True, False)]
+        return [str(network), *network.state_dict().values(), *outputs]
+
+    def _train(self, recipe: Recipe) -> list[object]:
+        """Return the samples, weights and outputs after two steps."""
+        samples = recipe.split(self.part.targets, generator(0, "split"))
+        part = DataPart(self.part.inputs[samples], self.part.targets[samples])
+        with seeded_globals(0):
+            training = start_training(recipe, part, self.problem, self.model, EPOCHS, seed=0)
+            step = partial(train_step, training)
+            losses = [train_epoch(training, step) for _ in range(EPOCHS)]
+            outputs = predict(training, self.part.inputs)
+        return [samples, *losses, outputs, *training.network.state_dict().values()]
+
+
+def probe_space(space: Space, model: Builder, dataset: Dataset) -> tuple[Space, list[LeftOut]]:
+    """Return the part of a space that acts on a model, and what was left out, with the reason.
+
+    Left out are factors that do not act, and options with which the model fails.
+    """
+    problem = dataset.problem
+    pool = training_division(dataset, 0, torch.device("cpu")).pool
+    part = DataPart(pool.inputs[:SAMPLES], pool.targets[:SAMPLES])
+    probe = Probe(space, model, part, problem)
+    bases = [space.baseline()]
+    if not isinstance(model, OwnModel) or model.reads_recipe:
+        bases += [designed_configuration(space, 0, row) for row in range(DESIGNED_ROWS)]
+    own_fields = {f for factor in space.factors if factor.source for f in _fields(factor, problem)}
+    left_out: list[LeftOut] = []
+    for factor in space.factors:
+        if not _fields(factor, problem) & (MODEL_FIELDS | own_fields):
+            continue
+        with_steps = bool(_fields(factor, problem) & own_fields)
+        failures = _failures(probe, factor, bases[0], with_steps)
+        if factor.baseline.name in failures:
+            left_out.append(LeftOut(factor.name, failures[factor.baseline.name]))
+            space = space.without(factor.name)
+            continue
+        kept = replace(factor, options=tuple(o for o in factor.options if o.name not in failures))
+        if any(_acts(probe, kept, base, with_steps) for base in bases):
+            names = {name: ParameterName(factor.name, name) for name in failures}
+            left_out += [LeftOut(str(names[name]), why) for name, why in failures.items()]
+            space = space.replace_factor(kept)
+        else:
+            left_out.append(LeftOut(factor.name, NO_EFFECT))
+            space = space.without(factor.name)
+    return space, left_out
+
+
+def _fields(factor: Factor, problem: Problem) -> set[str]:
+    """Return the fields of the recipe that a factor sets."""
+    recipe = default_recipe(problem)
+    edited = [
+        option.function(recipe, **{h.name: h.default for h in option.hyperparameters})
+        for option in (*factor.options, *factor.further)
+    ]
+    return {
+        field.name
+        for each in edited
+        for field in fields(recipe)
+        if getattr(each, field.name) is not getattr(recipe, field.name)
+    }
+
+
+def _failures(probe: Probe, factor: Factor, base: Config, with_steps: bool) -> dict[str, str]:
+    """Return the options with which the model fails, with the reasons."""
+    traces = {
+        option.name: probe.trace({**base, factor.name: option.name}, with_steps)
+        for option in factor.options
+    }
+    return {name: trace.failure for name, trace in traces.items() if trace.failure}
+
+
+def _acts(probe: Probe, factor: Factor, base: Config, with_steps: bool) -> bool:
+    """Return whether any option or hyperparameter changes something in a configuration."""
+    reference = probe.trace({**base, factor.name: factor.baseline.name}, with_steps)
+    for variation in _variations(factor):
+        trace = probe.trace({**base, **variation}, with_steps)
+        if not trace.failure and not reference.failure and trace != reference:
+            return True
+    return False
+
+
+def _variations(factor: Factor) -> Iterator[Config]:
+    """Yield every option with its defaults, then with each hyperparameter at both ends."""
+    for option in factor.options:
+        yield {factor.name: option.name}
+    for option in factor.options:
+        for hyperparameter in option.hyperparameters:
+            name = str(ParameterName(factor.name, option.name, hyperparameter.name))
+            if not isinstance(hyperparameter.dimension, Fixed):
+                for unit in (0.0, 0.99):
+                    value = hyperparameter.dimension.decode(unit)
+                    yield {factor.name: option.name, name: value}
+
+
+def _digest(parts: list[object]) -> str:
+    """Return a digest of texts and tensors."""
+    digest = hashlib.blake2b()
+    for part in parts:
+        if isinstance(part, Tensor):
+            content = part.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8)
+            digest.update(content.numpy().data)
+        else:
+            digest.update(str(part).encode())
+    return digest.hexdigest()
