@@ -16,11 +16,13 @@ class Problem(NamedTuple):
     classes: the number of classes; None for regression.
     own_model: the network is the user's own or a library's, so that its parts may stay as it has
         them.
+    has_weights: the study was given a file of weights to start from.
     """
 
     shape: tuple[int, ...]
     classes: int | None
     own_model: bool = False
+    has_weights: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -51,6 +53,7 @@ COLOUR_IMAGES = Where(
 )
 CLASSIFICATION = Where("classification only", lambda problem: problem.classes is not None)
 OWN_MODELS = Where("own models only", lambda problem: problem.own_model)
+WITH_WEIGHTS = Where("with --weights only", lambda problem: problem.has_weights)
 
 TARGET_BINS = 10
 """Number of bins of equal size that regression targets are stratified into (deciles)."""

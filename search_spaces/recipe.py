@@ -4,7 +4,7 @@ Most fields are functions. Each field holds one step of the training procedure, 
 it. The defaults do as little as possible, so that a factor that does not apply has no effect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple, NoReturn, Protocol
@@ -122,6 +122,19 @@ def no_shortcut(body: nn.Module, projection: nn.Module) -> nn.Module:
     return body
 
 
+def whole_branch(body: nn.Module, generator: Generator) -> nn.Module:
+    """Return the body of a block, which then runs for every sample."""
+    return body
+
+
+def from_scratch(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Leave the network at the weights that it was initialized with."""
+
+
+def equal_weights(targets: Tensor) -> None:
+    """Return no weights, so that all classes count alike."""
+
+
 def same_size(size: int) -> int:
     """Return the size unchanged."""
     return size
@@ -173,11 +186,14 @@ class Recipe:
     dropout: (generator) -> the layer after an activation.
     shortcut: (body, projection) -> the block. `projection` maps the block's input to the shape of
         its output; it is the identity where the two shapes agree.
+    branch: (body, generator) -> what stands for the body of a block that has a shortcut.
     depth: (blocks that the model suggests for a stage) -> blocks to build.
     width: (features that the model suggests for a layer) -> features to build.
     initialize: (layer, gain, generator) -> None; sets the layer's weight and bias in place.
+    start: (network, weights by name) -> None; called if the study was given weights to start from.
     batch_size: number of samples in a step.
-    loss: (outputs, targets) -> a scalar.
+    loss: (outputs, targets) -> a scalar. If there are class weights, it takes them as `weight`.
+    class_weight: (targets of the training part) -> weights, (classes,), or None for equal ones.
     optimizer: (network) -> a torch optimizer of those of its parameters that require gradients. It
         may set their `.grad` once, for example to views of one buffer; gradients are then zeroed in
         place.
@@ -197,11 +213,14 @@ class Recipe:
     norm: Callable[[int, int], nn.Module] = no_norm_layer
     dropout: Callable[[Generator], nn.Module] = no_dropout
     shortcut: Callable[[nn.Module, nn.Module], nn.Module] = no_shortcut
+    branch: Callable[[nn.Module, Generator], nn.Module] = whole_branch
     depth: Callable[[int], int] = same_size
     width: Callable[[int], int] = same_size
     initialize: Callable[[Layer, float, Generator], None] = zero_parameters
+    start: Callable[[nn.Module, Mapping[str, Tensor]], None] = from_scratch
     batch_size: int = 64
-    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    loss: Callable[..., Tensor] = cross_entropy
+    class_weight: Callable[[Tensor], Tensor | None] = equal_weights
     optimizer: Callable[[nn.Module], torch.optim.Optimizer] = plain_sgd
     penalize: Callable[[list[Tensor]], None] = no_penalty
     clip: Callable[[list[Tensor]], None] = no_clipping

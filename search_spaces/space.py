@@ -24,7 +24,13 @@ from training_factors.search_spaces.description import (
 from training_factors.search_spaces.dimension import Fixed, Uniform, Value, dimension_document
 from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
 from training_factors.search_spaces.factors import FACTORS
-from training_factors.search_spaces.problem import EVERYWHERE, OWN_MODELS, Problem, Where
+from training_factors.search_spaces.problem import (
+    EVERYWHERE,
+    OWN_MODELS,
+    WITH_WEIGHTS,
+    Problem,
+    Where,
+)
 from training_factors.search_spaces.recipe import Recipe, default_recipe
 
 Config = dict[str, Value]
@@ -267,6 +273,8 @@ def _as_described(factor: Factor, recorded: DescribedFactor) -> Factor:
 
 def _left_out(factor: Factor, problem: Problem) -> Iterator[LeftOut]:
     """Yield the factor, or those of its options and hyperparameters, that do not apply."""
+    if factor.where is WITH_WEIGHTS and not problem.has_weights:
+        return  # nobody misses it who gave no weights
     if not factor.where.holds(problem):
         yield LeftOut(factor.name, factor.where.text)
         return

@@ -51,7 +51,13 @@ def source_digest(location: str) -> str:
     file = location if location.endswith(".py") else import_module(location).__file__
     if file is None:
         return ""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    return file_digest(file)
+
+
+def file_digest(file: str) -> str:
+    """Return a digest of the content of a file."""
+    with Path(file).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
 def _import_file(path: Path) -> ModuleType:

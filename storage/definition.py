@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_LATER_FIELDS = ("factors",)
+_LATER_FIELDS = ("factors", "weights")
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
 
@@ -14,6 +14,7 @@ class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
     source, limit, image_size, target: the data; see `training_factors.study.training.sources`.
+    weights: a file of weights to start from.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
     """
@@ -25,6 +26,7 @@ class Definition(BaseModel):
     image_size: int | None = Field(default=None, ge=4, le=1024)
     target: str | None = None
     model: str = "mlp"
+    weights: str | None = None
     space: str = "documented"
     factors: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 It is written once, when the study is created, and compared before each later run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -131,6 +131,14 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         digests=document.get("digests", {}),
         versions=document.get("versions", {}),
     )
+
+
+def describe_left_out(left_out: Iterable[tuple[str, str]]) -> str:
+    """Return what was left out as words, by reason: `depth, width (images only); start (…)`."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in left_out:
+        names_by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in names_by_reason.items())
 
 
 def differences(stored: Stamp, current: Stamp) -> list[str]:

@@ -13,12 +13,19 @@ from typing import Any
 import pytest
 
 from tests.support.program import run_program
+from training_factors.search_spaces import registry
+from training_factors.search_spaces.factor import Factor, read_option
+from training_factors.search_spaces.factors import FACTORS
+from training_factors.search_spaces.overrides import open_space
+from training_factors.search_spaces.recipe import Recipe
 from training_factors.storage.database import open_database
 from training_factors.storage.datasheet import read_sheet
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import load_study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.commands import execute
+from training_factors.study.running.design import designed_configuration
+from training_factors.study.running.preparation import prepare_stored_study
 
 FIXTURE = Path(__file__).parent / "fixtures/study-3d818f0"
 
@@ -46,7 +53,17 @@ def keys(document: Any, path: str = "") -> Iterator[str]:
             yield from keys(value, f"{path}[]")
 
 
-NEW_KEYS = {"/explained", "/factors[]/shown", "/topics[]/shown", "/placebo/shown"}
+NEW_KEYS = {
+    "/left_out",
+    "/reach",
+    "/notes",
+    "/explained",
+    "/factors[]/shown",
+    "/topics[]/shown",
+    "/placebo/shown",
+    "/definition/factors",
+    "/definition/weights",
+}
 """Keys that documents have in addition to those of earlier versions."""
 
 
@@ -57,7 +74,8 @@ def test_documents_have_the_same_keys(
     expected = json.loads((FIXTURE / f"{verb}.json").read_text(encoding="utf-8"))
     assert execute([verb, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(keys(document)) - set(keys(expected)) <= NEW_KEYS
+    new = {key for key in set(keys(document)) - set(keys(expected)) if "/left_out/" not in key}
+    assert new <= NEW_KEYS
     assert set(keys(expected)) <= set(keys(document))
     if verb == "status":
         assert document == expected
@@ -69,6 +87,37 @@ def test_the_data_sheet_is_found(folder: Path) -> None:
     assert sheet.classes == tuple("0123456789")
     assert set(sheet.parts) == {"pool", "validation", "test"}
     assert sheet.originals
+
+
+def test_it_goes_on_with_its_own_factors_after_others_were_declared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new factor of a topic that varies, and a new option, are not part of the study."""
+    study = load_study(open_database("sqlite:///runs/studies.db"), "old")
+    before = prepare_stored_study(study).space
+    monkeypatch.setattr(registry, "FACTORS", [with_new_option(each) for each in FACTORS] + [NEW])
+    after = prepare_stored_study(study).space
+    assert after.describe() == before.describe()
+    assert after.coordinates() == study.stamp.space.coordinates
+    assert after.fingerprint() == study.stamp.space.fingerprint
+    assert designed_configuration(after, 0, 100) == designed_configuration(before, 0, 100)
+    new = open_space("small")
+    assert "swish" in {option.name for option in new.factor("activation").options}
+    assert new.factor("attention").held
+
+
+def swish(recipe: Recipe) -> Recipe:
+    """Apply a new activation."""
+    return recipe
+
+
+NEW = Factor("attention", topic="dropout", options=(swish,))
+
+
+def with_new_option(factor: Factor) -> Factor:
+    if factor.name != "activation":
+        return factor
+    return factor.replace_options([*factor.options, read_option(swish)])
 
 
 @pytest.mark.slow

@@ -35,6 +35,14 @@ Model = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+WeightsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Start from the weights of a .safetensors file or a saved state dictionary.",
+        rich_help_panel=_DATA,
+    ),
+]
 SpaceName = Annotated[
     str | None,
     typer.Option(

@@ -7,7 +7,13 @@ import typer
 from training_factors.study.commands import command_lines, study_loading
 from training_factors.study.commands.app import app, show, verb_context
 from training_factors.study.commands.dashboard_verb import publish_answer
-from training_factors.study.commands.options import Json, SpaceName, StorageUrl, StudyName
+from training_factors.study.commands.options import (
+    FactorFiles,
+    Json,
+    SpaceName,
+    StorageUrl,
+    StudyName,
+)
 from training_factors.study.commands.report_verbs import write_report_page
 
 
@@ -109,6 +115,7 @@ def compare(
 @app.command()
 def factors(
     space: SpaceName = None,
+    factor: FactorFiles = None,
     markdown: Annotated[bool, typer.Option(help="Print the table of the README.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -117,7 +124,7 @@ def factors(
         from training_factors.search_spaces.overrides import open_space
         from training_factors.study.reporting import factor_list
 
-        described = open_space(space or "full").describe()
+        described = open_space(space or "full", factor or ()).describe()
     if as_json:
         show({"schema": 1, **described.as_document()})
     elif markdown:

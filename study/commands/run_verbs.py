@@ -37,6 +37,7 @@ from training_factors.study.commands.options import (
     StorageUrl,
     StudyName,
     Target,
+    WeightsFile,
     Workers,
 )  # fmt: skip
 from training_factors.study.commands.report_verbs import write_report_page
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 def run(
     data: Data = None,
     model: Model = None,
+    weights: WeightsFile = None,
     preset: PresetName = None,
     rows: Rows = None,
     epochs: Epochs = None,
@@ -86,6 +88,7 @@ def run(
         image_size=image_size,
         target=target,
         model=model,
+        weights=weights,
         space=space,
         factors=factor,
         fix=fix,
@@ -131,6 +134,7 @@ def run(
 def plan(
     data: Data = None,
     model: Model = None,
+    weights: WeightsFile = None,
     preset: PresetName = None,
     rows: Rows = None,
     epochs: Epochs = None,
@@ -156,6 +160,7 @@ def plan(
         image_size=image_size,
         target=target,
         model=model,
+        weights=weights,
         space=space,
         factors=factor,
         fix=fix,

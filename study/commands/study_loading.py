@@ -145,6 +145,8 @@ def _print_surprises(study: "Study", name: str | None) -> None:
 
 
 def _print_left_out(stamp: "Stamp") -> None:
+    from training_factors.storage.stamp import describe_left_out
+
     if stamp.skipped:
         count, names = stamp.data.skipped, ", ".join(stamp.skipped[:3])
         more = f" and {count - 3} more" if count > 3 else ""
@@ -155,8 +157,7 @@ def _print_left_out(stamp: "Stamp") -> None:
         )
         print(f"{words} left out: {names}{more}", file=sys.stderr)
     if stamp.left_out:
-        names = ", ".join(f"{name} ({reason})" for name, reason in stamp.left_out)
-        print(f"left out: {names}", file=sys.stderr)
+        print(f"left out: {describe_left_out(stamp.left_out)}", file=sys.stderr)
     if stamp.reach:
         ways = ", ".join(f"{name} ({words})" for name, words in stamp.reach.items())
         print(f"acts on {stamp.model}: {ways}", file=sys.stderr)

@@ -67,7 +67,10 @@ LENSES_NOTE = (
 
 
 class Summary(NamedTuple):
-    """The answer of a study with its best run and, once there is one, its confirmation."""
+    """The answer of a study with its best run and, once there is one, its confirmation.
+
+    left_out, reach, notes: as in `Stamp`.
+    """
 
     study: str
     data: str
@@ -76,6 +79,9 @@ class Summary(NamedTuple):
     best: Trial
     confirmation: Confirmation | None
     space: SpaceDescription
+    left_out: tuple[tuple[str, str], ...] = ()
+    reach: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 def summarize(data: StudyData) -> Summary:
@@ -84,8 +90,9 @@ def summarize(data: StudyData) -> Summary:
     best = best_trial(data.trials)
     assert best is not None, "a study with an answer has complete runs"
     return Summary(
-        data.study.name, stamp.data.name, stamp.objective, answer, best, data.confirmed, stamp.space
-    )
+        data.study.name, stamp.data.name, stamp.objective, answer, best, data.confirmed,
+        stamp.space, stamp.left_out, stamp.reach, stamp.notes,
+    )  # fmt: skip
 
 
 def summary_document(summary: Summary) -> dict[str, Any]:
@@ -98,6 +105,9 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         row["verdict"] = evidence_for(factor, contrast)
     return {
         **document,
+        "left_out": dict(summary.left_out),
+        "reach": dict(summary.reach),
+        "notes": list(summary.notes),
         "best": {
             "trial": best.number,
             "value": best.value,

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from training_factors.search_spaces.description import DescribedFactor
 from training_factors.storage.files import REPORT, write_atomically
-from training_factors.storage.stamp import Stamp
+from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
@@ -68,7 +68,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("data fingerprint", data.fingerprint),
         ("unreadable files left out", str(data.skipped)),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
-        ("factors left out", _left_out(stamp)),
+        ("factors left out", describe_left_out(stamp.left_out)),
         ("model", "; ".join((stamp.model, *stamp.notes))),
         ("acts on the model", ", ".join(f"{n} ({how})" for n, how in stamp.reach.items())),
         ("epochs", str(stamp.epochs)),
@@ -78,10 +78,6 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("versions", ", ".join(f"{name} {number}" for name, number in stamp.versions.items())),
     ]
     return Table(("", ""), tuple((name, text) for name, text in rows if text))
-
-
-def _left_out(stamp: Stamp) -> str:
-    return ", ".join(f"{name} ({reason})" for name, reason in stamp.left_out)
 
 
 def _attribute_values(trials: Sequence[Trial], attribute: str) -> list[str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
+from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.reporting.formatting import plural
@@ -372,7 +373,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
         "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),
-        "left out": ", ".join(f"{name} ({reason})" for name, reason in plan.left_out),
+        "left out": describe_left_out(plan.left_out),
         "note": "; ".join(plan.notes),
         "device": f"{plan.device}, {workers}",
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),

@@ -5,11 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from training_factors.search_spaces.factors.start import fitting_weights
 from training_factors.search_spaces.overrides import Overrides, open_space, override
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.registry import known_factors
 from training_factors.search_spaces.space import Space, described_space
-from training_factors.search_spaces.user_code import source_digest
+from training_factors.search_spaces.user_code import file_digest, source_digest
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
@@ -19,21 +20,22 @@ from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.metrics import objective_name
 from training_factors.study.training.model import (
     LIBRARIES,
-    Builder,
+    Model,
     normal_name,
     open_model,
     try_model,
 )
 from training_factors.study.training.network import ARCHITECTURES
-from training_factors.study.training.own_model import OwnModel
+from training_factors.study.training.seeds import generator
 from training_factors.study.training.sources import load_dataset
+from training_factors.study.training.weights import describe_fit, read_weights
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 """Packages whose versions a stamp records."""
 
 SPACE_FIELDS = (
-    "source", "image_size", "target", "model", "space", "factors", "fix", "drop", "range",
-    "choices",
+    "source", "image_size", "target", "model", "weights", "space", "factors", "fix", "drop",
+    "range", "choices",
 )  # fmt: skip
 """Settings on which it depends which factors a study has."""
 
@@ -50,19 +52,16 @@ class PreparedStudy(NamedTuple):
     left_out: the factors, options and hyperparameters that do not apply to the data or do not act
         on the model.
     reach: how the recipe reaches a model that is not built in: factor -> words for it.
+    notes: what the user should know about how the model is used.
     """
 
     definition: Definition
     dataset: Dataset
     space: Space
     left_out: tuple[tuple[str, str], ...]
-    model: Builder
+    model: Model
     reach: Mapping[str, str] = {}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know about how the model is used."""
-        return self.model.notes if isinstance(self.model, OwnModel) else ()
+    notes: tuple[str, ...] = ()
 
     def stamp(self) -> Stamp:
         """Return the stamp of the study."""
@@ -89,14 +88,17 @@ class PreparedStudy(NamedTuple):
             notes=self.notes,
             class_names=dataset.classes or (),
             code=tuple(code),
-            digests={name: source_digest(_location(name)) for name in [*code, *self._packages()]},
+            digests=self._digests(code),
             versions={package: version(package) for package in PACKAGES},
         )
 
-    def _packages(self) -> set[str]:
-        """Return the modules of installed packages that bring factors of the space."""
-        files = self.definition.factors
-        return {f.source for f in self.space.factors if f.source and f.source not in files}
+    def _digests(self, code: Sequence[str]) -> dict[str, str]:
+        """Return digests of the user's code, of packages with factors, and of the weights."""
+        packages = {factor.source for factor in self.space.factors if factor.source}
+        digests = {name: source_digest(_location(name)) for name in (*code, *sorted(packages))}
+        if self.definition.weights is not None:
+            digests[self.definition.weights] = file_digest(self.definition.weights)
+        return digests
 
 
 def prepare_study(definition: Definition, stored: Stamp | None = None) -> PreparedStudy:
@@ -120,7 +122,8 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
         image_size=definition.image_size,
         target=definition.target,
     )
-    model = open_model(definition.model, dataset.problem)
+    weights = None if definition.weights is None else read_weights(definition.weights)
+    model = open_model(definition.model, dataset.problem, weights)
     if stored is not None and _same_space(stored.definition, definition):
         known = known_factors(definition.factors)
         fitted = described_space(stored.space, known)
@@ -128,17 +131,19 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
         _try_baseline(definition, fitted, model, dataset)
         reach = stored.reach
     else:
-        is_own = isinstance(model, OwnModel) and not model.reads_recipe
-        problem = dataset.problem._replace(own_model=is_own)
+        is_own = model.own is not None and not model.own.reads_recipe
+        has_weights = model.weights is not None
+        problem = dataset.problem._replace(own_model=is_own, has_weights=has_weights)
         fitted, left_out = override(space, changes, problem).for_problem(problem)
         _try_baseline(definition, fitted, model, dataset)
-        if isinstance(model, OwnModel) or definition.factors:
+        if model.own is not None or has_weights or definition.factors:
             fitted, without_effect = probe_space(fitted, model, dataset)
             left_out = (*left_out, *without_effect)
         reach = _reach(fitted, model, dataset.problem)
     if not fitted.varied:
         raise ValueError("no factor is left to vary; fix or drop fewer factors")
-    return PreparedStudy(definition, dataset, fitted, tuple(left_out), model, reach)
+    notes = _notes(definition, fitted, model, dataset.problem)
+    return PreparedStudy(definition, dataset, fitted, tuple(left_out), model, reach, notes)
 
 
 def _same_space(one: Definition, other: Definition) -> bool:
@@ -146,16 +151,27 @@ def _same_space(one: Definition, other: Definition) -> bool:
     return all(getattr(one, field) == getattr(other, field) for field in SPACE_FIELDS)
 
 
-def _try_baseline(definition: Definition, space: Space, model: Builder, dataset: Dataset) -> None:
+def _try_baseline(definition: Definition, space: Space, model: Model, dataset: Dataset) -> None:
     recipe = space.build(space.baseline(), dataset.problem)
     try_model(model, definition.model, recipe, dataset.problem)
 
 
-def _reach(space: Space, model: Builder, problem: Problem) -> dict[str, str]:
+def _notes(definition: Definition, space: Space, model: Model, problem: Problem) -> tuple[str, ...]:
+    """Return what the user should know about how the model is used."""
+    notes = () if model.own is None else model.own.notes
+    if definition.weights is None or model.weights is None:
+        return notes
+    recipe = space.build(space.baseline(), problem)
+    network = model.build(recipe, problem, generator(0, "weights"), generator(0, "dropout"))
+    fitting = fitting_weights(network, model.weights)
+    return (*notes, describe_fit(network, model.weights, fitting, definition.weights))
+
+
+def _reach(space: Space, model: Model, problem: Problem) -> dict[str, str]:
     """Return how the recipe reaches a model that is not built in: factor -> words for it."""
-    if not isinstance(model, OwnModel):
+    if model.own is None:
         return {}
-    by_field = model.reach(space.build(space.baseline(), problem), problem)
+    by_field = model.own.reach(space.build(space.baseline(), problem), problem)
     fields = {"activation": "activation", "dropout": "dropout", "batch_norm": "norm",
               "initialization": "initialize"}  # fmt: skip
     return {

@@ -24,13 +24,12 @@ from training_factors.study.running.design import designed_configuration
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.division import DataPart, training_division
 from training_factors.study.training.loop import predict, train_epoch, train_step
-from training_factors.study.training.model import Builder
-from training_factors.study.training.own_model import OwnModel
+from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.training_state import start_training, to_float
 
 MODEL_FIELDS = frozenset(
-    ("activation", "dropout", "norm", "initialize", "shortcut", "depth", "width")
+    ("activation", "branch", "depth", "dropout", "initialize", "norm", "shortcut", "start", "width")
 )
 """Fields of a recipe that act through the network; the training loop reads all others itself."""
 
@@ -44,7 +43,7 @@ DESIGNED_ROWS = 3
 """Number of designed configurations, besides the baseline, in which a factor may act on a model
 that reads the recipe: some act only together with an option of another factor."""
 
-NO_EFFECT = "does not act on this model"
+NO_EFFECT = "no effect on this model"
 """Reason for which a factor is left out."""
 
 
@@ -59,7 +58,7 @@ class Probe(NamedTuple):
     """Builds networks of a model and runs them on a few samples."""
 
     space: Space
-    model: Builder
+    model: Model
     part: DataPart
     problem: Problem
 
@@ -95,7 +94,7 @@ class Probe(NamedTuple):
         return [samples, *losses, outputs, *training.network.state_dict().values()]
 
 
-def probe_space(space: Space, model: Builder, dataset: Dataset) -> tuple[Space, list[LeftOut]]:
+def probe_space(space: Space, model: Model, dataset: Dataset) -> tuple[Space, list[LeftOut]]:
     """Return the part of a space that acts on a model, and what was left out, with the reason.
 
     Left out are factors that do not act, and options with which the model fails.
@@ -105,7 +104,7 @@ def probe_space(space: Space, model: Builder, dataset: Dataset) -> tuple[Space, 
     part = DataPart(pool.inputs[:SAMPLES], pool.targets[:SAMPLES])
     probe = Probe(space, model, part, problem)
     bases = [space.baseline()]
-    if not isinstance(model, OwnModel) or model.reads_recipe:
+    if model.own is None or model.own.reads_recipe or model.weights is not None:
         bases += [designed_configuration(space, 0, row) for row in range(DESIGNED_ROWS)]
     own_fields = {f for factor in space.factors if factor.source for f in _fields(factor, problem)}
     left_out: list[LeftOut] = []

@@ -213,7 +213,7 @@ def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
     recipe = training.recipe
     training.zero_gradients()
     with _precision(inputs.device):
-        loss = recipe.loss(training.network(inputs).float(), targets)
+        loss = training.loss(training.network(inputs).float(), targets)
     loss.backward()
     recipe.penalize(training.weights)
     recipe.clip(training.parameters)

@@ -1,6 +1,7 @@
 """Open the model that a study trains, by its name, and try it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 
@@ -10,8 +11,14 @@ from torch import Generator, Tensor, nn
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.study.training.network import ARCHITECTURES, build_network
-from training_factors.study.training.own_model import open_own_model, open_timm, open_torchvision
+from training_factors.study.training.own_model import (
+    OwnModel,
+    open_own_model,
+    open_timm,
+    open_torchvision,
+)
 from training_factors.study.training.seeds import generator, seeded_globals
+from training_factors.study.training.weights import Weights
 
 Builder = Callable[[Recipe, Problem, Generator, Generator], nn.Module]
 """(recipe, problem, generator of weights, generator of dropout) -> a network on the CPU."""
@@ -20,11 +27,35 @@ LIBRARIES = {"torchvision": open_torchvision, "timm": open_timm}
 """Libraries whose models are named as `library:model`."""
 
 
-def open_model(name: str, problem: Problem) -> Builder:
-    """Return the builder of the model of this name.
+@dataclass(frozen=True)
+class Model:
+    """A model that a study trains; called, it builds a network.
+
+    build: builds the network as the recipe says. own: the same, if the model is not built in.
+    weights: to start from; None if the study was given none.
+    """
+
+    name: str
+    build: Builder
+    own: OwnModel | None = None
+    weights: Weights | None = None
+
+    def __call__(
+        self, recipe: Recipe, problem: Problem, weights: Generator, dropout: Generator
+    ) -> nn.Module:
+        """Build a network on the CPU. weights, dropout: generators that it draws from."""
+        network = self.build(recipe, problem, weights, dropout)
+        if self.weights is not None:
+            recipe.start(network, self.weights)
+        return network
+
+
+def open_model(name: str, problem: Problem, weights: Weights | None = None) -> Model:
+    """Return the model of this name.
 
     name: a key of ARCHITECTURES, its part before the colon (then `:small`), `torchvision:NAME`,
         `timm:NAME`, `package.module:callable` or `file.py:callable`; see `OwnModel`.
+    weights: to start from.
 
     Raises ValueError when there is no such model or it cannot take the problem's inputs.
     """
@@ -34,7 +65,7 @@ def open_model(name: str, problem: Problem) -> Builder:
             raise ValueError(
                 f"model {name!r} needs images, and the data is a table; use --model mlp"
             )
-        return partial(build_network, name)
+        return Model(name, partial(build_network, name), weights=weights)
     library, colon, rest = name.partition(":")
     if not colon:
         raise ValueError(_unknown(name))
@@ -42,12 +73,14 @@ def open_model(name: str, problem: Problem) -> Builder:
         if library in LIBRARIES:
             if not problem.is_image:
                 raise ValueError(f"{library}'s models need images, and the data is a table")
-            return LIBRARIES[library](rest)
-        return open_own_model(name, problem)
+            own = LIBRARIES[library](rest)
+        else:
+            own = open_own_model(name, problem)
     except ValueError as error:
         near = get_close_matches(name, ARCHITECTURES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"model {name!r} cannot be used: {error}{hint}") from error
+    return Model(name, own, own, weights)
 
 
 def normal_name(name: str) -> str:

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import Recipe, Transform
+from training_factors.search_spaces.recipe import Recipe, Transform, no_shortcut
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,16 @@ class _LayerFactory:
 
     def block(self, inputs: int, outputs: int, stride: int) -> nn.Module:
         """Build two hidden layers, with a shortcut around them if the recipe has one."""
-        body = nn.Sequential(
+        body: nn.Module = nn.Sequential(
             *self.hidden(inputs, outputs, stride), *self.hidden(outputs, outputs, 1)
         )
         same_shape = inputs == outputs and stride == 1
         projection = (
             nn.Identity() if same_shape else self.linear(inputs, outputs, 1, stride, gain=1.0)
         )
-        return self.recipe.shortcut(body, projection)
+        if self.recipe.shortcut is no_shortcut:
+            return body
+        return self.recipe.shortcut(self.recipe.branch(body, self.dropout), projection)
 
     def hidden(self, inputs: int, outputs: int, stride: int) -> list[nn.Module]:
         """Build a linear map or convolution with its normalization, activation and dropout."""

@@ -59,6 +59,11 @@ def _drop_rate(recipe: Recipe, problem: Problem, dropout: Generator) -> float:
     return float(getattr(recipe.dropout(dropout), "rate", 0.0))
 
 
+def _drop_path_rate(recipe: Recipe, problem: Problem, dropout: Generator) -> float:
+    """Return the rate of the recipe's stochastic depth; 0 if it has none."""
+    return float(getattr(recipe.branch(nn.Identity(), dropout), "rate", 0.0))
+
+
 KEYWORDS: dict[str, Keyword] = {
     RECIPE: Keyword(lambda recipe, problem, dropout: recipe),
     "num_classes": Keyword(lambda recipe, problem, dropout: problem.outputs),
@@ -73,6 +78,7 @@ KEYWORDS: dict[str, Keyword] = {
     "act_layer": Keyword(_make_activations, "activation"),
     "norm_layer": Keyword(_make_norms, "norm"),
     "drop_rate": Keyword(_drop_rate, "dropout"),
+    "drop_path_rate": Keyword(_drop_path_rate, "branch"),
 }
 """The arguments that the function of a model may take, by timm's names where timm has one."""
 

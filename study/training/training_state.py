@@ -1,5 +1,7 @@
 """Set up the training of a network from a recipe; save and restore its state."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -26,6 +28,7 @@ class Training(NamedTuple):
     targets: floats: one-hot classes (samples, classes), or numbers (samples, 1).
     normalize: the recipe's normalization, fitted to the training part.
     average: the network that is evaluated, such as a moving average of the trained one.
+    loss: of (outputs, targets), with the class weights of the training part.
     parameters: tensors that the optimizer updates: the network's own, or views of them.
     weights: parameters that are penalized: all but biases and scales of norms.
     scheduler: sets the learning rate of the next step.
@@ -40,6 +43,7 @@ class Training(NamedTuple):
     normalize: Transform
     network: nn.Module
     average: WeightAverage
+    loss: Callable[[Tensor, Tensor], Tensor]
     parameters: list[Tensor]
     weights: list[Tensor]
     optimizer: torch.optim.Optimizer
@@ -97,15 +101,20 @@ def start_training(
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     batch_size = min(recipe.batch_size, len(part.inputs))
     steps = epochs * (len(part.inputs) // batch_size)
+    targets = (
+        one_hot(part.targets, problem.classes).float()
+        if problem.classes is not None
+        else part.targets.unsqueeze(1)
+    )
+    class_weights = recipe.class_weight(targets)
     return Training(
         recipe,
         part.inputs,
-        one_hot(part.targets, problem.classes).float()
-        if problem.classes is not None
-        else part.targets.unsqueeze(1),
+        targets,
         recipe.normalize(to_float(part.inputs)),
         network,
         recipe.average(network),
+        recipe.loss if class_weights is None else partial(recipe.loss, weight=class_weights),
         parameters,
         weights,
         optimizer,
