@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import pickle
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -59,7 +58,8 @@ class Checkpointer:
             try:
                 # weights_only: a file that somebody else wrote must not run code.
                 saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            except Exception as error:
+                # On a file of another kind torch's reader may raise anything.
                 logger.warning("ignored an unreadable checkpoint of %s: %s", self._run, error)
                 continue
             return Checkpoint(saved["state"], dict(saved["curve"]), saved["time_s"])
