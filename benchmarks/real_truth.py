@@ -59,7 +59,7 @@ MIN_COVERAGE, MIN_LARGE_COVERAGE = 0.93, 0.85
 at least `LARGE`."""
 LARGE = 0.05
 
-MAX_SET = {128: 5.0, 256: 4.0, 512: 3.0}
+MAX_SET = {128: 7.5, 256: 4.0, 512: 3.0}
 MIN_FIRST, MIN_CLOSE = 0.95, 0.80
 """Largest mean size of the leading set by number of rows; the smallest parts of the blocks in which
 it holds the most important factor, and each factor whose share is within `LARGE` of it."""

@@ -1,6 +1,7 @@
 """A user's own model is given what it asks for; a wrong one is refused in one line."""
 
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from training_factors.study.training.own_model import (
     OwnModel,
     RepeatChannel,
     open_own_model,
+    open_timm,
     open_torchvision,
 )
 
@@ -206,8 +208,8 @@ def files(tmp_path: Path) -> None:
         ("NeverReached", "unused.weight has no shape, since no input reaches its lazy module"),
         ("needs", "it needs arguments that a study does not have: depth; give them defaults"),
         ("positional", "TypeError: positional() got some positional-only arguments"),
-        ("meta", "meta"),
-        ("double", "Double"),
+        ("meta", ""),
+        ("double", ""),
         ("meta_from_recipe", "weight is on meta; build the network on the CPU"),
         ("double_from_recipe", "weight is float64; build the network in float32"),
         ("frozen", "it has no parameters to train"),
@@ -427,3 +429,14 @@ def test_grey_images_are_shown_in_three_channels() -> None:
     grey = torch.rand(2, 1, 4, 4)
     colour = RepeatChannel()(grey)
     assert colour.shape == (2, 3, 4, 4) and torch.equal(colour, torch.cat([grey] * 3, dim=1))
+
+
+def test_timm_models_are_built_by_name_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("timm")
+    problem = Problem((1, 32, 32), 5, own_model=True)
+    for name in ("test_resnet", "test_resnet.r160_in1k"):  # what follows the dot names weights
+        network = build(open_timm(name), problem)
+        assert network(torch.rand(2, 1, 32, 32)).shape == (2, 5)
+    assert "did you mean timm:test_resnet?" in refusal("timm:test_resnett", problem)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    assert "timm is not installed; pip install" in refusal("timm:test_resnet", problem)
