@@ -62,24 +62,30 @@ class Probe(NamedTuple):
     part: DataPart
     problem: Problem
 
-    def trace(self, config: Config, with_steps: bool) -> Trace:
-        """Return the trace of a configuration. with_steps: train, too, and not only run it."""
+    def trace(self, config: Config, with_steps: bool, with_gradients: bool = False) -> Trace:
+        """Return the trace of a configuration.
+
+        with_steps: train it, and do not only run it. with_gradients: also compute gradients, which
+        may fail where outputs do not.
+        """
         try:
             recipe = self.space.build(config, self.problem)
-            parts = self._train(recipe) if with_steps else self._run(recipe)
+            parts = self._train(recipe) if with_steps else self._run(recipe, with_gradients)
         except Exception as error:
             # A user's own model may raise anything.
             reason = (str(error).splitlines() or [""])[0][:120]
             return Trace("", f"fails on this model: {type(error).__name__}: {reason}")
         return Trace(_digest(parts))
 
-    def _run(self, recipe: Recipe) -> list[object]:
+    def _run(self, recipe: Recipe, with_gradients: bool) -> list[object]:
         """Return the network's modules, weights and outputs, without training it."""
         generators = (generator(0, "weights"), generator(0, "dropout"))
         network = self.model(recipe, self.problem, *generators)
-        with seeded_globals(0), torch.no_grad():
-            inputs = to_float(self.part.inputs)
+        inputs = to_float(self.part.inputs)
+        with seeded_globals(0), torch.set_grad_enabled(with_gradients):
             outputs = [network.train(is_training)(inputs) for is_training in (True, False)]
+            if with_gradients:
+                outputs[0].float().sum().backward()
         return [str(network), *network.state_dict().values(), *outputs]
 
     def _train(self, recipe: Recipe) -> list[object]:
@@ -146,7 +152,7 @@ def _fields(factor: Factor, problem: Problem) -> set[str]:
 def _failures(probe: Probe, factor: Factor, base: Config, with_steps: bool) -> dict[str, str]:
     """Return the options with which the model fails, with the reasons."""
     traces = {
-        option.name: probe.trace({**base, factor.name: option.name}, with_steps)
+        option.name: probe.trace({**base, factor.name: option.name}, with_steps, True)
         for option in factor.options
     }
     return {name: trace.failure for name, trace in traces.items() if trace.failure}

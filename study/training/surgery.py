@@ -97,6 +97,7 @@ class Surgeon:
         """
         calls = trace_calls(network, problem)
         found = {part: _modules(part, calls) for part in self.parts}
+        _work_out_of_place(network)
         replacements: dict[nn.Module, nn.Module] = {}
         for part, modules in found.items():
             if part != "initialize" and not self._is_unchanged(part):
@@ -225,6 +226,13 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         module.train(was_training)
+
+
+def _work_out_of_place(network: nn.Module) -> None:
+    """Let no module overwrite its input, which the module put before it may need for gradients."""
+    for module in network.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]
 
 
 def _replace_modules(network: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:

@@ -122,3 +122,22 @@ def test_a_factor_of_the_users_own_has_to_change_the_steps(
     assert ("mine" in {factor.name for factor in space.factors}) == acts
     assert ("mine" in left_out) != acts
     assert {"loss", "class_weight"} <= {factor.name for factor in space.factors}
+
+
+class Overwriting(nn.Module):
+    """Its function overwrites what most activations, but not its own, need for gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.activation, self.last = nn.Linear(13, 8), nn.SiLU(), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.activation(self.first(inputs))
+        outputs: Tensor = self.last(nn.functional.dropout(hidden, 0.1, self.training, inplace=True))
+        return outputs
+
+
+def test_an_option_whose_gradients_fail_is_left_out(wine: Dataset) -> None:
+    space, left_out = probed(Overwriting, wine)
+    assert "inplace operation" in left_out["activation.sigmoid"]
+    assert "activation.gelu" not in left_out
