@@ -144,7 +144,7 @@ class Evidence(NamedTuple):
         """
         certain = float(shown.sum() - np.sqrt(covariance.sum()))
         explicable = self.noise.ceiling(self.r2)
-        return float(np.clip(certain / (KNOWN_PART * explicable), 0.0, 1.0) ** 0.5)
+        return float(np.clip(certain / max(KNOWN_PART * explicable, 1e-12), 0.0, 1.0) ** 0.5)
 
     def _draw(self, shown: Array, covariance: Array) -> Array:
         """Draw shares from what is shown, its sampling error, and divisions of the rest: (draws,

@@ -14,7 +14,7 @@ from training_factors.search_spaces.user_code import file_digest, source_digest
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
-from training_factors.study.running.probe import probe_space
+from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.metrics import objective_name
@@ -26,6 +26,7 @@ from training_factors.study.training.model import (
     try_model,
 )
 from training_factors.study.training.network import ARCHITECTURES
+from training_factors.study.training.own_model import UNCHANGED_PARTS
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.weights import describe_fit, read_weights
@@ -128,17 +129,18 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
         known = known_factors(definition.factors)
         fitted = described_space(stored.space, known)
         left_out: Sequence[tuple[str, str]] = stored.left_out
-        _try_baseline(definition, fitted, model, dataset)
+        model = _try_baseline(fitted, model, dataset.problem)
         reach = stored.reach
     else:
         is_own = model.own is not None and not model.own.reads_recipe
         has_weights = model.weights is not None
         problem = dataset.problem._replace(own_model=is_own, has_weights=has_weights)
         fitted, left_out = override(space, changes, problem).for_problem(problem)
-        _try_baseline(definition, fitted, model, dataset)
+        model = _try_baseline(fitted, model, dataset.problem)
         if model.own is not None or has_weights or definition.factors:
             fitted, without_effect = probe_space(fitted, model, dataset)
             left_out = (*left_out, *without_effect)
+            model = _try_baseline(fitted, model, dataset.problem)
         reach = _reach(fitted, model, dataset.problem)
     if not fitted.varied:
         raise ValueError("no factor is left to vary; fix or drop fewer factors")
@@ -151,9 +153,11 @@ def _same_space(one: Definition, other: Definition) -> bool:
     return all(getattr(one, field) == getattr(other, field) for field in SPACE_FIELDS)
 
 
-def _try_baseline(definition: Definition, space: Space, model: Model, dataset: Dataset) -> None:
-    recipe = space.build(space.baseline(), dataset.problem)
-    try_model(model, definition.model, recipe, dataset.problem)
+def _try_baseline(space: Space, model: Model, problem: Problem) -> Model:
+    """Return the model as the space's factors use it, after trying it with the baseline."""
+    set_by_factors = {field for factor in space.factors for field in set_fields(factor, problem)}
+    fitted = model.keeping(UNCHANGED_PARTS.keys() - set_by_factors)
+    return try_model(fitted, space.build(space.baseline(), problem), problem)
 
 
 def _notes(definition: Definition, space: Space, model: Model, problem: Problem) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Find out which factors act on a model that is not built in, and which options it takes.
 
-An option acts if it changes the network's modules, its weights, its outputs in training mode or,
-for a factor of the user's own, the steps. A factor none of whose options acts is not part of the
-study: it would be judged by noise alone.
+An option acts if it changes the network's weights, its outputs in training mode or, for a factor of
+the user's own, the steps. A factor none of whose options acts is not part of the study: it would be
+judged by noise alone.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from training_factors.study.running.design import designed_configuration
 from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.division import DataPart, training_division
 from training_factors.study.training.loop import predict, train_epoch, train_step
-from training_factors.study.training.model import Model
+from training_factors.study.training.model import Model, lay_out
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.training_state import start_training, to_float
 
@@ -55,38 +55,46 @@ class Trace(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Builds networks of a model and runs them on a few samples."""
+    """Builds networks of a model and runs them on a few samples.
+
+    seen: the traces so far, by configuration.
+    """
 
     space: Space
     model: Model
     part: DataPart
     problem: Problem
+    seen: dict[str, Trace]
 
-    def trace(self, config: Config, with_steps: bool, with_gradients: bool = False) -> Trace:
-        """Return the trace of a configuration.
+    def trace(self, config: Config, with_steps: bool) -> Trace:
+        """Return the trace of a configuration. with_steps: train it, and do not only run it."""
+        key = repr((with_steps, sorted(config.items())))
+        if key not in self.seen:
+            self.seen[key] = self._trace(config, with_steps)
+        return self.seen[key]
 
-        with_steps: train it, and do not only run it. with_gradients: also compute gradients, which
-        may fail where outputs do not.
-        """
+    def _trace(self, config: Config, with_steps: bool) -> Trace:
         try:
             recipe = self.space.build(config, self.problem)
-            parts = self._train(recipe) if with_steps else self._run(recipe, with_gradients)
+            parts = self._train(recipe) if with_steps else self._run(recipe)
         except Exception as error:
             # A user's own model may raise anything.
             reason = (str(error).splitlines() or [""])[0][:120]
             return Trace("", f"fails on this model: {type(error).__name__}: {reason}")
         return Trace(_digest(parts))
 
-    def _run(self, recipe: Recipe, with_gradients: bool) -> list[object]:
-        """Return the network's modules, weights and outputs, without training it."""
+    def _run(self, recipe: Recipe) -> list[object]:
+        """Return the network's weights and outputs, without training it."""
         generators = (generator(0, "weights"), generator(0, "dropout"))
         network = self.model(recipe, self.problem, *generators)
-        inputs = to_float(self.part.inputs)
-        with seeded_globals(0), torch.set_grad_enabled(with_gradients):
-            outputs = [network.train(is_training)(inputs) for is_training in (True, False)]
-            if with_gradients:
-                outputs[0].float().sum().backward()
-        return [str(network), *network.state_dict().values(), *outputs]
+        network.to(memory_format=self.model.memory_format)
+        inputs = lay_out(to_float(self.part.inputs), self.model.memory_format)
+        with seeded_globals(0):
+            outputs = [network.train()(inputs)]
+            outputs[0].float().sum().backward()  # may fail where outputs do not
+            with torch.no_grad():
+                outputs.append(network.eval()(inputs))
+        return [*network.state_dict().values(), *outputs]
 
     def _train(self, recipe: Recipe) -> list[object]:
         """Return the samples, weights and outputs after two steps."""
@@ -108,33 +116,32 @@ def probe_space(space: Space, model: Model, dataset: Dataset) -> tuple[Space, li
     problem = dataset.problem
     pool = training_division(dataset, 0, torch.device("cpu")).pool
     part = DataPart(pool.inputs[:SAMPLES], pool.targets[:SAMPLES])
-    probe = Probe(space, model, part, problem)
+    varied = space.varied
+    probe = Probe(space, model, part, problem, {})
     bases = [space.baseline()]
     if model.own is None or model.own.reads_recipe or model.weights is not None:
         bases += [designed_configuration(space, 0, row) for row in range(DESIGNED_ROWS)]
-    own_fields = {f for factor in space.factors if factor.source for f in _fields(factor, problem)}
+    own_fields = {
+        f for factor in space.factors if factor.source for f in set_fields(factor, problem)
+    }
     left_out: list[LeftOut] = []
     for factor in space.factors:
-        if not _fields(factor, problem) & (MODEL_FIELDS | own_fields):
+        if not set_fields(factor, problem) & (MODEL_FIELDS | own_fields):
             continue
-        with_steps = bool(_fields(factor, problem) & own_fields)
+        with_steps = bool(set_fields(factor, problem) & own_fields)
         failures = _failures(probe, factor, bases[0], with_steps)
-        if factor.baseline.name in failures:
-            left_out.append(LeftOut(factor.name, failures[factor.baseline.name]))
-            space = space.without(factor.name)
-            continue
         kept = replace(factor, options=tuple(o for o in factor.options if o.name not in failures))
-        if any(_acts(probe, kept, base, with_steps) for base in bases):
-            names = {name: ParameterName(factor.name, name) for name in failures}
-            left_out += [LeftOut(str(names[name]), why) for name, why in failures.items()]
-            space = space.replace_factor(kept)
-        else:
-            left_out.append(LeftOut(factor.name, NO_EFFECT))
-            space = space.without(factor.name)
+        reason = failures.get(factor.baseline.name, "")
+        if not reason and not any(_acts(probe, kept, base, with_steps) for base in bases):
+            reason = NO_EFFECT
+        names = [str(ParameterName(factor.name, option)) for option in failures]
+        out = [LeftOut(factor.name, reason)] if reason else map(LeftOut, names, failures.values())
+        left_out += out if factor in varied else ()
+        space = space.without(factor.name) if reason else space.replace_factor(kept)
     return space, left_out
 
 
-def _fields(factor: Factor, problem: Problem) -> set[str]:
+def set_fields(factor: Factor, problem: Problem) -> set[str]:
     """Return the fields of the recipe that a factor sets."""
     recipe = default_recipe(problem)
     edited = [
@@ -152,7 +159,7 @@ def _fields(factor: Factor, problem: Problem) -> set[str]:
 def _failures(probe: Probe, factor: Factor, base: Config, with_steps: bool) -> dict[str, str]:
     """Return the options with which the model fails, with the reasons."""
     traces = {
-        option.name: probe.trace({**base, factor.name: option.name}, with_steps, True)
+        option.name: probe.trace({**base, factor.name: option.name}, with_steps)
         for option in factor.options
     }
     return {name: trace.failure for name, trace in traces.items() if trace.failure}

@@ -26,7 +26,7 @@ from training_factors.study.running.search import propose_configuration, pruning
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.division import DataPart, Division
 from training_factors.study.training.loop import Outcome, train
-from training_factors.study.training.model import Builder
+from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import derive_seed
 
 MAX_REASON_LENGTH = 500
@@ -46,7 +46,7 @@ class WorkerContext(NamedTuple):
     study: Study
     space: Space
     data: Division
-    model: Builder
+    model: Model
     epochs: int
     seed: int
     device: str

@@ -20,7 +20,7 @@ from training_factors.study.training.metrics import (
     objective,
     objective_name,
 )
-from training_factors.study.training.model import Builder
+from training_factors.study.training.model import Model, lay_out
 from training_factors.study.training.seeds import derive_seed, generator, seeded_globals
 from training_factors.study.training.training_state import (
     SavedState,
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
 def train(
     recipe: Recipe,
     data: Division,
-    model: Builder,
+    model: Model,
     epochs: int,
     seed: int,
     report: EpochCallback,
@@ -118,7 +118,7 @@ def train(
 def _train(
     recipe: Recipe,
     data: Division,
-    model: Builder,
+    model: Model,
     epochs: int,
     seed: int,
     report: EpochCallback,
@@ -185,7 +185,8 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
             training.normalize,
             training.generators["augmentation"],
         )
-        yield from zip(_channels_last(inputs).split(size), targets.split(size), strict=True)
+        laid_out = lay_out(inputs, training.memory_format)
+        yield from zip(laid_out.split(size), targets.split(size), strict=True)
 
 
 def _batches_at_once(training: Training) -> int:
@@ -229,10 +230,11 @@ def predict(training: Training, inputs: Tensor) -> Tensor:
     """
     network = training.average.network().eval()
     size = CPU_EVALUATION_BATCH if inputs.device.type == "cpu" else GPU_EVALUATION_BATCH
+    layout = training.memory_format
     with _precision(inputs.device):
         return torch.cat(
             [
-                network(_channels_last(training.normalize(to_float(batch)))).float()
+                network(lay_out(training.normalize(to_float(batch)), layout)).float()
                 for batch in inputs.split(size)
             ]
         )
@@ -243,11 +245,6 @@ def _training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
     targets = data.pool.targets
     samples = recipe.split(targets, generator(seed, "split", targets.device))
     return DataPart(data.pool.inputs[samples], targets[samples])
-
-
-def _channels_last(inputs: Tensor) -> Tensor:
-    """Lay images out as convolutions are fastest; leave tables as they are."""
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
 def _precision(device: torch.device) -> AbstractContextManager[object]:

@@ -1,7 +1,7 @@
 """Open the model that a study trains, by its name, and try it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 
@@ -33,12 +33,22 @@ class Model:
 
     build: builds the network as the recipe says. own: the same, if the model is not built in.
     weights: to start from; None if the study was given none.
+    memory_format: of images and convolutions: channels last, which is fastest, unless the network
+        needs another one; see `try_model`.
     """
 
     name: str
     build: Builder
     own: OwnModel | None = None
     weights: Weights | None = None
+    memory_format: torch.memory_format = torch.channels_last
+
+    def keeping(self, parts: Collection[str]) -> "Model":
+        """Return the model with these parts of the recipe unchanged; for models not built in."""
+        if self.own is None:
+            return self
+        own = replace(self.own, kept=tuple(sorted(parts)))
+        return replace(self, own=own, build=own)
 
     def __call__(
         self, recipe: Recipe, problem: Problem, weights: Generator, dropout: Generator
@@ -88,22 +98,60 @@ def normal_name(name: str) -> str:
     return f"{name}:small" if f"{name}:small" in ARCHITECTURES else name
 
 
-def try_model(model: Builder, name: str, recipe: Recipe, problem: Problem) -> None:
-    """Build the model and run it on two samples of zeros, as in training and as in evaluation.
+def try_model(model: Model, recipe: Recipe, problem: Problem) -> Model:
+    """Try the model in training and in evaluation; return it with a memory format that it takes.
 
-    Raises ValueError when that fails or the outputs are not (2, `problem.outputs`).
+    Raises ValueError when it fails, its outputs are not (2, `problem.outputs`), or the same seed
+    does not give the same outputs.
     """
     try:
-        network = model(recipe, problem, generator(0, "weights"), generator(0, "dropout"))
-        with seeded_globals(0), torch.no_grad():
-            for is_training in (True, False):
-                outputs = network.train(is_training)(torch.zeros(2, *problem.shape))
-                _check_outputs(outputs, problem)
+        try:
+            outputs = _run_twice(model, recipe, problem)
+        except RuntimeError:
+            if model.own is None:
+                raise
+            # Its code may need the usual order in memory, as `view` does; else this fails as well.
+            model = replace(model, memory_format=torch.contiguous_format)
+            outputs = _run_twice(model, recipe, problem)
     except Exception as error:
         # A user's model may raise anything; --debug shows the traceback.
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"model {name!r} cannot be used: {kind}{reason}") from error
+        raise ValueError(f"model {model.name!r} cannot be used: {kind}{reason}") from error
+    if not torch.allclose(outputs[0], outputs[1], rtol=0, atol=0, equal_nan=True):
+        raise ValueError(
+            f"model {model.name!r} cannot be used: the same seed gives other outputs; let it draw "
+            "from the global generator of torch, numpy or Python, which a study seeds"
+        )
+    return model
+
+
+def _run_twice(model: Model, recipe: Recipe, problem: Problem) -> list[Tensor]:
+    """Return the outputs in training mode of two networks that are built with one seed."""
+    return [_run(model, recipe, problem) for _ in range(2)]
+
+
+def _run(model: Model, recipe: Recipe, problem: Problem) -> Tensor:
+    """Build a network, run it with gradients and in evaluation; return the outputs in training."""
+    network = model(recipe, problem, generator(0, "weights"), generator(0, "dropout"))
+    network.to(memory_format=model.memory_format)
+    inputs = torch.rand(2, *problem.shape, generator=generator(0, "inputs"))
+    inputs = lay_out(inputs, model.memory_format)
+    with seeded_globals(0):
+        outputs = network.train()(inputs)
+        _check_outputs(outputs, problem)
+        if not outputs.requires_grad:
+            raise ValueError("its outputs depend on no parameter that is trained")
+        outputs.float().sum().backward()
+        with torch.no_grad():
+            _check_outputs(network.eval()(inputs), problem)
+    trained: Tensor = outputs.detach()
+    return trained
+
+
+def lay_out(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """Lay images out in memory; leave tables as they are."""
+    return inputs.contiguous(memory_format=memory_format) if inputs.dim() == 4 else inputs
 
 
 def _check_outputs(outputs: object, problem: Problem) -> None:

@@ -7,20 +7,21 @@ function takes, else by module surgery; what neither reaches stays as the model 
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from torch import Generator, Tensor, float32, nn
+import torch
+from torch import Generator, Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.recipe import Recipe, unchanged_part
+from training_factors.search_spaces.recipe import UNCHANGED, Recipe, unchanged_part
 from training_factors.search_spaces.user_code import import_object
 from training_factors.study.training.network import Pointwise
 from training_factors.study.training.seeds import generator, seeded_globals
-from training_factors.study.training.surgery import PARTS, Surgeon
+from training_factors.study.training.surgery import PARTS, Surgeon, trace_calls
 
 RECIPE = "recipe"
 """The keyword of functions that build every part from the recipe themselves."""
@@ -77,10 +78,17 @@ KEYWORDS: dict[str, Keyword] = {
     "image_size": Keyword(_side),
     "act_layer": Keyword(_make_activations, "activation"),
     "norm_layer": Keyword(_make_norms, "norm"),
+    "generator": Keyword(lambda recipe, problem, dropout: dropout),
     "drop_rate": Keyword(_drop_rate, "dropout"),
     "drop_path_rate": Keyword(_drop_path_rate, "branch"),
 }
 """The arguments that the function of a model may take, by timm's names where timm has one."""
+
+UNCHANGED_PARTS: dict[str, Any] = {
+    "activation": UNCHANGED,
+    **dict.fromkeys(("branch", "dropout", "initialize", "norm"), unchanged_part),
+}
+"""The values of a recipe that leave a part of the network as the model has it."""
 
 OF_IMAGES = ("in_chans", "in_channels", "img_size", "image_size")
 OF_TABLES = ("in_features",)
@@ -93,12 +101,14 @@ class OwnModel:
 
     make: returns a network. keywords: the arguments that it is given, of `KEYWORDS`.
     notes: what the user should know about how the model is used.
+    kept: parts of the recipe that no factor of the study sets: they stay as the model has them.
     """
 
     name: str
     make: Callable[..., object]
     keywords: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def reads_recipe(self) -> bool:
@@ -136,14 +146,23 @@ class OwnModel:
         self, recipe: Recipe, problem: Problem, weights: Generator, dropout: Generator
     ) -> tuple[nn.Module, dict[str, int]]:
         """Return a network, and the number of modules that surgery found for every part."""
+        # The fast path of torch's transformers does not run their modules, which surgery looks for.
+        torch.backends.mha.set_fastpath_enabled(False)
+        if not self.reads_recipe:
+            recipe = replace(recipe, **{part: UNCHANGED_PARTS[part] for part in self.kept})
         with seeded_globals(weights.initial_seed()):
             network = self._make(recipe, problem, dropout)
+            self._check_parameters(network)
             counts: dict[str, int] = {}
-            if not self.reads_recipe:
+            if self.reads_recipe:
+                trace_calls(network, problem)  # gives lazy modules their shapes
+            else:
                 by_keyword = {KEYWORDS[name].part for name in self.keywords}
                 parts = tuple(part for part in PARTS if part not in by_keyword)
                 counts = Surgeon(recipe, weights, dropout, parts).operate(network, problem)
-        self._check_parameters(network)
+        for name, parameter in network.named_parameters():
+            if is_lazy(parameter):
+                raise ValueError(f"{name} has no shape, since no input reaches its lazy module")
         return network, counts
 
     def _make(self, recipe: Recipe, problem: Problem, dropout: Generator) -> nn.Module:
@@ -161,14 +180,12 @@ class OwnModel:
         """Raise ValueError if the parameters of a network cannot be trained."""
         parameters = dict(network.named_parameters())
         for name, parameter in parameters.items():
-            if is_lazy(parameter):
-                raise ValueError(f"{name} has no shape, since no input reaches its lazy module")
             if parameter.device.type != "cpu":
                 raise ValueError(
                     f"{name} is on {parameter.device}; build the network on the CPU, a study moves "
                     "it to its device"
                 )
-            if parameter.dtype != float32:
+            if parameter.dtype != torch.float32:
                 words = str(parameter.dtype).removeprefix("torch.")
                 raise ValueError(f"{name} is {words}; build the network in float32")
         if not any(parameter.requires_grad for parameter in parameters.values()):
@@ -204,7 +221,8 @@ def _keywords_of(function: Callable[..., object], problem: Problem) -> tuple[str
     Raises ValueError when it needs others.
     """
     fitting, missing = [], []
-    for parameter in inspect.signature(function).parameters.values():
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         is_needed = parameter.default is parameter.empty
@@ -212,6 +230,12 @@ def _keywords_of(function: Callable[..., object], problem: Problem) -> tuple[str
         if parameter.name in unfit and is_needed:
             kind = "a table" if problem.is_image else "images"
             raise ValueError(f"its argument {parameter.name} needs {kind}")
+        keyword = KEYWORDS.get(parameter.name)
+        if is_needed and keyword and keyword.part is not None and RECIPE not in parameters:
+            raise ValueError(
+                f"its argument {parameter.name} needs a default, for nothing is passed where the "
+                "study leaves the network as it is"
+            )
         if parameter.name in KEYWORDS and parameter.name not in unfit:
             fitting.append(parameter.name)
         elif is_needed:

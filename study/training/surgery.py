@@ -97,7 +97,7 @@ class Surgeon:
         """
         calls = trace_calls(network, problem)
         found = {part: _modules(part, calls) for part in self.parts}
-        _work_out_of_place(network)
+        _work_out_of_place(network, problem)
         replacements: dict[nn.Module, nn.Module] = {}
         for part, modules in found.items():
             if part != "initialize" and not self._is_unchanged(part):
@@ -130,8 +130,8 @@ class Surgeon:
 
     def _initialize(self, layers: Sequence[Layer]) -> None:
         """Initialize the layers in the order in which they ran; the last one gives the outputs."""
-        gains = [self.recipe.activation.gain] * (len(layers) - 1) + [1.0]
-        for layer, gain in zip(layers, gains, strict=True):
+        for number, layer in enumerate(layers, start=1):
+            gain = 1.0 if number == len(layers) else self.recipe.activation.gain
             self.recipe.initialize(layer, gain, self.weights)
 
 
@@ -154,17 +154,20 @@ def trace_calls(network: nn.Module, problem: Problem) -> list[Call]:
             # Copies, since a module that runs later may work in place.
             calls.append(Call(module, inputs[0].clone(), outputs.clone()))
 
-    was_training = network.training
-    network.eval()
     handle = nn.modules.module.register_module_forward_hook(record)
     try:
-        with torch.no_grad():
-            network(torch.rand(2, *problem.shape, generator=torch.Generator().manual_seed(0)))
+        _run(network, problem)
     finally:
         handle.remove()
-        network.train(was_training)
     members = set(network.modules())  # after the run, which may have made some
     return [call for call in calls if call.module in members]
+
+
+def _run(network: nn.Module, problem: Problem) -> object:
+    """Return what the network makes of two random inputs in evaluation mode."""
+    inputs = torch.rand(2, *problem.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), _evaluating(network):
+        return network(inputs)
 
 
 def _modules(part: str, calls: list[Call]) -> Mapping[nn.Module, Call]:
@@ -210,12 +213,15 @@ def _computes_as(call: Call, types: ModuleTypes) -> bool:
     base = next((each for each in types if isinstance(call.module, each)), None)
     if base is None:
         return False
+    # Not the inputs of the call: none of these may be negative, where an activation would show.
+    inputs = torch.randn(call.inputs.shape, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad(), _evaluating(call.module):
-            expected = base.forward(call.module, call.inputs)
+            expected = base.forward(call.module, inputs.clone())
+            outputs = call.module(inputs)
     except (RuntimeError, ValueError, AttributeError, IndexError):
         return False  # it takes inputs that its base does not
-    return isinstance(expected, Tensor) and torch.allclose(expected, call.outputs, atol=1e-5)
+    return isinstance(expected, Tensor) and torch.allclose(expected, outputs, atol=1e-5)
 
 
 @contextmanager
@@ -228,11 +234,22 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
         module.train(was_training)
 
 
-def _work_out_of_place(network: nn.Module) -> None:
-    """Let no module overwrite its input, which the module put before it may need for gradients."""
-    for module in network.modules():
-        if getattr(module, "inplace", False) is True:
-            module.inplace = False  # type: ignore[assignment]
+def _work_out_of_place(network: nn.Module, problem: Problem) -> None:
+    """Let no module overwrite its input, which the module put before it may need for gradients.
+
+    A network whose outputs would change relies on it, and stays as it is.
+    """
+    before = _run(network, problem)
+    modules = [each for each in network.modules() if getattr(each, "inplace", False) is True]
+    _set_inplace(modules, False)
+    after = _run(network, problem) if modules else before
+    if isinstance(before, Tensor) and isinstance(after, Tensor) and not before.equal(after):
+        _set_inplace(modules, True)
+
+
+def _set_inplace(modules: list[nn.Module], value: bool) -> None:
+    for module in modules:
+        module.inplace = value  # type: ignore[assignment]
 
 
 def _replace_modules(network: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:

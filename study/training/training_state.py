@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
 from training_factors.study.training.division import DataPart
-from training_factors.study.training.model import Builder
+from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import (
     GlobalState,
     generator,
@@ -33,6 +33,7 @@ class Training(NamedTuple):
     weights: parameters that are penalized: all but biases and scales of norms.
     scheduler: sets the learning rate of the next step.
     batch_size: samples in a step, at most those of the training part.
+    memory_format: of images and convolutions.
     keeps_gradients: the optimizer has set the gradients once, as views of a buffer.
     generators: one for each purpose: `order`, `augmentation`, `dropout`.
     """
@@ -50,6 +51,7 @@ class Training(NamedTuple):
     scheduler: LambdaLR
     batch_size: int
     keeps_gradients: bool
+    memory_format: torch.memory_format
     generators: dict[str, Generator]
 
     def zero_gradients(self) -> None:
@@ -80,7 +82,7 @@ class SavedState(TypedDict):
 
 
 def start_training(
-    recipe: Recipe, part: DataPart, problem: Problem, model: Builder, epochs: int, seed: int
+    recipe: Recipe, part: DataPart, problem: Problem, model: Model, epochs: int, seed: int
 ) -> Training:
     """Build the network and all that its training needs, before the first step.
 
@@ -94,7 +96,7 @@ def start_training(
         for purpose in ("order", "augmentation", "dropout")
     }
     network = model(recipe, problem, generator(seed, "weights"), generators["dropout"]).to(
-        device, memory_format=torch.channels_last
+        device, memory_format=model.memory_format
     )  # type: ignore[call-overload]
     weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
     optimizer = recipe.optimizer(network)
@@ -123,6 +125,7 @@ def start_training(
         ),
         batch_size,
         any(parameter.grad is not None for parameter in parameters),
+        model.memory_format,
         generators,
     )
 

@@ -138,6 +138,6 @@ class Overwriting(nn.Module):
 
 
 def test_an_option_whose_gradients_fail_is_left_out(wine: Dataset) -> None:
-    space, left_out = probed(Overwriting, wine)
+    _, left_out = probed(Overwriting, wine)
     assert "inplace operation" in left_out["activation.sigmoid"]
     assert "activation.gelu" not in left_out

@@ -101,6 +101,9 @@ def of_images(in_chans):
 def of_tables(in_features):
     return nn.Linear(in_features, 3)
 
+def part_without_default(act_layer):
+    return nn.Sequential(act_layer(), nn.Linear(6, 3))
+
 def positional(num_classes, /):
     return nn.Linear(6, num_classes)
 """
@@ -177,7 +180,7 @@ def build(
 def refusal(name: str, problem: Problem = TABLE) -> str:
     """Open and try a model as a study does; return the message with which it is refused."""
     with pytest.raises(ValueError) as caught:
-        try_model(open_model(name, problem), name, recipe(problem), problem)
+        try_model(open_model(name, problem), recipe(problem), problem)
     (line,) = str(caught.value).splitlines()
     prefix = f"model {name!r} cannot be used: "
     assert line.startswith(prefix)
@@ -208,8 +211,9 @@ def files(tmp_path: Path) -> None:
         ("NeverReached", "unused.weight has no shape, since no input reaches its lazy module"),
         ("needs", "it needs arguments that a study does not have: depth; give them defaults"),
         ("positional", "TypeError: positional() got some positional-only arguments"),
-        ("meta", ""),
-        ("double", ""),
+        ("part_without_default", "its argument act_layer needs a default"),
+        ("meta", "weight is on meta; build the network on the CPU"),
+        ("double", "weight is float64; build the network in float32"),
         ("meta_from_recipe", "weight is on meta; build the network on the CPU"),
         ("double_from_recipe", "weight is float64; build the network in float32"),
         ("frozen", "it has no parameters to train"),
@@ -283,10 +287,10 @@ PARTS = {name for name, keyword in KEYWORDS.items() if keyword.part is not None}
 )  # fmt: skip
 def test_keywords_describe_the_data(problem: Problem, expected: dict[str, object]) -> None:
     given = kept(problem)
-    others = {"other", "arguments", "keywords"}
+    others = {"other", "arguments", "keywords", "generator"}
     assert {name: given[name] for name in set(given) - PARTS - others} == expected
     assert (given["other"], given["arguments"], given["keywords"]) == ("default", (), {})
-    assert set(given) - others == set(KEYWORDS) - {"recipe"}
+    assert set(given) - others == set(KEYWORDS) - {"recipe", "generator"}
 
 
 @pytest.mark.filterwarnings("ignore:Lazy modules")
