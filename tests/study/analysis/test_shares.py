@@ -95,3 +95,11 @@ def test_one_step_of_a_surrogate_that_misses_half_shows_less() -> None:
     values = shapley.sum(axis=1)
     shares, _ = one_step(values, values / 2, shapley / 2)
     assert shares == pytest.approx([0.6, 0.15], abs=0.01)
+
+
+def test_shares_are_finite_where_the_seed_causes_everything() -> None:
+    evidence = Evidence(
+        np.array([0.1, 0.0]), np.eye(2) * 0.01, np.array([0.1, 0.0]), np.array([1, 1]),
+        SeedNoise(1.0, 8), 0,
+    )  # fmt: skip
+    assert np.isfinite(evidence.shares().draws).all()

@@ -16,6 +16,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Layer, Recipe
 from training_factors.search_spaces.space import named_space
 from training_factors.study.training.network import Pointwise
+from training_factors.study.training.own_model import OwnModel
 from training_factors.study.training.surgery import PARTS, FeaturesLast, Surgeon, trace_calls
 
 TABLE = Problem((6,), 3, own_model=True)
@@ -488,3 +489,44 @@ def test_the_same_generators_give_the_same_weights() -> None:
         operate(network, initialization="orthogonal")
     first, again = (network.state_dict() for network in networks)
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_a_network_without_layers_is_left_alone() -> None:
+    assert operate(nn.Sequential(nn.ReLU()), initialization="zeros")["initialize"] == 0
+
+
+def test_a_network_that_relies_on_work_in_place_keeps_it() -> None:
+    class Relying(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+            self.clip = nn.ReLU(inplace=True)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = self.first(inputs)
+            self.clip(hidden)
+            result: Tensor = self.last(hidden)
+            return result
+
+    network = Relying()
+    before = outputs(network)
+    operate(network)
+    assert outputs(network).equal(before)
+
+
+def test_transformers_of_torch_run_their_modules() -> None:
+    network = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True))
+    problem = Problem((3, 8), 3)
+    whole = nn.Sequential(network, nn.Flatten(), nn.Linear(24, 3))
+    own = OwnModel("mine", lambda: copy.deepcopy(whole), ())
+    found = own.reach(recipe(), problem)
+    assert found["norm"] == "2 modules" and found["dropout"] == "3 modules"
+
+
+def test_a_norm_with_an_activation_stays_whatever_the_sign_of_its_inputs() -> None:
+    class NormAndActivation(nn.BatchNorm1d):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return super().forward(inputs).relu()
+
+    network = nn.Sequential(NormAndActivation(6), nn.Linear(6, 3))
+    assert operate(network, batch_norm="layer")["norm"] == 0
