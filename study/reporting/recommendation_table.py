@@ -188,15 +188,15 @@ def holding_options(recommendation: Recommendation) -> list[str]:
 
 def definition_options(definition: Definition) -> list[str]:
     """Return the options of `run` that create a study of this definition."""
-    words = ["--data", definition.source]
-    for name in ("model", "limit", "image_size", "target", "epochs", "space"):
-        value = getattr(definition, name)
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    for name in ("fix", "drop", "range", "choices"):
-        for text in getattr(definition, name):
-            words += [f"--{name}", text]
-    return [*words, "--seed", str(definition.seed)] if definition.seed else words
+    renamed = {"source": "data", "factors": "factor"}
+    words: list[str] = []
+    for field, value in definition:
+        if value is None or (field == "seed" and value == 0):
+            continue
+        option = f"--{renamed.get(field, field).replace('_', '-')}"
+        for text in value if isinstance(value, tuple) else (value,):
+            words += [option, str(text)]
+    return words
 
 
 def recommendation_toml(recommendation: Recommendation) -> str:
@@ -206,6 +206,8 @@ def recommendation_toml(recommendation: Recommendation) -> str:
         f"# {recommendation.study}: {recommendation.source}",
         f"data = {json.dumps(definition.source)}",
         f"model = {json.dumps(definition.model)}",
+        *([] if definition.weights is None else [f"weights = {json.dumps(definition.weights)}"]),
+        *([f"factor = {json.dumps(definition.factors)}"] if definition.factors else []),
         f"epochs = {json.dumps(definition.epochs)}",
         "",
         "[settings]",
