@@ -201,7 +201,7 @@ def test_a_study_that_another_process_has_just_created_outlives_a_start_that_is_
     """Another start with other settings comes first, while this one still prepares its data."""
     prepare = preparation.prepare_study
 
-    def overtaken(definition: Definition) -> preparation.PreparedStudy:
+    def overtaken(definition: Definition, stored: object) -> preparation.PreparedStudy:
         other = prepare(definition.model_copy(update={"epochs": 3}))
         database = open_database("sqlite:///runs/studies.db", create=True)
         create_study(database, "mine", other.stamp()).queue.add([Run("baseline", 0)])

@@ -216,8 +216,8 @@ def user_code(definition: Definition) -> list[str]:
     """Return the names of the user's code that a definition uses: data, model and factors."""
     source, model = definition.source, definition.model
     names = [source] if ":" in source and not Path(source).exists() else []
-    is_own = ":" in model and normal_name(model) not in ARCHITECTURES
-    if is_own and model.partition(":")[0] not in LIBRARIES:
+    is_built_in = normal_name(model) in ARCHITECTURES
+    if not is_built_in and model.partition(":")[0] not in LIBRARIES:
         names.append(model)
     return [*names, *definition.factors]
 
