@@ -25,10 +25,10 @@ from benchmarks.plain_loop import Loop
 from tests.support.simulations import trial_of
 from training_factors.storage.definition import Definition
 from training_factors.study.analysis.importance import analyse
+from training_factors.study.data.division import training_division
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
 from training_factors.study.running.reporter import evaluation_interval
-from training_factors.study.training.division import training_division
 from training_factors.study.training.loop import train
 from training_factors.study.training.seeds import derive_seed
 

@@ -32,6 +32,7 @@ from training_factors.storage.definition import Definition
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study
 from training_factors.storage.trials import read_trials
+from training_factors.study.data.division import Division, training_division
 from training_factors.study.running import trial_runner
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
 from training_factors.study.running.settings import WorkerTiming
@@ -39,7 +40,6 @@ from training_factors.study.running.signals import StopSignal
 from training_factors.study.running.supervisor import WorkerPool, run_workers
 from training_factors.study.running.worker import open_context, work
 from training_factors.study.training import loop
-from training_factors.study.training.division import Division, training_division
 from training_factors.study.training.loop import Outcome, train
 
 BATCH, EPOCHS, SEEDS = 512, 3, 5

@@ -27,8 +27,8 @@ from benchmarks.machine import cores
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.storage.definition import Definition
 from training_factors.study.analysis.features import Array, read_layout
+from training_factors.study.data.division import Division, training_division
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.training.division import Division, training_division
 from training_factors.study.training.loop import train
 from training_factors.study.training.seeds import derive_seed
 

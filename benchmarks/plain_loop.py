@@ -35,8 +35,8 @@ from training_factors.search_spaces.factors.augment_geometry import random_affin
 from training_factors.search_spaces.factors.augment_mix import cutmix_batch, mixup_batch
 from training_factors.search_spaces.recipe import Recipe, Stage, identity, no_mixing
 from training_factors.search_spaces.space import Config
+from training_factors.study.data.division import DataPart, training_division
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.training.division import DataPart, training_division
 from training_factors.study.training.metrics import chance
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.training_state import to_float

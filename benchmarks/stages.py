@@ -26,6 +26,7 @@ from benchmarks.whole_studies import WORKLOADS, definition_of
 from training_factors.storage.database import open_database
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study
+from training_factors.study.data.division import training_division
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
 from training_factors.study.running.process_setup import configure_process
@@ -33,7 +34,6 @@ from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import StopSignal
 from training_factors.study.running.worker import open_context, work
-from training_factors.study.training.division import training_division
 from training_factors.study.training.loop import batches, predict, train_step
 from training_factors.study.training.training_state import start_training as prepare_training
 

@@ -13,7 +13,7 @@ _LATER_FIELDS = ("factors", "weights")
 class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
-    source, limit, image_size, target: the data; see `training_factors.study.training.sources`.
+    source, limit, image_size, target: the data; see `training_factors.study.data.sources`.
     weights: a file of weights to start from.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.

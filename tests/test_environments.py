@@ -19,9 +19,9 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study, study_names
 from training_factors.study import commands
 from training_factors.study.commands import execute
+from training_factors.study.data import cache
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.running import datasheet_builder, preparation
-from training_factors.study.training import cache
-from training_factors.study.training.sources import load_dataset
 
 LOCALES = {
     "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},

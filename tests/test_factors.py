@@ -16,7 +16,7 @@ from training_factors.search_spaces.factors import FACTORS
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, default_recipe
 from training_factors.search_spaces.space import DOCUMENTED_TOPICS, Config, named_space
-from training_factors.study.training.division import DataPart
+from training_factors.study.data.division import DataPart
 from training_factors.study.training.loop import batches, predict, train_epoch, train_step
 from training_factors.study.training.model import open_model
 from training_factors.study.training.training_state import start_training

@@ -18,11 +18,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces": ("search_spaces",),
     "storage": ("storage", "search_spaces.description"),
     "search_spaces.user_code": (),
+    "study.training.seeds": (),
+    "study.data": (
+        "study.data", "study.training.seeds", "search_spaces.problem", "search_spaces.user_code",
+    ),
     "study.training": (
-        "study.training", "search_spaces.problem", "search_spaces.recipe",
+        "study.training", "study.data", "search_spaces.problem", "search_spaces.recipe",
         "search_spaces.user_code",
     ),
-    "study.running": ("study.running", "study.training", "storage", "search_spaces"),
+    "study.running": ("study.running", "study.training", "study.data", "storage", "search_spaces"),
     "study.analysis": (
         "study.analysis", "storage", "search_spaces.dimension", "search_spaces.description",
     ),

@@ -20,13 +20,13 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.commands import execute
+from training_factors.study.data.division import Division, training_division
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.preparation import prepare_study
 from training_factors.study.running.probe import NO_EFFECT
-from training_factors.study.training.division import Division, training_division
 from training_factors.study.training.loop import EpochCallback, Outcome, train
 from training_factors.study.training.model import open_model
 from training_factors.study.training.own_model import KEYWORDS
-from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.training_state import SavedState
 
 CHAPTER = (Path(__file__).parents[1] / "docs" / "your-model.md").read_text(encoding="utf-8")

@@ -27,8 +27,8 @@ from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, r
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.data.division import DataPart, load_test_part
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.training.division import DataPart, load_test_part
 
 CANDIDATES = 5
 """Number of configurations that are ranked again: the best of hundreds of runs is partly luck."""

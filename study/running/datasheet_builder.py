@@ -15,9 +15,9 @@ from training_factors.search_spaces.problem import strata
 from training_factors.search_spaces.recipe import Recipe, identity
 from training_factors.storage.datasheet import Augmented, DataSheet, read_sheet, write_sheet
 from training_factors.storage.studies import Study
+from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.division import PartIndices, divide
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.training.dataset import Dataset
-from training_factors.study.training.division import PartIndices, divide
 from training_factors.study.training.loop import augmented
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.training_state import to_float

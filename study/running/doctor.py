@@ -23,7 +23,7 @@ from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
-from training_factors.study.training.cache import cache_folder
+from training_factors.study.data.cache import cache_folder
 
 OK, WARNING, BAD = "ok", "warning", "bad"
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
+from training_factors.study.data.division import DataPart, Division, training_division
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import Preset
 from training_factors.study.training.device import open_device
-from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import train
 from training_factors.study.training.model import normal_name
 

@@ -14,9 +14,10 @@ from training_factors.search_spaces.user_code import file_digest, source_digest
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
+from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import configure_process
-from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.metrics import objective_name
 from training_factors.study.training.model import (
     LIBRARIES,
@@ -28,7 +29,6 @@ from training_factors.study.training.model import (
 from training_factors.study.training.network import ARCHITECTURES
 from training_factors.study.training.own_model import UNCHANGED_PARTS
 from training_factors.study.training.seeds import generator
-from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.weights import describe_fit, read_weights
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")

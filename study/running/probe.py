@@ -20,9 +20,9 @@ from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, default_recipe
 from training_factors.search_spaces.space import Config, LeftOut, Space
+from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.division import DataPart, training_division
 from training_factors.study.running.design import designed_configuration
-from training_factors.study.training.dataset import Dataset
-from training_factors.study.training.division import DataPart, training_division
 from training_factors.study.training.loop import predict, train_epoch, train_step
 from training_factors.study.training.model import Model, lay_out
 from training_factors.study.training.seeds import generator, seeded_globals

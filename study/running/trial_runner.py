@@ -19,12 +19,12 @@ from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.run_queue import Claim, LostClaimError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import read_frozen_trials
+from training_factors.study.data.division import DataPart, Division
 from training_factors.study.running.checkpointer import Checkpointer
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.reporter import RunReporter, evaluation_interval
 from training_factors.study.running.search import propose_configuration, pruning_thresholds
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
-from training_factors.study.training.division import DataPart, Division
 from training_factors.study.training.loop import Outcome, train
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import derive_seed

@@ -9,13 +9,13 @@ from training_factors.storage.owner import this_process
 from training_factors.storage.run_queue import LostClaimError, StudyGoneError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_frozen_trials, to_trial
+from training_factors.study.data.division import training_division
 from training_factors.study.running.confirmation import open_test_part
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.running.trial_runner import WorkerContext, run_claim
 from training_factors.study.training.device import open_device
-from training_factors.study.training.division import training_division
 from training_factors.study.training.metrics import chance, objective_name
 
 DONE, FAILED, LOST = 0, 10, 3

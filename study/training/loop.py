@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from training_factors.search_spaces.recipe import Recipe, Transform
+from training_factors.study.data.division import DataPart, Division
 from training_factors.study.training.cuda_graph import GraphedStep, Step
-from training_factors.study.training.division import DataPart, Division
 from training_factors.study.training.metrics import (
     ConfusionCells,
     Metrics,

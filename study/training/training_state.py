@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
-from training_factors.study.training.division import DataPart
+from training_factors.study.data.division import DataPart
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import (
     GlobalState,

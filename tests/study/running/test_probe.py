@@ -11,11 +11,11 @@ from torch.nn.functional import relu
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import Space, named_space
+from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import NO_EFFECT, probe_space
-from training_factors.study.training.dataset import Dataset
 from training_factors.study.training.model import Model
 from training_factors.study.training.own_model import OwnModel
-from training_factors.study.training.sources import load_dataset
 
 MODEL_FACTORS = {
     "activation", "dropout", "batch_norm", "initialization", "residual", "stochastic_depth",

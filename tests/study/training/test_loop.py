@@ -9,11 +9,11 @@ import torch
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
-from training_factors.study.training.division import DataPart, Division, training_division
+from training_factors.study.data.division import DataPart, Division, training_division
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.training.loop import EpochCallback, Outcome, train
 from training_factors.study.training.metrics import chance
 from training_factors.study.training.model import open_model
-from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.training_state import SavedState
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, default_recipe
 from training_factors.search_spaces.space import named_space
-from training_factors.study.training.division import DataPart
+from training_factors.study.data.division import DataPart
 from training_factors.study.training.loop import batches, predict, train_step
 from training_factors.study.training.model import Model, try_model
 from training_factors.study.training.own_model import OwnModel

@@ -13,12 +13,12 @@ from training_factors.search_spaces.flat_parameters import flatten_parameters
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
+from training_factors.study.data.division import DataPart, Division, training_division
+from training_factors.study.data.sources import load_dataset
 from training_factors.study.training import loop
 from training_factors.study.training.cuda_graph import GraphedStep
-from training_factors.study.training.division import DataPart, Division, training_division
 from training_factors.study.training.loop import batches, train, train_epoch, train_step
 from training_factors.study.training.model import open_model
-from training_factors.study.training.sources import load_dataset
 from training_factors.study.training.training_state import Training, start_training
 
 CPU = torch.device("cpu")

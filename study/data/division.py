@@ -1,7 +1,7 @@
 """Divide the data into training pool, validation and test part: once per study, by its seed.
 
 Only `load_test_part` gives the test part, and only the confirmation may call it: data that has
-influenced a choice cannot tell how good the choice is (`tests/study/training/test_division.py`).
+influenced a choice cannot tell how good the choice is (`tests/study/data/test_division.py`).
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem, strata
-from training_factors.study.training.dataset import Dataset, PartLabel
+from training_factors.study.data.dataset import Dataset, PartLabel
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2

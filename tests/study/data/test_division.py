@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training_factors.search_spaces.problem import strata
-from training_factors.study.training.dataset import (
+from training_factors.study.data.dataset import (
     Dataset,
     Decoded,
     PartLabel,
     to_dataset,
     unassigned,
 )
-from training_factors.study.training.division import divide, load_test_part, training_division
-from training_factors.study.training.sources import load_dataset
+from training_factors.study.data.division import divide, load_test_part, training_division
+from training_factors.study.data.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
 MAY_LOAD_TEST_PART = ROOT / "study" / "running" / "confirmation.py"

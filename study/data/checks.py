@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.dataset import Decoded, PartLabel
+from training_factors.study.data.dataset import Decoded, PartLabel
 
 MIN_SAMPLES_PER_CLASS = 10
 """Minimum number of samples of a class: a fifth of fewer is too little to measure accuracy on."""

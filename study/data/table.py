@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.arrays import as_table
-from training_factors.study.training.dataset import Decoded, unassigned
+from training_factors.study.data.arrays import as_table
+from training_factors.study.data.dataset import Decoded, unassigned
 
 MAX_INTEGER_CLASSES = 20
 """Maximum number of different integers in a target column that is read as classes."""

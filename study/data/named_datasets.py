@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.arrays import as_images
-from training_factors.study.training.cache import cache_folder
-from training_factors.study.training.dataset import Decoded, PartLabel, unassigned
+from training_factors.study.data.arrays import as_images
+from training_factors.study.data.cache import cache_folder
+from training_factors.study.data.dataset import Decoded, PartLabel, unassigned
 
 SCIKIT_LEARN = ("digits", "wine", "breast_cancer", "diabetes")
 """Names of the data sets that scikit-learn contains; they need no network connection."""

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
 
 CACHE_FORMAT = 1
 """Version of the decoders; increase it when one gives other values, to ignore older entries."""

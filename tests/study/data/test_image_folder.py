@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from training_factors.storage.database import open_database
-from training_factors.study.training import cache
-from training_factors.study.training.dataset import Dataset, PartLabel
-from training_factors.study.training.sources import load_dataset
+from training_factors.study.data import cache
+from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.sources import load_dataset
 
 
 def picture(path: Path, size: tuple[int, int] = (8, 8), mode: str = "RGB", value: int = 0) -> None:

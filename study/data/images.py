@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training_factors.study.training.cache import allocate
+from training_factors.study.data.cache import allocate
 
 DEFAULT_SIDE = 64
 """Side in pixels of images that come in several sizes, or in one size larger than this."""

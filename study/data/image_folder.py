@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.dataset import Decoded, PartLabel
-from training_factors.study.training.images import decode_images
-from training_factors.study.training.subset import balanced_subset, refuse_limit
+from training_factors.study.data.dataset import Decoded, PartLabel
+from training_factors.study.data.images import decode_images
+from training_factors.study.data.subset import balanced_subset, refuse_limit
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from training_factors.study.training.cache import cache_folder
-from training_factors.study.training.dataset import PartLabel
-from training_factors.study.training.named_datasets import TORCHVISION
-from training_factors.study.training.sources import load_dataset
+from training_factors.study.data.cache import cache_folder
+from training_factors.study.data.dataset import PartLabel
+from training_factors.study.data.named_datasets import TORCHVISION
+from training_factors.study.data.sources import load_dataset
 
 
 @pytest.fixture(autouse=True)

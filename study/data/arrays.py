@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.search_spaces.user_code import import_object
-from training_factors.study.training.dataset import Decoded, unassigned
+from training_factors.study.data.dataset import Decoded, unassigned
 
 IMAGE_FORMAT = "uint8 images as NHWC, NCHW or NHW with one or three channels"
 """The accepted type and shapes of images, in the words of error messages."""

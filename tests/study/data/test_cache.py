@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_factors.study.training import cache
-from training_factors.study.training.cache import allocate, cache_folder, load_or_decode
-from training_factors.study.training.dataset import Dataset, Decoded, unassigned
+from training_factors.study.data import cache
+from training_factors.study.data.cache import allocate, cache_folder, load_or_decode
+from training_factors.study.data.dataset import Dataset, Decoded, unassigned
 
 ROOT = Path(__file__).parents[3]
 
@@ -122,7 +122,7 @@ def test_an_unwritable_cache_is_warned_about_once(
 @pytest.mark.slow
 def test_cached_data_imports_neither_scikit_learn_nor_torchvision(source: Source) -> None:
     code = (
-        "import sys; from training_factors.study.training.sources import load_dataset; "
+        "import sys; from training_factors.study.data.sources import load_dataset; "
         "load_dataset('digits'); "
         "print([m for m in ('sklearn', 'torchvision') if m in sys.modules])"
     )

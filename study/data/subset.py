@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training_factors.study.training.data_checks import (
+from training_factors.study.data.checks import (
     MIN_SAMPLES_PER_CLASS,
     MIN_SAMPLES_REGRESSION,
 )

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training_factors.study.training.subset import balanced_subset
+from training_factors.study.data.subset import balanced_subset
 
 
 @given(st.data())

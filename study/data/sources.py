@@ -8,26 +8,26 @@ from pathlib import Path, PureWindowsPath
 import torch
 
 from training_factors.search_spaces.problem import strata
-from training_factors.study.training.arrays import call_function, read_npz
-from training_factors.study.training.cache import digest_files, load_or_decode
-from training_factors.study.training.csv_table import read_csv
-from training_factors.study.training.data_checks import refuse_unlearnable
-from training_factors.study.training.dataset import Dataset, Decoded, to_dataset
-from training_factors.study.training.image_folder import (
+from training_factors.study.data.arrays import call_function, read_npz
+from training_factors.study.data.cache import digest_files, load_or_decode
+from training_factors.study.data.checks import refuse_unlearnable
+from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.data.image_folder import (
     decode_folder,
     limit_listing,
     list_images,
     shown_name,
 )
-from training_factors.study.training.images import resize
-from training_factors.study.training.named_datasets import (
+from training_factors.study.data.images import resize
+from training_factors.study.data.named_datasets import (
     SCIKIT_LEARN,
     TORCHVISION,
     dataset_names,
     decode_builtin,
     decode_torchvision,
 )
-from training_factors.study.training.subset import balanced_subset, refuse_limit
+from training_factors.study.data.subset import balanced_subset, refuse_limit
+from training_factors.study.data.table import read_csv
 
 
 def load_dataset(

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from training_factors.search_spaces.problem import Problem
-from training_factors.study.training import cache
-from training_factors.study.training.named_datasets import SCIKIT_LEARN, dataset_names
-from training_factors.study.training.sources import load_dataset
+from training_factors.study.data import cache
+from training_factors.study.data.named_datasets import SCIKIT_LEARN, dataset_names
+from training_factors.study.data.sources import load_dataset
 
 PROBLEMS = {
     "digits": Problem((1, 8, 8), 10),
