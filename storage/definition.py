@@ -3,17 +3,19 @@
 import hashlib
 import re
 from pathlib import PurePath
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_LATER_FIELDS = ("factors", "weights")
+_LATER_FIELDS = ("factors", "weights", "task", "fit")
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
 
 class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
-    source, limit, image_size, target: the data; see `training_factors.study.data.sources`.
+    source, limit, image_size, target, task, fit: the data; see
+    `training_factors.study.data.options`.
     weights: a file of weights to start from.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
@@ -25,6 +27,8 @@ class Definition(BaseModel):
     limit: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=4, le=1024)
     target: str | None = None
+    task: Literal["classification", "regression"] | None = None
+    fit: Literal["pad", "crop", "stretch"] | None = None
     model: str = "mlp"
     weights: str | None = None
     space: str = "documented"

@@ -13,6 +13,7 @@ from training_factors.search_spaces.description import (
     SpaceDescription,
     read_description,
 )
+from training_factors.storage.data_report import DataReport, read_data_report
 from training_factors.storage.definition import Definition
 
 SCHEMA = 1
@@ -47,7 +48,7 @@ class Stamp(NamedTuple):
     reaches a model that is not built in, by factor. notes: about how the model is used.
     class_names: empty for regression. code: the user's code that the study runs. digests: of the
     files of that code, and of packages that bring factors. versions: package name -> version, of
-    the process that created the study.
+    the process that created the study. data_report: what was done to the data.
     """
 
     objective: str
@@ -65,6 +66,7 @@ class Stamp(NamedTuple):
     code: tuple[str, ...] = ()
     digests: Mapping[str, str] = {}
     versions: Mapping[str, str] = {}
+    data_report: DataReport = DataReport()
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document of the stamp, which `read_stamp` reads."""
@@ -81,6 +83,7 @@ class Stamp(NamedTuple):
             "code": list(self.code),
             "digests": dict(self.digests),
             "versions": dict(self.versions),
+            "data_report": self.data_report.as_document(),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -130,6 +133,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         code=tuple(document.get("code", ())),
         digests=document.get("digests", {}),
         versions=document.get("versions", {}),
+        data_report=read_data_report(document.get("data_report", {})),
     )
 
 

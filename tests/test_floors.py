@@ -19,8 +19,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ("storage", "search_spaces.description"),
     "search_spaces.user_code": (),
     "study.training.seeds": (),
+    "storage.data_report": (),
     "study.data": (
-        "study.data", "study.training.seeds", "search_spaces.problem", "search_spaces.user_code",
+        "study.data", "study.training.seeds", "storage.data_report", "search_spaces.problem",
+        "search_spaces.user_code",
     ),
     "study.training": (
         "study.training", "study.data", "search_spaces.problem", "search_spaces.recipe",

@@ -21,6 +21,7 @@ from training_factors.storage.studies import create_study, load_study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.commands import execute
 from training_factors.study.data.division import Division, training_division
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.preparation import prepare_study
 from training_factors.study.running.probe import NO_EFFECT
@@ -181,7 +182,7 @@ class Net(nn.Module):
 
 @pytest.fixture(scope="module")
 def digits() -> Division:
-    return training_division(load_dataset("digits", limit=100), 0, torch.device("cpu"))
+    return training_division(load_dataset("digits", DataOptions(limit=100)), 0, torch.device("cpu"))
 
 
 def drawing_recipe(problem: Problem, model: str) -> Recipe:

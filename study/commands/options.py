@@ -27,6 +27,21 @@ ImageSize = Annotated[
 Target = Annotated[
     str | None, typer.Option(help="Column of a .csv file to predict.", rich_help_panel=_DATA)
 ]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        help="classification or regression, where the values to predict leave it open.",
+        rich_help_panel=_DATA,
+    ),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="How images of other shapes come to one: pad (black borders, the default), crop or "
+        "stretch.",
+        rich_help_panel=_DATA,
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

@@ -19,6 +19,7 @@ from training_factors.study.commands.options import (
     Drop,
     Epochs,
     FactorFiles,
+    Fit,
     Fix,
     Grace,
     Heartbeat,
@@ -37,6 +38,7 @@ from training_factors.study.commands.options import (
     StorageUrl,
     StudyName,
     Target,
+    Task,
     WeightsFile,
     Workers,
 )  # fmt: skip
@@ -65,6 +67,8 @@ def run(
     limit: Limit = None,
     image_size: ImageSize = None,
     target: Target = None,
+    task: Task = None,
+    fit: Fit = None,
     study: NewStudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
@@ -87,6 +91,8 @@ def run(
         limit=limit,
         image_size=image_size,
         target=target,
+        task=task,
+        fit=fit,
         model=model,
         weights=weights,
         space=space,
@@ -148,6 +154,8 @@ def plan(
     limit: Limit = None,
     image_size: ImageSize = None,
     target: Target = None,
+    task: Task = None,
+    fit: Fit = None,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -159,6 +167,8 @@ def plan(
         limit=limit,
         image_size=image_size,
         target=target,
+        task=task,
+        fit=fit,
         model=model,
         weights=weights,
         space=space,
@@ -181,7 +191,12 @@ def plan(
         prepared = prepare_study(Definition.model_validate(settings))
         count = workers or execution.default_workers(device, per_gpu)
         estimate = make_plan(prepared, size, count, device)
-    document = {"schema": 1, **estimate._asdict(), "seconds": estimate.seconds}
+    document = {
+        "schema": 1,
+        **estimate._asdict(),
+        "data_report": estimate.data_report.as_document(),
+        "seconds": estimate.seconds,
+    }
     show(document if as_json else draw_plan(estimate))
 
 

@@ -147,15 +147,8 @@ def _print_surprises(study: "Study", name: str | None) -> None:
 def _print_left_out(stamp: "Stamp") -> None:
     from training_factors.storage.stamp import describe_left_out
 
-    if stamp.skipped:
-        count, names = stamp.data.skipped, ", ".join(stamp.skipped[:3])
-        more = f" and {count - 3} more" if count > 3 else ""
-        words = (
-            "1 file cannot be read and is"
-            if count == 1
-            else f"{count} files cannot be read and are"
-        )
-        print(f"{words} left out: {names}{more}", file=sys.stderr)
+    for line in stamp.data_report.lines():
+        print(line, file=sys.stderr)
     if stamp.left_out:
         print(f"left out: {describe_left_out(stamp.left_out)}", file=sys.stderr)
     if stamp.reach:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from training_factors.search_spaces.user_code import import_object
 from training_factors.study.data.dataset import Decoded, unassigned
+from training_factors.study.data.targets import read_targets
 
 IMAGE_FORMAT = "uint8 images as NHWC, NCHW or NHW with one or three channels"
 """The accepted type and shapes of images, in the words of error messages."""
 
 
-def read_npz(source: str) -> Decoded:
+def read_npz(source: str, task: str | None = None) -> Decoded:
     """Read the arrays X and y of an .npz file.
 
     Raises ValueError when the file is damaged, lacks one of them or holds Python objects.
@@ -41,10 +42,10 @@ def read_npz(source: str) -> Decoded:
             f"file {source!r} {fault}; "
             "save plain arrays with numpy.savez(path, X=inputs, y=targets)"
         ) from None
-    return from_arrays(inputs, targets, source)
+    return from_arrays(inputs, targets, source, task)
 
 
-def call_function(source: str) -> Decoded:
+def call_function(source: str, task: str | None = None) -> Decoded:
     """Import a function, call it without arguments and take the (X, y) that it returns.
 
     source: `package.module:function` or `file.py:function`.
@@ -65,33 +66,31 @@ def call_function(source: str) -> Decoded:
         raise ValueError(
             f"data {source!r} did not return (X, y): {type(error).__name__}: {_first_line(error)}"
         ) from error
-    return from_arrays(np.asarray(inputs), np.asarray(targets), source)
+    return from_arrays(np.asarray(inputs), np.asarray(targets), source, task)
 
 
-def from_arrays(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> Decoded:
+def from_arrays(
+    inputs: NDArray[Any], targets: NDArray[Any], source: str, task: str | None = None
+) -> Decoded:
     """Check the arrays and convert them to the types of a data set.
 
     inputs: uint8 images, or a table (samples, features).
-    targets: (samples,) or (samples, 1). Integers, booleans and strings are classes; floats are
-        numbers to predict (regression).
-    source: named in error messages.
+    targets: one for each sample, or one-hot rows; see `read_targets`.
+    source: named in error messages. task: `classification` or `regression`.
 
     Raises ValueError for other shapes and types.
     """
-    targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
-    if targets.ndim != 1 or inputs.ndim < 2 or len(inputs) != len(targets):
+    if targets.ndim not in (1, 2) or inputs.ndim < 2 or len(inputs) != len(targets):
         raise ValueError(
             f"X {inputs.shape} and y {targets.shape} of {source!r} do not match: "
             f"y must have one value for each sample of X"
         )
     converted = as_table(inputs, source) if inputs.ndim == 2 else as_images(inputs, source)
-    if targets.dtype.kind == "f":
-        return Decoded(converted, targets.astype(np.float32), None, unassigned(len(targets)))
-    if targets.dtype.kind not in "biuUS":
+    if targets.dtype.kind not in "biufUSO":
         raise ValueError(f"y of {source!r} is {targets.dtype}; use integers, strings or floats")
-    names, indices = np.unique(targets, return_inverse=True)
-    classes = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
-    return Decoded(converted, indices.astype(np.int64), classes, unassigned(len(targets)))
+    read = read_targets(targets, f"y of {source!r}", task)
+    undivided = unassigned(len(read.values))
+    return Decoded(converted[read.kept], read.values, read.classes, undivided, notes=read.notes)
 
 
 def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:

@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training_factors.storage.data_report import read_data_report
 from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Version of the decoders; increase it when one gives other values, to ignore older entries."""
 
 MAX_FULL_BYTES = 2**28
@@ -35,7 +36,7 @@ Reading 20,000 images of 61 MB in all took 0.4 s (one of two Xeon cores, files i
 SAMPLED_FILES, SAMPLED_BYTES = 64, 2**16
 """Number of files of a larger source that are read for its cache key, and bytes of each."""
 
-ARRAYS = ("inputs", "targets", "parts")
+ARRAYS = ("inputs", "targets", "parts", "twins")
 """The fields of a data set that an entry stores as .npy files."""
 
 logger = logging.getLogger(__name__)
@@ -156,15 +157,20 @@ def _read_entry(entry: Path, name: str) -> Dataset | None:
     """Read a cache entry; None when it is missing or damaged."""
     try:
         metadata = json.loads((entry / "dataset.json").read_text(encoding="utf-8"))
-        arrays = [_load_array(entry / f"{array}.npy") for array in ARRAYS]
-        if [[a.dtype.str, list(a.shape)] for a in arrays] != metadata["arrays"]:
+        arrays = {array: _load_array(entry / f"{array}.npy") for array in ARRAYS}
+        if {name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()} != metadata["arrays"]:
             return None
-        inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
-        classes = metadata["classes"] and tuple(metadata["classes"])
-        skipped, fingerprint = tuple(metadata["skipped"]), str(metadata["fingerprint"])
+        tensors = {array: torch.from_numpy(loaded) for array, loaded in arrays.items()}
+        return Dataset(
+            name=name,
+            classes=metadata["classes"] and tuple(metadata["classes"]),
+            skipped=tuple(metadata["skipped"]),
+            fingerprint=str(metadata["fingerprint"]),
+            notes=read_data_report(metadata).notes,
+            **tensors,
+        )
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
-    return Dataset(name, inputs, targets, classes, parts, skipped, fingerprint)
 
 
 def _load_array(path: Path) -> NDArray[Any]:
@@ -197,14 +203,15 @@ def _write_entry(entry: Path, dataset: Dataset) -> None:
 
 
 def _write_files(folder: Path, dataset: Dataset) -> None:
-    arrays = [np.asarray(getattr(dataset, array)) for array in ARRAYS]
+    arrays = {name: np.asarray(getattr(dataset, name)) for name in ARRAYS}
     metadata = {
-        "arrays": [[array.dtype.str, array.shape] for array in arrays],
+        "arrays": {name: [array.dtype.str, array.shape] for name, array in arrays.items()},
         "classes": dataset.classes,
         "skipped": dataset.skipped,
         "fingerprint": dataset.fingerprint,
+        "notes": [note._asdict() for note in dataset.notes],
     }
-    for name, array in zip(ARRAYS, arrays, strict=True):
+    for name, array in arrays.items():
         with (folder / f"{name}.npy").open("wb") as file:
             np.save(file, array)
             file.flush()

@@ -5,10 +5,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training_factors.storage.data_report import WARNING, DataNote, data_note
 from training_factors.study.data.dataset import Decoded, PartLabel
 
 MIN_SAMPLES_PER_CLASS = 10
 """Minimum number of samples of a class: a fifth of fewer is too little to measure accuracy on."""
+
+MAX_IMBALANCE = 50
+"""Number of samples of the largest class per sample of the smallest above which one is warned."""
+
+MIN_VARIETY = 1.0
+"""Smallest mean standard deviation of a pixel, in grey levels, over the images of a class; images
+that vary less are empty or copies of one another."""
 
 MIN_SAMPLES_REGRESSION = 50
 """Minimum number of samples for regression: validation and test part then hold ten each."""
@@ -58,6 +66,43 @@ def _refuse_classes(decoded: Decoded, classes: tuple[str, ...], source: str) -> 
                 f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())} "
                 f"in its {part} part and needs {least} or more there; move some"
             )
+
+
+def warnings_about(decoded: Decoded) -> tuple[DataNote, ...]:
+    """Return warnings: a rare class, and classes whose images are nearly all alike."""
+    if decoded.classes is None:
+        return ()
+    return (
+        *_imbalance(decoded.targets, decoded.classes),
+        *_lack_of_variety(decoded.inputs, decoded.targets, decoded.classes),
+    )
+
+
+def _imbalance(targets: NDArray[np.int64], classes: tuple[str, ...]) -> list[DataNote]:
+    counts = np.bincount(targets, minlength=len(classes))
+    if counts.min() * MAX_IMBALANCE >= counts.max():
+        return []
+    text = (
+        f"class {classes[int(counts.argmin())]!r} has {counts.min()} of {len(targets):,} samples; "
+        f"a network that always says {classes[int(counts.argmax())]!r} has an accuracy of "
+        f"{counts.max() / len(targets):.3f}: look at balanced accuracy or macro F1, and vary "
+        "class_weight (--space full); more runs do not help"
+    )
+    return [data_note(WARNING, text)]
+
+
+def _lack_of_variety(
+    inputs: NDArray[Any], targets: NDArray[np.int64], classes: tuple[str, ...]
+) -> list[DataNote]:
+    if inputs.ndim == 2:
+        return []
+    alike = []
+    for index, name in enumerate(classes):
+        some = inputs[np.flatnonzero(targets == index)[:100]].astype(np.float32)
+        if some.std(axis=0).mean() < MIN_VARIETY:
+            alike.append(name)
+    text = "classes whose images are constant or nearly all alike; look at them before training"
+    return [data_note(WARNING, text, alike)] if alike else []
 
 
 def _required_per_class(parts: NDArray[np.uint8]) -> list[tuple[str, NDArray[np.bool_], int]]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem
+from training_factors.storage.data_report import DataNote
+from training_factors.study.data.duplicates import find_twins
 
 
 class PartLabel(IntEnum):
@@ -30,6 +32,15 @@ class Decoded(NamedTuple):
     classes: tuple[str, ...] | None
     parts: NDArray[np.uint8]
     skipped: tuple[str, ...] = ()
+    notes: tuple[DataNote, ...] = ()
+
+    def choose(self, samples: NDArray[Any]) -> "Decoded":
+        """Return the data with these samples only. samples: indices, or a mask."""
+        return self._replace(
+            inputs=self.inputs[samples],
+            targets=self.targets[samples],
+            parts=self.parts[samples],
+        )
 
 
 class Dataset(NamedTuple):
@@ -44,6 +55,8 @@ class Dataset(NamedTuple):
     parts: (samples,): a `PartLabel` per sample, uint8.
     skipped: paths of unreadable files, which were left out.
     fingerprint: SHA-256 of inputs, targets, classes and parts, the same on every machine.
+    notes: what was done to the data, and what its user should know.
+    twins: (samples,): int64, equal for samples that are nearly the same, -1 for all others.
     """
 
     name: str
@@ -53,6 +66,8 @@ class Dataset(NamedTuple):
     parts: Tensor
     skipped: tuple[str, ...]
     fingerprint: str
+    notes: tuple[DataNote, ...]
+    twins: Tensor
 
     @property
     def problem(self) -> Problem:
@@ -76,8 +91,17 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         np.ascontiguousarray(decoded.parts),
     ]
     inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
-    fingerprint = _fingerprint(arrays, decoded.classes)
-    return Dataset(name, inputs, targets, decoded.classes, parts, decoded.skipped, fingerprint)
+    return Dataset(
+        name,
+        inputs,
+        targets,
+        decoded.classes,
+        parts,
+        decoded.skipped,
+        _fingerprint(arrays, decoded.classes),
+        decoded.notes,
+        torch.from_numpy(find_twins(arrays[0])),
+    )
 
 
 def _fingerprint(arrays: list[NDArray[Any]], classes: tuple[str, ...] | None) -> str:

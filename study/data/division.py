@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem, strata
+from training_factors.storage.data_report import WARNING, DataReport, PartCount, data_note
 from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.duplicates import crossing_twins
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2
 """Fraction of the undivided samples that goes to each part that the source does not have."""
+
+
+MIN_VALIDATION = 100
+"""Number of validation samples below which one sample is more than a point of accuracy."""
+
+MAX_TWINS = 0.01
+"""Part of the validation or test samples that may have a nearly equal one in training unsaid:
+equal rows are common in tables of few values."""
 
 
 class DataPart(NamedTuple):
@@ -103,6 +113,52 @@ def load_test_part(dataset: Dataset, seed: int, device: torch.device) -> DataPar
     """
     indices = divide(dataset, seed)
     return _load_part(dataset, indices.test, _target_scale(dataset, indices), device)
+
+
+def report_data(dataset: Dataset, seed: int) -> DataReport:
+    """Return what was done to the data, with the parts that this seed divides it into.
+
+    It warns of a validation part in which one sample is more than a point of accuracy, and of
+    samples that are nearly the same in two parts.
+    """
+    indices = divide(dataset, seed)
+    counted = [
+        _part_count(dataset, *each)
+        for each in (
+            ("training", PartLabel.POOL, indices.pool),
+            ("validation", PartLabel.VALIDATION, indices.validation),
+            ("test", PartLabel.TEST, indices.test),
+        )
+    ]
+    notes = list(dataset.notes)
+    if dataset.classes is not None and len(indices.validation) < MIN_VALIDATION:
+        text = (
+            f"validation has {len(indices.validation)} samples, so one of them is "
+            f"{100 / len(indices.validation):.1f} points of accuracy; bring more data"
+        )
+        notes.append(data_note(WARNING, text))
+    twins = dataset.twins.numpy()
+    for name, part in (("validation", indices.validation), ("test", indices.test)):
+        count = crossing_twins(twins, part.numpy(), indices.pool.numpy())
+        if count > MAX_TWINS * len(part):
+            verb = "sample has" if count == 1 else "samples have"
+            text = (
+                f"{count} {name} {verb} a nearly equal one in training, so accuracy looks better "
+                "than it is"
+            )
+            notes.append(data_note(WARNING, text))
+    return DataReport(tuple(notes), tuple(counted))
+
+
+def _part_count(dataset: Dataset, name: str, label: PartLabel, indices: Tensor) -> PartCount:
+    is_own = bool((dataset.parts == label).any())
+    drawn = "the rest" if label is PartLabel.POOL else f"{PART_FRACTION:.0%} drawn"
+    classes = dataset.classes
+    counts: list[int] = []
+    if classes is not None:
+        counts = dataset.targets[indices].bincount(minlength=len(classes)).tolist()
+    origin = "the source's own" if is_own else drawn
+    return PartCount(name, origin, len(indices), tuple(counts))
 
 
 def _assign(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> NDArray[np.uint8]:

@@ -2,7 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -10,14 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training_factors.storage.data_report import LABELS, LEFT_OUT, PARTS, DataNote, data_note
 from training_factors.study.data.dataset import Decoded, PartLabel
-from training_factors.study.data.images import decode_images
+from training_factors.study.data.images import decode_images, read_header
 from training_factors.study.data.subset import balanced_subset, refuse_limit
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
-"""File name endings, in lower case, of images; other files are ignored."""
+"""File name endings, in lower case, of images; other files are opened to see whether they are."""
 
 PART_FOLDERS = {
     "train": PartLabel.POOL,
@@ -30,6 +33,17 @@ PART_FOLDERS = {
 }
 """Names, in lower case, of folders that hold one part of a divided data set."""
 
+
+FILLERS = frozenset(
+    {"set", "images", "image", "imgs", "img", "data", "dataset", "seg", "split", "part", "folder"}
+)
+"""Words that the name of a part may have besides, as in `seg_train` or `test_images`."""
+
+UNLABELLED = frozenset({"pred", "predict", "prediction", "unlabeled", "unlabelled"})
+"""Words in the names of folders whose images have no label."""
+
+SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "Desktop.ini")
+"""Files that file managers write into folders of images; nobody takes them for data."""
 
 RESULTS = ("report.html", "importance.json", "logs", "checkpoints", "charts")
 """Names of what this tool writes into the folder of a study; two of them tell such a folder."""
@@ -52,7 +66,7 @@ class Listing(NamedTuple):
     """The image files of a folder, sorted by name, none of them opened yet.
 
     files: paths relative to `root`. targets: int64 indices into `classes`.
-    parts: a `PartLabel` per file, uint8.
+    parts: a `PartLabel` per file, uint8. notes: what was left out.
     """
 
     root: Path
@@ -60,40 +74,85 @@ class Listing(NamedTuple):
     targets: NDArray[np.int64]
     parts: NDArray[np.uint8]
     classes: tuple[str, ...]
+    notes: tuple[DataNote, ...] = ()
 
 
 def list_images(source: str) -> Listing:
     """List the images of a folder with their classes and parts.
 
-    Hidden files, hidden folders, files with other suffixes and folders with results of this tool
-    are ignored.
+    Hidden files, hidden folders and folders with results of this tool are ignored. Other files
+    that are no images, and links to nothing or to a folder above, are left out and noted.
 
     Raises ValueError for a folder without images, without class folders or with an empty one.
     """
+    left_out: list[str] = []
+    layout: list[DataNote] = []
     class_folders = [
-        (f"{prefix}{name}", list(_image_files(source, prefix, name, part)))
-        for part, prefix in _part_folders(source)
+        (f"{prefix}{name}", list(_image_files(source, prefix, name, part, left_out)))
+        for part, prefix in _part_folders(source, layout)
         for name in _class_names(source, prefix)
     ]
     # Sorted by their bytes, so that the order does not depend on the locale.
     files = [file for _, files in class_folders for file in files]
     files.sort(key=lambda file: os.fsencode(file.name))
     if not files:
-        raise ValueError(f"folder {source!r} has no images ({' '.join(SUFFIXES)})")
+        raise ValueError(f"folder {source!r} has no images in its class folders; add some")
     empty = [folder for folder, files in class_folders if not files]
     if empty:
         raise ValueError(
             f"class folder {empty[0]!r} of {source!r} has no images; fill or remove it"
         )
-    names = sorted({file.class_name for file in files}, key=os.fsencode)
-    index = {name: i for i, name in enumerate(names)}
+    spellings = _spellings(files)
+    names = sorted(set(spellings.values()), key=os.fsencode)
+    index = {spelling: names.index(name) for spelling, name in spellings.items()}
+    notes = (*layout, *_listing_notes(left_out, spellings))
     return Listing(
         Path(source),
         tuple(file.name for file in files),
         np.array([index[file.class_name] for file in files], dtype=np.int64),
         np.array([file.part for file in files], dtype=np.uint8),
-        tuple(shown_name(name) for name in names),
+        tuple(unicodedata.normalize("NFC", shown_name(name)) for name in names),
+        notes,
     )
+
+
+def _spellings(files: Sequence[ImageFile]) -> dict[str, str]:
+    """Return, for each name of a class folder, the name of its class.
+
+    Names that differ only in Unicode's form are one class, and so are names that differ only in
+    capitals, unless one part has both.
+    """
+    folded: dict[str, set[str]] = {}
+    parts_of: dict[str, set[PartLabel]] = {}
+    for name, part in {(file.class_name, file.part) for file in files}:
+        composed = unicodedata.normalize("NFC", name)
+        folded.setdefault(composed.casefold(), set()).add(composed)
+        parts_of.setdefault(composed, set()).add(part)
+    chosen = {}
+    for same in folded.values():
+        parts = [part for name in same for part in parts_of[name]]
+        together = len(parts) == len(set(parts))
+        chosen.update({name: min(same) if together else name for name in same})
+    return {
+        file.class_name: chosen[unicodedata.normalize("NFC", file.class_name)] for file in files
+    }
+
+
+def _listing_notes(left_out: Sequence[str], spellings: Mapping[str, str]) -> tuple[DataNote, ...]:
+    notes = []
+    if left_out:
+        names = [shown_name(name) for name in sorted(left_out, key=os.fsencode)]
+        notes.append(data_note(LEFT_OUT, f"{plural_files(len(names))} no images", names))
+    merged = [shown_name(spelling) for spelling, name in spellings.items() if spelling != name]
+    if merged:
+        text = "class folders spelled in another way are the same class"
+        notes.append(data_note(LABELS, text, sorted(merged)))
+    return tuple(notes)
+
+
+def plural_files(count: int) -> str:
+    """Return the beginning of a sentence about files: `1 file is`, `3 files are`."""
+    return "1 file is" if count == 1 else f"{count:,} files are"
 
 
 def shown_name(name: str) -> str:
@@ -117,52 +176,110 @@ def limit_listing(listing: Listing, limit: int | None) -> Listing:
     )
 
 
-def decode_folder(listing: Listing, side: int | None) -> Decoded:
+def decode_folder(listing: Listing, side: int | None, fit: str | None = None) -> Decoded:
     """Decode every file; leave out those that cannot be read and name them in `skipped`.
 
-    side: of the images, in pixels; see `images.decode_images`.
+    side: of the images, in pixels, and fit; see `images.decode_images`.
 
     Raises ValueError when no file can be read.
     """
-    images, readable = decode_images([listing.root / name for name in listing.files], side)
+    paths = [listing.root / name for name in listing.files]
+    images, readable, notes = decode_images(paths, side, fit)
     if not any(readable):
         raise ValueError(
             f"none of the {len(readable)} images in {str(listing.root)!r} can be read; "
             f"check that the files are complete"
         )
     skipped = [shown_name(n) for n, good in zip(listing.files, readable, strict=True) if not good]
+    text = f"{plural_files(len(skipped))} damaged and cannot be read"
+    unreadable = [data_note(LEFT_OUT, text, skipped)] if skipped else []
     return Decoded(
         images,
         listing.targets[readable],
         listing.classes,
         listing.parts[readable],
         tuple(skipped),
+        (*listing.notes, *unreadable, *notes),
     )
 
 
-def _part_folders(source: str) -> list[tuple[PartLabel, str]]:
+def _part_folders(source: str, notes: list[DataNote]) -> list[tuple[PartLabel, str]]:
     """Return (part, path prefix) of the folders that hold class folders.
 
-    These are the train, val and test folders if one for training has sub-folders; else the source
-    itself, with an empty prefix.
+    These are the train, val and test folders if one for training has class folders; else the
+    source itself, with an empty prefix, or the only folder in it. Parts without class folders,
+    whose images have no label, are left out and noted.
     """
-    names = _subfolders(source)
-    part_names = [name for name in names if name.lower() in PART_FOLDERS]
-    if not any(
-        PART_FOLDERS[name.lower()] is PartLabel.POOL and _subfolders(f"{source}/{name}")
-        for name in part_names
-    ):
-        return [(PartLabel.UNDECIDED, "")]
-    others = sorted(set(names) - set(part_names))
+    base = _unwrapped(source, "", notes)
+    names = _subfolders(_below(source, base))
+    parts = {name: part for name in names if (part := part_of(name)) is not None}
+    inner = {name: _unwrapped(source, f"{base}{name}/", notes) for name in parts}
+    classes = {name: set(_subfolders(_below(source, inner[name]))) for name in parts}
+    trained = {each for name in parts if parts[name] is PartLabel.POOL for each in classes[name]}
+    if not trained:
+        if len(parts) > 1 and len(parts) == len(names):
+            raise ValueError(
+                f"folder {source!r} holds parts of a divided set ({', '.join(sorted(parts))}), but "
+                "none for training with a folder for each class; rename or sort them"
+            )
+        return [(PartLabel.UNDECIDED, base)]
+    others = sorted(name for name in set(names) - set(parts) if not _is_unlabelled(name))
     if others:
         raise ValueError(
-            f"folder {source!r} has {others[0]!r} next to {'/'.join(part_names)}; move it elsewhere"
+            f"folder {source!r} has {others[0]!r} next to {'/'.join(sorted(parts))}; move it "
+            "elsewhere"
         )
-    return [(PART_FOLDERS[name.lower()], f"{name}/") for name in part_names]
+    unlabelled = sorted(
+        {name for name in parts if not classes[name] or not _shares_a_class(classes[name], trained)}
+        | (set(names) - set(parts))
+    )
+    if unlabelled:
+        text = "folders without class folders, so their images have no label"
+        notes.append(data_note(LEFT_OUT, text, unlabelled))
+    return [(parts[name], inner[name]) for name in parts if name not in unlabelled]
+
+
+def part_of(name: str) -> PartLabel | None:
+    """Return the part that a folder's name says: `train`, `seg_train`, `test_set`, `val1`."""
+    words = set(re.findall(r"[a-z]+", name.lower())) - FILLERS
+    return PART_FOLDERS.get(next(iter(words))) if len(words) == 1 else None
+
+
+def _is_unlabelled(name: str) -> bool:
+    return bool(set(re.findall(r"[a-z]+", name.lower())) & UNLABELLED)
+
+
+def _shares_a_class(here: set[str], trained: set[str]) -> bool:
+    """Return whether a part has classes of the training part; one other folder holds no class."""
+    one, other = (
+        {unicodedata.normalize("NFC", name).casefold() for name in names}
+        for names in (here, trained)
+    )
+    return len(here) > 1 or bool(one & other)
+
+
+def _unwrapped(source: str, prefix: str, notes: list[DataNote]) -> str:
+    """Return the prefix of the folder below that is not just a wrapper around another one."""
+    inner = prefix
+    while True:
+        names = _subfolders(_below(source, inner))
+        if len(names) != 1 or (part_of(names[0]) is not None and inner == ""):
+            break
+        if not _subfolders(f"{source}/{inner}{names[0]}"):
+            break
+        inner = f"{inner}{names[0]}/"
+    if inner != prefix:
+        text = f"the classes of {prefix or 'the folder'} lie one or more folders deeper"
+        notes.append(data_note(PARTS, text, [inner.rstrip("/")]))
+    return inner
+
+
+def _below(source: str, prefix: str) -> str:
+    return f"{source}/{prefix}".rstrip("/")
 
 
 def _class_names(source: str, prefix: str) -> list[str]:
-    names = _subfolders(f"{source}/{prefix}")
+    names = _subfolders(_below(source, prefix))
     if not names:
         raise ValueError(
             f"folder {f'{source}/{prefix}'.rstrip('/')!r} has no class sub-folders; "
@@ -171,23 +288,38 @@ def _class_names(source: str, prefix: str) -> list[str]:
     return names
 
 
-def _image_files(source: str, prefix: str, name: str, part: PartLabel) -> Iterator[ImageFile]:
-    for path in _walk(source, f"{prefix}{name}"):
+def _image_files(
+    source: str, prefix: str, name: str, part: PartLabel, left_out: list[str]
+) -> Iterator[ImageFile]:
+    for path in _walk(source, f"{prefix}{name}", left_out):
         yield ImageFile(path, part, name)
 
 
-def _walk(source: str, folder: str) -> Iterator[str]:
-    """Yield the relative paths of all images below a folder."""
+def _walk(source: str, folder: str, left_out: list[str]) -> Iterator[str]:
+    """Yield the relative paths of all images below a folder; add what is none to `left_out`."""
     with os.scandir(f"{source}/{folder}") as entries:
         for entry in entries:
             path = f"{folder}/{entry.name}"
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if entry.is_symlink() and _leads_nowhere(entry):
+                left_out.append(path)
+            elif entry.is_dir():
                 if not _holds_results(f"{source}/{path}"):
-                    yield from _walk(source, path)
-            elif entry.name.lower().endswith(SUFFIXES):
+                    yield from _walk(source, path, left_out)
+            elif entry.name.lower().endswith(SUFFIXES) or read_header(Path(entry.path)):
                 yield path
+            elif entry.name not in SYSTEM_FILES:
+                left_out.append(path)
+
+
+def _leads_nowhere(link: "os.DirEntry[str]") -> bool:
+    """Return whether a link is broken, leads to itself, or to a folder that it lies in."""
+    try:
+        target = Path(link.path).resolve(strict=True)
+    except (OSError, RuntimeError):
+        return True
+    return target.is_dir() and target in Path(link.path).parent.resolve().joinpath("x").parents
 
 
 def _subfolders(folder: str) -> list[str]:

@@ -1,10 +1,13 @@
 """Decode image files to uint8 arrays of one size, with Pillow and a thread per core."""
 
 import struct
-from collections.abc import Callable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import chain
+from math import sqrt
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,10 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from training_factors.storage.data_report import CONVERTED, RESIZED, DataNote, data_note
 from training_factors.study.data.cache import allocate
 
 DEFAULT_SIDE = 64
-"""Side in pixels of images that come in several sizes, or in one size larger than this."""
+"""Largest side in pixels of images that come in several sizes; images of one size have no more
+pixels than a square of this side."""
+
+WHITE, BLACK = 255, 0
+
+SAMPLED_TRANSPARENT = 500
+"""Number of transparent images that are looked at to choose what they are laid over."""
+
+MIN_CONTRAST = 5.0
+"""Mean standard deviation of grey levels below which transparent images do not show over white."""
+
+LARGE_PIXELS = 10**8
+"""Number of pixels above which an image is named as very large."""
+
+ORIENTATION = 0x0112
+"""EXIF's tag for how an image is to be turned."""
+
+ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
+"""Pillow's modes with transparent pixels."""
 
 FILES_PER_TASK = 64
 """Number of files in a task of a thread; a task per file would cost as much as its header."""
@@ -43,91 +65,271 @@ R = TypeVar("R")
 
 
 class Header(NamedTuple):
-    """Size, as (width, height) in pixels, and colour of an image that is not decoded yet."""
+    """What the head of an image file says; the image is not decoded yet.
+
+    size: (width, height) in pixels, as the image is shown. mode: Pillow's. transparent: whether it
+    may have transparent pixels. turned: whether EXIF data says how to turn it. frames: whether it
+    has more than one.
+    """
 
     size: tuple[int, int]
-    grey: bool
+    mode: str
+    transparent: bool = False
+    turned: bool = False
+    animated: bool = False
+
+    @property
+    def is_grey(self) -> bool:
+        """Return whether the image has no colour."""
+        return self.mode in GREY_MODES or self.is_deep
+
+    @property
+    def is_deep(self) -> bool:
+        """Return whether a pixel is a number of more than 8 bits."""
+        return self.mode in ("I", "F") or self.mode.startswith("I;16")
 
 
-def decode_images(paths: Sequence[Path], side: int | None) -> tuple[Pixels, list[bool]]:
-    """Decode the files to one array; return it, and for each path whether it could be read.
+class Conversion(NamedTuple):
+    """How all files of a set are converted, by one rule.
 
-    The array is (readable files, channels, height, width) with one channel when all images are
-    grey, else three.
-
-    side: of the square images, in pixels. None keeps the files' own size when it is the same for
-        all and at most `DEFAULT_SIDE`, else `DEFAULT_SIDE` is used. Other images are scaled until
-        they cover the square and cropped at the centre.
+    size: (width, height) in pixels. channels: 1 or 3. fit: one of `options.FITS`. low, high: the
+    values of deep images that become 0 and 255. background: grey level under transparent pixels.
     """
-    with ThreadPoolExecutor() as threads:
+
+    size: tuple[int, int]
+    channels: int
+    fit: str = "pad"
+    low: float = 0.0
+    high: float = 255.0
+    background: int = WHITE
+
+
+class DecodedImages(NamedTuple):
+    """The images of a set of files.
+
+    images: (readable files, channels, height, width), with one channel when all are grey, else
+    three. readable: for each path whether it could be read. notes: what was done to them.
+    """
+
+    images: Pixels
+    readable: list[bool]
+    notes: tuple[DataNote, ...]
+
+
+def decode_images(paths: Sequence[Path], side: int | None, fit: str | None = None) -> DecodedImages:
+    """Decode the files to one array.
+
+    side: of the square images, in pixels. None keeps the files' own size where it is the same for
+        all and not too large: see `_common_size`. fit: one of `options.FITS`; None pads.
+    """
+    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+        # Pillow warns about single files, in its own words; the notes say what matters.
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
         headers = list(_map_in_order(threads, read_header, paths))
-        valid_headers = [header for header in headers if header is not None]
-        size = (side, side) if side else _common_size(valid_headers)
-        channels = 1 if all(header.grey for header in valid_headers) else 3
-        images = allocate((len(valid_headers), channels, size[1], size[0]))
+        found = {i: header for i, header in enumerate(headers) if header is not None}
+        conversion, notes = _plan_conversion(threads, paths, found, side, fit)
+        width, height = conversion.size
+        images = allocate((len(found), conversion.channels, height, width))
         readable = [header is not None for header in headers]
-        candidates = [i for i, header in enumerate(headers) if header is not None]
-        decode = partial(decode_image, channels=channels, size=size)
-        decoded = _map_in_order(threads, decode, [paths[i] for i in candidates])
+        decode = partial(decode_image, conversion=conversion)
+        decoded = _map_in_order(threads, decode, [paths[i] for i in found])
         count = 0
-        for i, image in zip(candidates, decoded, strict=True):
+        for i, image in zip(found, decoded, strict=True):
             if image is None:
                 readable[i] = False
             else:
                 images[count] = image
                 count += 1
-    return images[:count], readable
+    return DecodedImages(images[:count], readable, notes)
 
 
-def resize(images: Pixels, side: int) -> Pixels:
+def resize(
+    images: Pixels, side: int, fit: str | None = None
+) -> tuple[Pixels, tuple[DataNote, ...]]:
     """Resize images (images, channels, height, width) to squares, as `decode_images` does."""
+    height, width = images.shape[2:]
+    fit = fit or "pad"
     resized = np.empty((*images.shape[:2], side, side), dtype=np.uint8)
     for i, image in enumerate(images):
         pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         pillow_image = Image.fromarray(np.ascontiguousarray(pixels))
-        resized[i] = _to_pixels(_fit(pillow_image, (side, side)))
-    return resized
+        resized[i] = _to_pixels(_fit(pillow_image, (side, side), fit))
+    return resized, tuple(_size_notes([(width, height)], (side, side), fit))
 
 
 def read_header(path: Path) -> Header | None:
-    """Read size and colour without decoding; None when the file is no image."""
+    """Read what the head of a file says, without decoding; None when the file is no image."""
     try:
-        with Image.open(path) as image:
-            return Header(image.size, image.mode in GREY_MODES or image.mode.startswith("I;16"))
+        with Image.open(path, formats=_formats()) as image:
+            # Only formats with EXIF data in their head are asked: PNG would be decoded for it.
+            orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+            width, height = image.size
+            return Header(
+                (height, width) if orientation in (5, 6, 7, 8) else (width, height),
+                image.mode,
+                image.mode in ALPHA_MODES or "transparency" in image.info,
+                orientation != 1,
+                getattr(image, "is_animated", False),
+            )
     except UNREADABLE:
         return None
 
 
-def decode_image(path: Path, channels: int, size: tuple[int, int]) -> Pixels | None:
-    """Decode one file to (channels, height, width); None when it cannot be read.
-
-    channels: 1 or 3. size: (width, height) in pixels.
-    """
+def decode_image(path: Path, conversion: Conversion) -> Pixels | None:
+    """Decode one file to (channels, height, width); None when it cannot be read."""
     try:
-        with Image.open(path) as image:
-            # Let the JPEG decoder downscale as long as the result is twice the wanted size.
-            image.draft(None, (2 * size[0], 2 * size[1]))
+        with Image.open(path, formats=_formats()) as image:
+            if conversion.fit == "pad" or conversion.fit == "crop":
+                # Let the JPEG decoder downscale while the result is twice the wanted size.
+                image.draft(None, (2 * conversion.size[0], 2 * conversion.size[1]))
             ImageOps.exif_transpose(image, in_place=True)
-            return _to_pixels(_fit(_convert_mode(image, channels), size))
+            converted = _convert_mode(image, conversion)
+            return _to_pixels(_fit(converted, conversion.size, conversion.fit))
     except UNREADABLE:
         return None
 
 
-def _convert_mode(image: Image.Image, channels: int) -> Image.Image:
+def _plan_conversion(
+    threads: ThreadPoolExecutor,
+    paths: Sequence[Path],
+    headers: Mapping[int, Header],
+    side: int | None,
+    fit: str | None,
+) -> tuple[Conversion, tuple[DataNote, ...]]:
+    """Choose one conversion for all files; return it with the notes about what it does."""
+    fit = fit or "pad"
+    sizes = [header.size for header in headers.values()]
+    size = (side, side) if side else _common_size(sizes)
+    grey = all(header.is_grey for header in headers.values())
+    conversion = Conversion(size, 1 if grey else 3, fit)
+    deep = [paths[i] for i, header in headers.items() if header.is_deep]
+    transparent = [paths[i] for i, header in headers.items() if header.transparent]
+    notes = _size_notes(sizes, size, fit)
+    if deep:
+        ranges = [each for each in _map_in_order(threads, _value_range, deep) if each is not None]
+        low, high = _scale(ranges)
+        conversion = conversion._replace(low=low, high=high)
+        text = f"images of more than 8 bits: {low:g} to {high:g} become 0 to 255 in all files"
+        notes.append(data_note(CONVERTED, text, [path.name for path in deep]))
+    if transparent:
+        background = _background(threads, transparent)
+        conversion = conversion._replace(background=background)
+        colour = "white" if background == WHITE else "black"
+        text = f"images with transparency, laid over {colour}"
+        notes.append(data_note(CONVERTED, text, [path.name for path in transparent]))
+    concerns: tuple[tuple[str, Callable[[Header], bool]], ...] = (
+        ("images turned as their EXIF data says", lambda header: header.turned),
+        ("images with several frames: the first is used", lambda header: header.animated),
+        (
+            f"very large images, of more than {LARGE_PIXELS // 10**6} million pixels",
+            lambda header: header.size[0] * header.size[1] > LARGE_PIXELS,
+        ),
+    )
+    for text, is_concerned in concerns:
+        names = [paths[i].name for i, header in headers.items() if is_concerned(header)]
+        if names:
+            notes.append(data_note(CONVERTED, text, names))
+    if not grey:
+        names = [paths[i].name for i, header in headers.items() if header.is_grey]
+        if names:
+            notes.append(data_note(CONVERTED, "grey images among others in colour", names))
+    return conversion, tuple(notes)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return Pillow's formats without EPS, for which it would start another program."""
+    Image.init()
+    return tuple(name for name in Image.OPEN if name != "EPS")
+
+
+def _value_range(path: Path) -> tuple[float, float, bool] | None:
+    """Return the least and greatest pixel, and whether pixels are whole numbers."""
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            pixels = np.asarray(image)
+    except UNREADABLE:
+        return None
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
+        return None
+    return float(finite.min()), float(finite.max()), pixels.dtype.kind in "iu"
+
+
+def _scale(ranges: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
+    """Return the values that become 0 and 255, for all files alike.
+
+    Whole numbers from 0 on fill the bits of their greatest: 255, 1,023, 4,095, 65,535. Floats in 0
+    to 1 and in 0 to 255 are taken as such. All others are scaled from the least to the greatest.
+    """
+    if not ranges:
+        return 0.0, 255.0
+    low, high = min(each[0] for each in ranges), max(each[1] for each in ranges)
+    if low < 0:
+        return low, max(high, low + 1)
+    if all(is_whole for *_, is_whole in ranges):
+        return 0.0, float(2 ** max(8, int(high).bit_length()) - 1)
+    if high <= 1:
+        return 0.0, 1.0
+    return (0.0, 255.0) if high <= 255 else (low, high)
+
+
+def _background(threads: ThreadPoolExecutor, paths: Sequence[Path]) -> int:
+    """Return the grey level to lay transparent images over: white, unless only black shows them."""
+    some = paths[:: max(1, len(paths) // SAMPLED_TRANSPARENT)]
+    contrasts = [each for each in _map_in_order(threads, _contrasts, some) if each is not None]
+    if not contrasts:
+        return WHITE
+    over_white, over_black = np.mean(contrasts, axis=0)
+    return BLACK if over_white < MIN_CONTRAST and over_black > over_white else WHITE
+
+
+def _contrasts(path: Path) -> tuple[float, float] | None:
+    """Return the standard deviation of an image's grey levels over white, and over black."""
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            over = [np.asarray(_opaque(image, level).convert("L")) for level in (WHITE, BLACK)]
+    except UNREADABLE:
+        return None
+    return float(over[0].std()), float(over[1].std())
+
+
+def _opaque(image: Image.Image, background: int) -> Image.Image:
+    """Lay the image over a grey level, if it may have transparent pixels."""
+    if image.mode not in ALPHA_MODES and "transparency" not in image.info:
+        return image
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, (background,) * 3 + (255,)), rgba)
+
+
+def _convert_mode(image: Image.Image, conversion: Conversion) -> Image.Image:
     """Convert to 8 bits of grey or RGB."""
-    if image.mode.startswith("I;16"):
-        # Pillow would clip 16-bit values at 255 instead of scaling them.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("L" if channels == 1 else "RGB")
+    if Header(image.size, image.mode).is_deep:
+        # Pillow would clip such values at 255 instead of scaling them.
+        span = conversion.high - conversion.low
+        levels = (np.asarray(image, dtype=np.float64) - conversion.low) * (255 / span)
+        levels = np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0)
+        image = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
+    image = _opaque(image, conversion.background)
+    return image.convert("L" if conversion.channels == 1 else "RGB")
 
 
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Scale the image until it covers the size, and crop it at the centre."""
+def _fit(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
+    """Bring the image to the size: with black borders, cropped at the centre, or stretched."""
     if image.size == size:
         return image
-    return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+    if fit == "crop":
+        return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+    if fit == "stretch" or _shape_differs_by_rounding(image.size, size):
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return ImageOps.pad(image, size, Image.Resampling.BILINEAR)
+
+
+def _shape_differs_by_rounding(one: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Return whether two shapes are the same, but for half a pixel of either side of `size`."""
+    (width, height), (new_width, new_height) = one, size
+    return abs(width * new_height - height * new_width) <= 0.5 * (width + height)
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
@@ -136,11 +338,35 @@ def _to_pixels(image: Image.Image) -> Pixels:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _common_size(headers: Sequence[Header]) -> tuple[int, int]:
-    sizes = {header.size for header in headers}
-    if len(sizes) == 1 and max(max(sizes)) <= DEFAULT_SIDE:
-        return sizes.pop()
-    return (DEFAULT_SIDE, DEFAULT_SIDE)
+def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the size that all images get.
+
+    One that all have is kept, scaled down to `DEFAULT_SIDE`² pixels in the same shape. For
+    different sizes it is a square of the longest side, of `DEFAULT_SIDE` pixels at most.
+    """
+    different = set(sizes)
+    if len(different) == 1:
+        width, height = different.pop()
+        factor = min(1.0, DEFAULT_SIDE / sqrt(width * height))
+        return max(1, round(factor * width)), max(1, round(factor * height))
+    side = min(DEFAULT_SIDE, max((max(size) for size in different), default=DEFAULT_SIDE))
+    return side, side
+
+
+def _size_notes(
+    sizes: Sequence[tuple[int, int]], size: tuple[int, int], fit: str
+) -> list[DataNote]:
+    """Return a note about the change of size, if there is one."""
+    counts = Counter(sizes)
+    if not counts or set(counts) == {size}:
+        return []
+    words = {"pad": "with black borders", "crop": "cropped at the centre", "stretch": "stretched"}
+    keep_shape = all(_shape_differs_by_rounding(one, size) for one in counts)
+    how = "in the same shape" if keep_shape else f"{words[fit]} where the shape differs"
+    usual = ", ".join(f"{width} × {height}" for (width, height), _ in counts.most_common(3))
+    more = f" and {len(counts) - 3} more sizes" if len(counts) > 3 else ""
+    text = f"images of {usual}{more} to {size[0]} × {size[1]}, {how}"
+    return [data_note(RESIZED, text)]
 
 
 def _map_in_order(

@@ -10,7 +10,7 @@ import torch
 from training_factors.search_spaces.problem import strata
 from training_factors.study.data.arrays import call_function, read_npz
 from training_factors.study.data.cache import digest_files, load_or_decode
-from training_factors.study.data.checks import refuse_unlearnable
+from training_factors.study.data.checks import refuse_unlearnable, warnings_about
 from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
 from training_factors.study.data.image_folder import (
     decode_folder,
@@ -26,83 +26,84 @@ from training_factors.study.data.named_datasets import (
     decode_builtin,
     decode_torchvision,
 )
+from training_factors.study.data.options import NO_OPTIONS, DataOptions
 from training_factors.study.data.subset import balanced_subset, refuse_limit
 from training_factors.study.data.table import read_csv
 
 
-def load_dataset(
-    source: str,
-    *,
-    limit: int | None = None,
-    image_size: int | None = None,
-    target: str | None = None,
-) -> Dataset:
+def load_dataset(source: str, options: DataOptions = NO_OPTIONS) -> Dataset:
     """Load a data set: decode it the first time, take it from the machine's cache afterwards.
 
     source: a name of `dataset_names()`; the path of an image folder, a .csv or an .npz; or
         `package.module:function`, a function that returns (X, y) and is called every time.
-    limit: number of samples of a class-balanced subset, the same on every machine; see
-        `balanced_subset`. Of an image folder only the chosen files are opened.
-    image_size: side of square images, in pixels.
-    target: the column of a .csv to predict.
+        Of an image folder with a limit only the chosen files are opened.
 
     Raises ValueError, one line that names the value and the remedy, when the source is unknown,
     cannot be read or is unfit for a study.
     """
     path = Path(source)
-    if target is not None and path.suffix.lower() != ".csv":
-        raise ValueError(f"target {target!r} is for a .csv; leave --target out with {source!r}")
+    _refuse_options(source, options)
     try:
         if source in SCIKIT_LEARN:
-            return _load_builtin(source, limit, image_size)
+            return _load_builtin(source, options)
         if source in TORCHVISION:
-            return _load_torchvision(source, limit, image_size)
+            return _load_torchvision(source, options)
         if path.is_dir():
-            return _load_folder(source, limit, image_size)
+            return _load_folder(source, options)
         if path.is_file():
-            return _load_file(source, limit, image_size, target)
+            return _load_file(source, options)
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
     if re.match(r"\w+://", source):
         raise ValueError(f"data {source!r} is a URL; download it, and name the file or folder")
     if ":" in source and not PureWindowsPath(source).drive:
-        decoded = _apply_options(call_function(source), source, limit, image_size)
+        decoded = _apply_options(call_function(source, options.task), source, options)
         return to_dataset(decoded, source)
     raise ValueError(_unknown_source(source))
 
 
-def _load_builtin(name: str, limit: int | None, image_size: int | None) -> Dataset:
+def _refuse_options(source: str, options: DataOptions) -> None:
+    """Raise ValueError for options that have no meaning with this source."""
+    if options.target is not None and Path(source).suffix.lower() != ".csv":
+        raise ValueError(
+            f"target {options.target!r} is for a .csv; leave --target out with {source!r}"
+        )
+    has_own_task = source in SCIKIT_LEARN or source in TORCHVISION or Path(source).is_dir()
+    if options.task is not None and has_own_task:
+        raise ValueError(f"what {source!r} is for is known; leave --task {options.task} out")
+
+
+def _load_builtin(name: str, options: DataOptions) -> Dataset:
     return load_or_decode(
-        ("scikit-learn", version("scikit-learn"), name, limit, image_size),
+        ("scikit-learn", version("scikit-learn"), name, *options),
         name,
-        lambda: _apply_options(decode_builtin(name), name, limit, image_size),
+        lambda: _apply_options(decode_builtin(name), name, options),
     )
 
 
-def _load_torchvision(name: str, limit: int | None, image_size: int | None) -> Dataset:
+def _load_torchvision(name: str, options: DataOptions) -> Dataset:
     return load_or_decode(
-        ("torchvision", name, limit, image_size),
+        ("torchvision", name, *options),
         name,
-        lambda: _apply_options(decode_torchvision(name), name, limit, image_size),
+        lambda: _apply_options(decode_torchvision(name), name, options),
     )
 
 
-def _load_folder(source: str, limit: int | None, image_size: int | None) -> Dataset:
-    listing = limit_listing(list_images(source), limit)
+def _load_folder(source: str, options: DataOptions) -> Dataset:
+    listing = limit_listing(list_images(source), options.limit)
 
     def decode() -> Decoded:
-        decoded = decode_folder(listing, image_size)
-        refuse_unlearnable(decoded, source)
-        return decoded
+        decoded = decode_folder(listing, options.image_size, options.fit)
+        return _checked(decoded, source)
 
     name = shown_name(Path(source).resolve().name) or source
     content = digest_files(listing.root, listing.files)
-    return load_or_decode(("folder", content, listing.classes, image_size), name, decode)
+    notes = [str(note) for note in listing.notes]
+    identity = ("folder", content, listing.classes, notes, options.image_size, options.fit)
+    return load_or_decode(identity, name, decode)
 
 
-def _load_file(
-    source: str, limit: int | None, image_size: int | None, target: str | None
-) -> Dataset:
+def _load_file(source: str, options: DataOptions) -> Dataset:
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".npz"):
@@ -111,32 +112,38 @@ def _load_file(
         )
 
     def decode() -> Decoded:
-        decoded = read_csv(source, target) if suffix == ".csv" else read_npz(source)
-        return _apply_options(decoded, source, limit, image_size)
+        if suffix == ".csv":
+            decoded = read_csv(source, options.target, options.task)
+        else:
+            decoded = read_npz(source, options.task)
+        return _apply_options(decoded, source, options)
 
     content = digest_files(path.parent, [path.name])
-    return load_or_decode((suffix, content, target, limit, image_size), path.name, decode)
+    return load_or_decode((suffix, content, *options), path.name, decode)
 
 
-def _apply_options(
-    decoded: Decoded, source: str, limit: int | None, image_size: int | None
-) -> Decoded:
-    """Apply `--limit` and `--image-size`; refuse data that is unfit for a study."""
-    if image_size is not None and decoded.inputs.ndim == 2:
+def _apply_options(decoded: Decoded, source: str, options: DataOptions) -> Decoded:
+    """Apply limit, image size and fit; refuse data that is unfit for a study."""
+    is_table = decoded.inputs.ndim == 2
+    if options.image_size is not None and is_table:
         raise ValueError(f"data {source!r} is a table; leave --image-size out")
-    if limit is not None:
-        refuse_limit(limit, decoded.targets, decoded.classes)
+    if options.fit is not None and is_table:
+        raise ValueError(f"data {source!r} is a table; leave --fit out")
+    if options.limit is not None:
+        refuse_limit(options.limit, decoded.targets, decoded.classes)
         groups = strata(torch.from_numpy(decoded.targets)).numpy()
-        chosen = balanced_subset(groups, decoded.parts, limit)
-        decoded = decoded._replace(
-            inputs=decoded.inputs[chosen],
-            targets=decoded.targets[chosen],
-            parts=decoded.parts[chosen],
-        )
+        decoded = decoded.choose(balanced_subset(groups, decoded.parts, options.limit))
+    decoded = _checked(decoded, source)
+    if options.image_size is None:
+        return decoded
+    images, notes = resize(decoded.inputs, options.image_size, options.fit)
+    return decoded._replace(inputs=images, notes=(*decoded.notes, *notes))
+
+
+def _checked(decoded: Decoded, source: str) -> Decoded:
+    """Refuse data that is unfit for a study; add what its user should know."""
     refuse_unlearnable(decoded, source)
-    if image_size is not None:
-        decoded = decoded._replace(inputs=resize(decoded.inputs, image_size))
-    return decoded
+    return decoded._replace(notes=(*decoded.notes, *warnings_about(decoded)))
 
 
 def _unknown_source(source: str) -> str:

@@ -4,16 +4,13 @@ import csv
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.study.data.arrays import as_table
 from training_factors.study.data.dataset import Decoded, unassigned
-
-MAX_INTEGER_CLASSES = 20
-"""Maximum number of different integers in a target column that is read as classes."""
+from training_factors.study.data.targets import read_targets
 
 MAX_CATEGORIES = 100
 """Maximum number of different texts in a feature column; with more it is probably an identifier."""
@@ -24,12 +21,11 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 Cells = Sequence[str]
 
 
-def read_csv(source: str, target: str | None) -> Decoded:
+def read_csv(source: str, target: str | None, task: str | None = None) -> Decoded:
     """Read a table in UTF-8 with a header line, separated by commas, semicolons or tabs.
 
-    target: name of the column to predict. Texts are classes, and so are up to
-        `MAX_INTEGER_CLASSES` different integers; all other numbers are regression targets
-        (write 3.0 instead of 3 to have a few integers predicted as numbers).
+    target: name of the column to predict. task: `classification` or `regression`; else
+        `read_targets` decides.
 
     Raises ValueError for an unknown target, a row of another length than the header, a missing
     number, or a text column with more than `MAX_CATEGORIES` values.
@@ -45,8 +41,9 @@ def read_csv(source: str, target: str | None) -> Decoded:
     if not features:
         raise ValueError(f"file {source!r} has no column besides its target {target!r}; add some")
     inputs = as_table(np.concatenate(features, axis=1), source)
-    targets, classes = _encode_target(columns[target_column], f"target {target!r} of {source!r}")
-    return Decoded(inputs, targets, classes, unassigned(len(rows)))
+    read = read_targets(np.array(columns[target_column]), f"target {target!r} of {source!r}", task)
+    undivided = unassigned(len(read.values))
+    return Decoded(inputs[read.kept], read.values, read.classes, undivided, notes=read.notes)
 
 
 def _read_rows(source: str) -> tuple[list[str], list[list[str]]]:
@@ -96,22 +93,6 @@ def _encode_feature(cells: Cells, label: str) -> NDArray[np.float64]:
             f"leave the column out, or replace the cells that are not numbers"
         )
     return np.eye(len(texts))[indices]
-
-
-def _encode_target(cells: Cells, label: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
-    """Return int64 indices and class names, or float32 numbers and None."""
-    if "" in cells:
-        row = cells.index("") + 1
-        raise ValueError(f"{label} is empty in data row {row}; fill or remove the row")
-    if _is_numeric(cells):
-        numbers = _parse_numbers(cells, label)
-        values, indices = np.unique(numbers, return_inverse=True)
-        all_integers = all(cell.lstrip("+-").isdigit() for cell in cells)
-        if len(values) > MAX_INTEGER_CLASSES or not all_integers:
-            return numbers.astype(np.float32), None
-        return indices.astype(np.int64), tuple(str(int(value)) for value in values)
-    texts, indices = np.unique(np.array(cells), return_inverse=True)
-    return indices.astype(np.int64), tuple(str(text) for text in texts)
 
 
 def _is_numeric(cells: Cells) -> bool:

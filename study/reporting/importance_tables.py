@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training_factors.search_spaces.description import SpaceDescription
+from training_factors.storage.data_report import DataReport
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import (
@@ -69,7 +70,7 @@ LENSES_NOTE = (
 class Summary(NamedTuple):
     """The answer of a study with its best run and, once there is one, its confirmation.
 
-    left_out, reach, notes: as in `Stamp`.
+    left_out, reach, notes, data_report: as in `Stamp`.
     """
 
     study: str
@@ -82,6 +83,7 @@ class Summary(NamedTuple):
     left_out: tuple[tuple[str, str], ...] = ()
     reach: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    data_report: DataReport = DataReport()
 
 
 def summarize(data: StudyData) -> Summary:
@@ -91,7 +93,7 @@ def summarize(data: StudyData) -> Summary:
     assert best is not None, "a study with an answer has complete runs"
     return Summary(
         data.study.name, stamp.data.name, stamp.objective, answer, best, data.confirmed,
-        stamp.space, stamp.left_out, stamp.reach, stamp.notes,
+        stamp.space, stamp.left_out, stamp.reach, stamp.notes, stamp.data_report,
     )  # fmt: skip
 
 
@@ -108,6 +110,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "left_out": dict(summary.left_out),
         "reach": dict(summary.reach),
         "notes": list(summary.notes),
+        "data_report": summary.data_report.as_document(),
         "best": {
             "trial": best.number,
             "value": best.value,

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from training_factors.search_spaces.description import DescribedFactor
+from training_factors.storage.data_report import describe_classes
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.trials import Trial
@@ -66,7 +67,8 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("command", commands.again),
         ("data", f"{data.name}, {data.samples:,} samples, shape {data.shape}"),
         ("data fingerprint", data.fingerprint),
-        ("unreadable files left out", str(data.skipped)),
+        ("what was done to the data", "; ".join(stamp.data_report.lines())),
+        ("samples of each class", describe_classes(stamp.data_report, stamp.class_names)),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
         ("factors left out", describe_left_out(stamp.left_out)),
         ("model", "; ".join((stamp.model, *stamp.notes))),

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training_factors.search_spaces.description import parse_parameter
+from training_factors.storage.data_report import DataReport
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
@@ -313,6 +314,10 @@ class StudyPlan(Protocol):
         """Number of samples."""
 
     @property
+    def data_report(self) -> DataReport:
+        """What was done to the data."""
+
+    @property
     def model(self) -> str:
         """Name of the network, `mlp:small`."""
 
@@ -370,6 +375,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
     workers = plural(plan.workers, "worker")
     rows = {
         "data": f"{plan.data}, {plan.samples:,} samples",
+        "": "\n".join(plan.data_report.lines()),
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
         "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),

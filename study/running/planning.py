@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
+from training_factors.storage.data_report import DataReport
 from training_factors.study.data.division import DataPart, Division, training_division
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
@@ -25,14 +26,15 @@ WARM_UP_SAMPLES = 64
 class Plan(NamedTuple):
     """The size and the estimated duration of a study.
 
-    parameters: number of parameters that vary. left_out: (name, reason) of factors, options and
-    hyperparameters that do not apply to the data or do not act on the model. reach: how the recipe
-    reaches a model that is not built in, by factor. notes: about how the model is used. probes_s:
-    seconds of each probe run.
+    data_report: what was done to the data. parameters: number of parameters that vary. left_out:
+    (name, reason) of factors, options and hyperparameters that do not apply to the data or do not
+    act on the model. reach: how the recipe reaches a model that is not built in, by factor. notes:
+    about how the model is used. probes_s: seconds of each probe run.
     """
 
     data: str
     samples: int
+    data_report: DataReport
     model: str
     device: str
     factors: tuple[str, ...]
@@ -64,6 +66,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
     return Plan(
         data=prepared.dataset.name,
         samples=len(prepared.dataset.targets),
+        data_report=prepared.data_report,
         model=normal_name(definition.model),
         device=str(device),
         factors=tuple(factor.name for factor in space.varied),

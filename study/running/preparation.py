@@ -11,10 +11,13 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.registry import known_factors
 from training_factors.search_spaces.space import Space, described_space
 from training_factors.search_spaces.user_code import file_digest, source_digest
+from training_factors.storage.data_report import DataReport
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
 from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.division import report_data
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import configure_process
@@ -35,8 +38,8 @@ PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 """Packages whose versions a stamp records."""
 
 SPACE_FIELDS = (
-    "source", "image_size", "target", "model", "weights", "space", "factors", "fix", "drop",
-    "range", "choices",
+    "source", "image_size", "target", "task", "fit", "model", "weights", "space", "factors", "fix",
+    "drop", "range", "choices",
 )  # fmt: skip
 """Settings on which it depends which factors a study has."""
 
@@ -63,6 +66,11 @@ class PreparedStudy(NamedTuple):
     model: Model
     reach: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+
+    @property
+    def data_report(self) -> DataReport:
+        """Return what was done to the data."""
+        return report_data(self.dataset, self.definition.seed)
 
     def stamp(self) -> Stamp:
         """Return the stamp of the study."""
@@ -91,6 +99,7 @@ class PreparedStudy(NamedTuple):
             code=tuple(code),
             digests=self._digests(code),
             versions={package: version(package) for package in PACKAGES},
+            data_report=self.data_report,
         )
 
     def _digests(self, code: Sequence[str]) -> dict[str, str]:
@@ -117,12 +126,8 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
     space = open_space(definition.space, definition.factors)
     changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
-    dataset = load_dataset(
-        definition.source,
-        limit=definition.limit,
-        image_size=definition.image_size,
-        target=definition.target,
-    )
+    settings = definition.model_dump(include=set(DataOptions._fields))
+    dataset = load_dataset(definition.source, DataOptions(**settings))
     weights = None if definition.weights is None else read_weights(definition.weights)
     model = open_model(definition.model, dataset.problem, weights)
     if stored is not None and _same_space(stored.definition, definition):

@@ -11,6 +11,7 @@ from PIL import Image
 from training_factors.storage.database import open_database
 from training_factors.study.data import cache
 from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 
 
@@ -28,7 +29,7 @@ def folder(root: Path, tops: tuple[str, ...] = ("",), per_class: int = 12, **how
 
 
 def load(root: Path, **options: Any) -> Dataset:
-    return load_dataset(str(root), **options)
+    return load_dataset(str(root), DataOptions(**options))
 
 
 def refusal(root: Path, **options: Any) -> str:
@@ -71,6 +72,8 @@ def test_grey_only_when_all_are_grey(tmp_path: Path) -> None:
     [
         ((20, 10), None, (3, 10, 20)),
         ((65, 65), None, (3, 64, 64)),
+        ((128, 32), None, (3, 32, 128)),
+        ((320, 32), None, (3, 20, 202)),
         ((100, 80), 16, (3, 16, 16)),
         ((8, 8), 16, (3, 16, 16)),
     ],
@@ -90,11 +93,17 @@ def test_different_sizes_are_scaled_to_one(tmp_path: Path) -> None:
     assert abs(int(dataset.inputs[-1, 0, 32, 32]) - 200) <= 2
 
 
-def test_images_are_cropped_at_the_centre(tmp_path: Path) -> None:
-    pixels = np.zeros((16, 48, 3), dtype=np.uint8)
+def test_fit_says_how_other_shapes_come_to_the_size(tmp_path: Path) -> None:
+    pixels = np.full((16, 48, 3), 100, dtype=np.uint8)
     pixels[:, 16:32] = 255
     Image.fromarray(pixels).save(folder(tmp_path) / "cat" / "wide.png")
-    assert (load(tmp_path, image_size=16).inputs[12] == 255).all()
+    assert (load(tmp_path, image_size=16, fit="crop").inputs[12] == 255).all()
+    padded = load(tmp_path, image_size=16).inputs[12, 0]
+    assert padded[[0, -1]].max() == 0 and padded[8, [0, -1]].min() == 100
+    stretched = load(tmp_path, image_size=16, fit="stretch")
+    assert stretched.inputs[12].min() == 100
+    (line,) = (str(note) for note in stretched.notes if note.kind == "resized")
+    assert line.endswith("8 × 8, 48 × 16 to 16 × 16, stretched where the shape differs")
 
 
 def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:

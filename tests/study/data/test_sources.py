@@ -12,6 +12,7 @@ import torch
 from training_factors.search_spaces.problem import Problem
 from training_factors.study.data import cache
 from training_factors.study.data.named_datasets import SCIKIT_LEARN, dataset_names
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 
 PROBLEMS = {
@@ -24,7 +25,7 @@ PROBLEMS = {
 
 def refusal(source: str | Path, **options: Any) -> str:
     with pytest.raises(ValueError) as caught:
-        load_dataset(str(source), **options)
+        load_dataset(str(source), DataOptions(**options))
     line = str(caught.value)
     assert "\n" not in line and len(line) <= 300
     return line
@@ -56,15 +57,18 @@ def test_digits_are_scaled_to_the_range_of_a_byte() -> None:
 
 
 def test_a_limit_gives_the_same_balanced_subset_every_time() -> None:
-    first, second = load_dataset("digits", limit=205), load_dataset("digits", limit=205)
+    first, second = (
+        load_dataset("digits", DataOptions(limit=205)),
+        load_dataset("digits", DataOptions(limit=205)),
+    )
     assert len(first.targets) == 205
     assert set(first.targets.bincount().tolist()) == {20, 21}
     assert first.fingerprint == second.fingerprint != load_dataset("digits").fingerprint
-    assert len(load_dataset("diabetes", limit=60).targets) == 60
+    assert len(load_dataset("diabetes", DataOptions(limit=60)).targets) == 60
 
 
 def test_images_are_resized() -> None:
-    assert load_dataset("digits", image_size=12).problem.shape == (1, 12, 12)
+    assert load_dataset("digits", DataOptions(image_size=12)).problem.shape == (1, 12, 12)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_a_wrong_option_is_refused(source: str, options: dict[str, Any], message
 def test_a_csv_of_classes(tmp_path: Path) -> None:
     rows = [f"{i},{'red' if i % 3 else 'blue'},{'yes' if i % 2 else 'no'}" for i in range(40)]
     path = write_csv(tmp_path / "t.csv", ["size,colour,bought", *rows])
-    dataset = load_dataset(path, target="bought")
+    dataset = load_dataset(path, DataOptions(target="bought"))
     assert dataset.classes == ("no", "yes")
     assert dataset.inputs[:2].tolist() == [[0, 1, 0], [1, 0, 1]]
     assert dataset.targets[:3].tolist() == [0, 1, 0]
@@ -102,7 +106,8 @@ def test_a_csv_of_classes(tmp_path: Path) -> None:
     ("cells", "classes"),
     [
         (["2", "10"], ("2", "10")),
-        (["2.0", "10.0"], None),
+        (["2.0", "10.0"], ("2", "10")),
+        (["01", "1"], ("01", "1")),
         ([str(i) for i in range(21)], None),
         (["0.5", "1.5"], None),
     ],
@@ -111,7 +116,7 @@ def test_a_csv_target_is_read_as_classes_or_numbers(
     tmp_path: Path, cells: list[str], classes: tuple[str, ...] | None
 ) -> None:
     rows = [f"{i};{cells[i % len(cells)]}" for i in range(84)]
-    dataset = load_dataset(write_csv(tmp_path / "t.csv", ["a;y", *rows]), target="y")
+    dataset = load_dataset(write_csv(tmp_path / "t.csv", ["a;y", *rows]), DataOptions(target="y"))
     assert dataset.classes == classes
     assert dataset.targets.dtype == (torch.int64 if classes else torch.float32)
 
@@ -128,7 +133,7 @@ def test_a_csv_target_is_read_as_classes_or_numbers(
         (["y", *"01" * 30], "y", "no column besides its target"),
         (["a,y", *["1,0", ",1"] * 30], "y", "column 'a'"),
         (["a,y", *["1,0", "inf,1"] * 30], "y", "column 'a'"),
-        (["a,y", *["1,0", "2,"] * 30], "y", "is empty in data row 2"),
+        (["a,y", *["1,0", "2,"] * 30], "y", "is missing in 30 of 60 samples"),
         (["a,y", *[f"name {i},{i % 2}" for i in range(101)]], "y", "101 different texts"),
         (["a,y", *["1,0", "2,0"] * 30], "y", "only one class"),
         (["a,y", *["1,0", "2,1"] * 9], "y", "has 9 samples"),
@@ -154,7 +159,7 @@ def test_a_table_rewritten_with_equal_size_and_time_is_read_again(
         lines = [rows[i][(i + first) % 2] for i in range(20)]
         write_csv(path, ["x,y", *lines])
         os.utime(path, (1, 1))
-        dataset = load_dataset(str(path), target="y")
+        dataset = load_dataset(str(path), DataOptions(target="y"))
         assert dataset.classes == ("no", "yes")
         labels.append(dataset.targets.tolist())
     assert labels == [[1, 0] * 10, [0, 1] * 10]
@@ -198,12 +203,61 @@ def test_an_npz(tmp_path: Path, inputs: Any, shape: tuple[int, ...]) -> None:
         assert dataset.inputs[0, 0].numpy().tolist() == PICTURES[0, :, :, 0].tolist()
 
 
-def test_integers_are_classes_and_floats_are_regression_targets(tmp_path: Path) -> None:
-    table = np.ones((60, 2))
-    integers = load_dataset(write_npz(tmp_path / "a.npz", X=table, y=np.arange(60) % 6 + 3))
-    assert integers.classes == ("3", "4", "5", "6", "7", "8")
-    floats = load_dataset(write_npz(tmp_path / "b.npz", X=table, y=np.arange(60) % 6.0))
-    assert floats.classes is None
+TABLE = np.ones((2600, 2))
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "classes"),
+    [
+        (np.arange(60) % 6 + 3, None, ("3", "4", "5", "6", "7", "8")),
+        (np.arange(60) % 3.0, None, ("0", "1", "2")),
+        (np.arange(60) % 3.0, "regression", None),
+        (np.arange(60) % 3 + 0.5, None, None),
+        (np.arange(60) % 3 + 0.5, "classification", ("0.5", "1.5", "2.5")),
+        (np.arange(60)[:, None] % 2, None, ("0", "1")),
+        (np.eye(3)[np.arange(60) % 3], None, ("0", "1", "2")),
+        (np.arange(2600) % 26, None, tuple(map(str, range(26)))),
+        (np.arange(2600) % 26, "regression", None),
+        (np.arange(246) % 123 * 10, None, None),
+        (np.arange(2400) % 1200 + 3, None, None),
+        (np.array(["b", "a"] * 20), None, ("a", "b")),
+        (np.array([True, False] * 20), None, ("False", "True")),
+    ],
+)
+def test_one_rule_says_what_are_classes(
+    tmp_path: Path, targets: Any, task: str | None, classes: tuple[str, ...] | None
+) -> None:
+    """The same from an .npz and, where a column can hold them, from a .csv."""
+    path = write_npz(tmp_path / "a.npz", X=TABLE[: len(targets)], y=targets)
+    assert load_dataset(path, DataOptions(task=task)).classes == classes
+    if targets.ndim == 1:
+        lines = [f"{i % 7},{target}" for i, target in enumerate(targets.tolist())]
+        path = write_csv(tmp_path / "t.csv", ["a,y", *lines])
+        assert load_dataset(path, DataOptions(target="y", task=task)).classes == classes
+
+
+def test_a_task_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", ["a,y", *["1,no", "2,yes"] * 30])
+    assert "leave --task regression out" in refusal(path, target="y", task="regression")
+    assert "leave --task regression out" in refusal("digits", task="regression")
+    assert "leave --fit out" in refusal("wine", fit="pad")
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "?", "nan"])
+def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path, missing: str) -> None:
+    rows = [f"{i},{missing if i % 10 == 3 else 'ab'[i % 2]}" for i in range(60)]
+    dataset = load_dataset(write_csv(tmp_path / "t.csv", ["x,y", *rows]), DataOptions(target="y"))
+    assert dataset.classes == ("a", "b")
+    assert dataset.inputs[:5, 0].tolist() == [0, 1, 2, 4, 5]
+    assert "left out: 6 samples without a label" in map(str, dataset.notes)
+
+
+def test_a_rare_class_is_warned_about(tmp_path: Path) -> None:
+    rows = [f"{i % 13},{'rare' if i < 10 else 'usual'}" for i in range(2000)]
+    dataset = load_dataset(write_csv(tmp_path / "t.csv", ["x,y", *rows]), DataOptions(target="y"))
+    (warning,) = (note.text for note in dataset.notes if note.kind == "warning")
+    assert "'rare' has 10 of 2,000" in warning and "accuracy of 0.995" in warning
+    assert "class_weight" in warning and "more runs do not help" in warning
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
 from training_factors.study.data.division import DataPart, Division, training_division
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.training.loop import EpochCallback, Outcome, train
 from training_factors.study.training.metrics import chance
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def digits() -> Division:
-    return training_division(load_dataset("digits", limit=600), 0, CPU)
+    return training_division(load_dataset("digits", DataOptions(limit=600)), 0, CPU)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
 from training_factors.study.data.division import DataPart, Division, training_division
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.training import loop
 from training_factors.study.training.cuda_graph import GraphedStep
@@ -34,7 +35,7 @@ WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "
 
 @pytest.fixture(scope="module")
 def digits() -> Division:
-    return training_division(load_dataset("digits", limit=500), 0, CPU)
+    return training_division(load_dataset("digits", DataOptions(limit=500)), 0, CPU)
 
 
 def recipe(data: Division, **config: Any) -> Recipe:
