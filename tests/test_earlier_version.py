@@ -57,12 +57,17 @@ NEW_KEYS = {
     "/left_out",
     "/reach",
     "/notes",
+    "/data_report",
+    "/data_report/notes",
+    "/data_report/parts",
     "/explained",
     "/factors[]/shown",
     "/topics[]/shown",
     "/placebo/shown",
     "/definition/factors",
     "/definition/weights",
+    "/definition/task",
+    "/definition/fit",
 }
 """Keys that documents have in addition to those of earlier versions."""
 

@@ -4,7 +4,8 @@ from training_factors.storage.definition import Definition
 from training_factors.study.reporting.recommendation_table import definition_options
 
 EVERYTHING = Definition(
-    source="pets", limit=100, image_size=32, target="price", model="net.py:Net", weights="w.pt",
+    source="pets", limit=100, image_size=32, target="price", task="regression",
+    fit="crop", model="net.py:Net", weights="w.pt",
     space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), range=("d=1:2",),
     choices=("e=f,g",), epochs=3, seed=7,
 )  # fmt: skip
