@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 MAX_NAMES = 20
 """Maximum number of files or columns that a note lists by name; the others are counted."""
 
-LEFT_OUT, CONVERTED, RESIZED, ENCODED, LABELS, PARTS, WARNING = KINDS = (
-    "left out", "converted", "resized", "encoded", "labels", "parts", "warning",
+LEFT_OUT, CONVERTED, RESIZED, LABELS, PARTS, WARNING = KINDS = (
+    "left out", "converted", "resized", "labels", "parts", "warning",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ class PartCount(NamedTuple):
 
 
 class DataReport(NamedTuple):
-    """What was done to the data of a study, and the parts that it was divided into."""
+    """Lists what was done to the data of a study, and the parts that it was divided into."""
 
     notes: tuple[DataNote, ...] = ()
     parts: tuple[PartCount, ...] = ()

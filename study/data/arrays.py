@@ -89,8 +89,9 @@ def from_arrays(
     if targets.dtype.kind not in "biufUSO":
         raise ValueError(f"y of {source!r} is {targets.dtype}; use integers, strings or floats")
     read = read_targets(targets, f"y of {source!r}", task)
+    kept = converted if read.kept.all() else converted[read.kept]
     undivided = unassigned(len(read.values))
-    return Decoded(converted[read.kept], read.values, read.classes, undivided, notes=read.notes)
+    return Decoded(kept, read.values, read.classes, undivided, notes=read.notes)
 
 
 def as_table(inputs: NDArray[Any], source: str) -> NDArray[np.float32]:

@@ -142,17 +142,13 @@ def _listing_notes(left_out: Sequence[str], spellings: Mapping[str, str]) -> tup
     notes = []
     if left_out:
         names = [shown_name(name) for name in sorted(left_out, key=os.fsencode)]
-        notes.append(data_note(LEFT_OUT, f"{plural_files(len(names))} no images", names))
+        text = "1 file is no image" if len(names) == 1 else f"{len(names):,} files are no images"
+        notes.append(data_note(LEFT_OUT, text, names))
     merged = [shown_name(spelling) for spelling, name in spellings.items() if spelling != name]
     if merged:
         text = "class folders spelled in another way are the same class"
         notes.append(data_note(LABELS, text, sorted(merged)))
     return tuple(notes)
-
-
-def plural_files(count: int) -> str:
-    """Return the beginning of a sentence about files: `1 file is`, `3 files are`."""
-    return "1 file is" if count == 1 else f"{count:,} files are"
 
 
 def shown_name(name: str) -> str:
@@ -191,8 +187,10 @@ def decode_folder(listing: Listing, side: int | None, fit: str | None = None) ->
             f"check that the files are complete"
         )
     skipped = [shown_name(n) for n, good in zip(listing.files, readable, strict=True) if not good]
-    text = f"{plural_files(len(skipped))} damaged and cannot be read"
-    unreadable = [data_note(LEFT_OUT, text, skipped)] if skipped else []
+    text = "1 file is" if len(skipped) == 1 else f"{len(skipped):,} files are"
+    unreadable = (
+        [data_note(LEFT_OUT, f"{text} damaged and cannot be read", skipped)] if skipped else []
+    )
     return Decoded(
         images,
         listing.targets[readable],
@@ -282,7 +280,7 @@ def _class_names(source: str, prefix: str) -> list[str]:
     names = _subfolders(_below(source, prefix))
     if not names:
         raise ValueError(
-            f"folder {f'{source}/{prefix}'.rstrip('/')!r} has no class sub-folders; "
+            f"folder {_below(source, prefix)!r} has no class sub-folders; "
             f"put the images of each class into a folder of its own"
         )
     return names

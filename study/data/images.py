@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training_factors.storage.data_report import CONVERTED, RESIZED, DataNote, data_note
+from training_factors.storage.data_report import CONVERTED, RESIZED, WARNING, DataNote, data_note
 from training_factors.study.data.cache import allocate
 
 DEFAULT_SIDE = 64
@@ -65,11 +65,11 @@ R = TypeVar("R")
 
 
 class Header(NamedTuple):
-    """What the head of an image file says; the image is not decoded yet.
+    """Holds what the head of an image file says, before the image is decoded.
 
     size: (width, height) in pixels, as the image is shown. mode: Pillow's. transparent: whether it
-    may have transparent pixels. turned: whether EXIF data says how to turn it. frames: whether it
-    has more than one.
+    may have transparent pixels. turned: whether EXIF data says how to turn it. animated:
+    whether it has more than one frame.
     """
 
     size: tuple[int, int]
@@ -90,7 +90,7 @@ class Header(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """How all files of a set are converted, by one rule.
+    """Holds the rule by which all files of a set are converted.
 
     size: (width, height) in pixels. channels: 1 or 3. fit: one of `options.FITS`. low, high: the
     values of deep images that become 0 and 255. background: grey level under transparent pixels.
@@ -180,9 +180,8 @@ def decode_image(path: Path, conversion: Conversion) -> Pixels | None:
     """Decode one file to (channels, height, width); None when it cannot be read."""
     try:
         with Image.open(path, formats=_formats()) as image:
-            if conversion.fit == "pad" or conversion.fit == "crop":
-                # Let the JPEG decoder downscale while the result is twice the wanted size.
-                image.draft(None, (2 * conversion.size[0], 2 * conversion.size[1]))
+            # Let the JPEG decoder downscale while the result is twice the wanted size.
+            image.draft(None, (2 * conversion.size[0], 2 * conversion.size[1]))
             ImageOps.exif_transpose(image, in_place=True)
             converted = _convert_mode(image, conversion)
             return _to_pixels(_fit(converted, conversion.size, conversion.fit))
@@ -202,7 +201,9 @@ def _plan_conversion(
     sizes = [header.size for header in headers.values()]
     size = (side, side) if side else _common_size(sizes)
     grey = all(header.is_grey for header in headers.values())
-    conversion = Conversion(size, 1 if grey else 3, fit)
+    # Images of one shape are only scaled: rounding their size must not give them borders.
+    keep_shape = all(_have_same_shape(each, size) for each in sizes)
+    conversion = Conversion(size, 1 if grey else 3, "stretch" if keep_shape else fit)
     deep = [paths[i] for i, header in headers.items() if header.is_deep]
     transparent = [paths[i] for i, header in headers.items() if header.transparent]
     notes = _size_notes(sizes, size, fit)
@@ -221,15 +222,19 @@ def _plan_conversion(
     concerns: tuple[tuple[str, Callable[[Header], bool]], ...] = (
         ("images turned as their EXIF data says", lambda header: header.turned),
         ("images with several frames: the first is used", lambda header: header.animated),
-        (
-            f"very large images, of more than {LARGE_PIXELS // 10**6} million pixels",
-            lambda header: header.size[0] * header.size[1] > LARGE_PIXELS,
-        ),
     )
     for text, is_concerned in concerns:
         names = [paths[i].name for i, header in headers.items() if is_concerned(header)]
         if names:
             notes.append(data_note(CONVERTED, text, names))
+    large = [
+        paths[i].name
+        for i, header in headers.items()
+        if header.size[0] * header.size[1] > LARGE_PIXELS
+    ]
+    if large:
+        text = f"very large images, of more than {LARGE_PIXELS // 10**6} million pixels"
+        notes.append(data_note(WARNING, text, large))
     if not grey:
         names = [paths[i].name for i, header in headers.items() if header.is_grey]
         if names:
@@ -321,12 +326,12 @@ def _fit(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
         return image
     if fit == "crop":
         return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
-    if fit == "stretch" or _shape_differs_by_rounding(image.size, size):
+    if fit == "stretch":
         return image.resize(size, Image.Resampling.BILINEAR)
     return ImageOps.pad(image, size, Image.Resampling.BILINEAR)
 
 
-def _shape_differs_by_rounding(one: tuple[int, int], size: tuple[int, int]) -> bool:
+def _have_same_shape(one: tuple[int, int], size: tuple[int, int]) -> bool:
     """Return whether two shapes are the same, but for half a pixel of either side of `size`."""
     (width, height), (new_width, new_height) = one, size
     return abs(width * new_height - height * new_width) <= 0.5 * (width + height)
@@ -361,7 +366,7 @@ def _size_notes(
     if not counts or set(counts) == {size}:
         return []
     words = {"pad": "with black borders", "crop": "cropped at the centre", "stretch": "stretched"}
-    keep_shape = all(_shape_differs_by_rounding(one, size) for one in counts)
+    keep_shape = all(_have_same_shape(one, size) for one in counts)
     how = "in the same shape" if keep_shape else f"{words[fit]} where the shape differs"
     usual = ", ".join(f"{width} × {height}" for (width, height), _ in counts.most_common(3))
     more = f" and {len(counts) - 3} more sizes" if len(counts) > 3 else ""

@@ -3,11 +3,14 @@
 from typing import NamedTuple
 
 TASKS = ("classification", "regression")
+"""What can be predicted: classes or numbers."""
+
 FITS = ("pad", "crop", "stretch")
+"""Ways to bring an image of another shape to the common size."""
 
 
 class DataOptions(NamedTuple):
-    """What a user says about the data; every default lets the source decide.
+    """Holds what a user says about the data; every default lets the source decide.
 
     limit: number of samples of a class-balanced subset; see `subset.balanced_subset`.
     image_size: side of square images, in pixels.

@@ -7,12 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training_factors.storage.data_report import (
-    LABELS,
-    LEFT_OUT,
-    DataNote,
-    data_note,
-)
+from training_factors.storage.data_report import LABELS, LEFT_OUT, DataNote, data_note
 
 MAX_FEW_CLASSES = 20
 """Maximum number of different whole numbers that are read as classes whatever they are."""
@@ -29,7 +24,7 @@ MAX_MISSING_LABELS = 0.2
 
 
 class Targets(NamedTuple):
-    """What is predicted.
+    """Holds what is predicted.
 
     values: int64 indices into `classes`, or float32 numbers; one for each kept sample.
     classes: class names; None for regression. kept: mask over all samples, False where the label
@@ -59,6 +54,8 @@ def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
+        if task == "regression":
+            raise ValueError(f"{label} has several columns; leave --task regression out")
         return _from_one_hot(array, label)
     column = _as_column(array)
     kept = ~_is_missing(column)
@@ -91,7 +88,7 @@ def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
     return _classified(np.searchsorted(different, numbers), names, kept, notes)
 
 
-def normal_text(text: str) -> str:
+def _normal_text(text: str) -> str:
     """Return a class name without spaces around it, in Unicode's composed form (NFC)."""
     return unicodedata.normalize("NFC", text.strip())
 
@@ -154,7 +151,7 @@ def _classes_of_texts(
     column: pd.Series, kept: NDArray[np.bool_], notes: tuple[DataNote, ...]
 ) -> Targets:
     names, indices = np.unique(
-        np.array([normal_text(str(each)) for each in column]), return_inverse=True
+        np.array([_normal_text(str(each)) for each in column]), return_inverse=True
     )
     return _classified(indices, tuple(str(name) for name in names), kept, notes)
 

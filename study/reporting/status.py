@@ -315,7 +315,7 @@ class StudyPlan(Protocol):
 
     @property
     def data_report(self) -> DataReport:
-        """What was done to the data."""
+        """Notes on what was done to the data, and its parts."""
 
     @property
     def model(self) -> str:

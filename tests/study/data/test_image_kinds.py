@@ -121,7 +121,7 @@ def test_images_are_known_by_their_content(tmp_path: Path, suffix: str, kind: st
     (tmp_path / "left" / "Thumbs.db").write_bytes(b"no image")
     dataset = load(tmp_path)
     assert len(dataset.targets) == 24 and shows_the_bars(dataset, 60)
-    assert said(dataset) == "left out: 1 file is no images (left/notes.txt)"
+    assert said(dataset) == "left out: 1 file is no image (left/notes.txt)"
 
 
 @pytest.mark.parametrize("size", [(320, 32), (128, 32), (32, 128), (200, 200)])

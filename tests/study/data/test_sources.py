@@ -240,6 +240,8 @@ def test_a_task_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["a,y", *["1,no", "2,yes"] * 30])
     assert "leave --task regression out" in refusal(path, target="y", task="regression")
     assert "leave --task regression out" in refusal("digits", task="regression")
+    path = write_npz(tmp_path / "a.npz", X=TABLE[:60], y=np.eye(3)[np.arange(60) % 3])
+    assert "several columns; leave --task regression out" in refusal(path, task="regression")
     assert "leave --fit out" in refusal("wine", fit="pad")
 
 
