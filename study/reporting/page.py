@@ -14,7 +14,7 @@ from markupsafe import Markup
 from training_factors.search_spaces.description import DescribedFactor
 from training_factors.storage.data_report import describe_classes
 from training_factors.storage.files import REPORT, write_atomically
-from training_factors.storage.stamp import describe_left_out
+from training_factors.storage.stamp import Stamp, describe_left_out
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
@@ -67,8 +67,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("command", commands.again),
         ("data", f"{data.name}, {data.samples:,} samples, shape {data.shape}"),
         ("data fingerprint", data.fingerprint),
-        ("what was done to the data", "; ".join(stamp.data_report.lines())),
-        ("samples of each class", describe_classes(stamp.data_report, stamp.class_names)),
+        *_data_rows(stamp),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
         ("factors left out", describe_left_out(stamp.left_out)),
         ("model", "; ".join((stamp.model, *stamp.notes))),
@@ -80,6 +79,18 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("versions", ", ".join(f"{name} {number}" for name, number in stamp.versions.items())),
     ]
     return Table(("", ""), tuple((name, text) for name, text in rows if text))
+
+
+def _data_rows(stamp: Stamp) -> list[tuple[str, str]]:
+    """Return a row for everything that was done to the data; of earlier studies less is known."""
+    report = stamp.data_report
+    if not report.parts:
+        return [("unreadable files left out", str(stamp.data.skipped))]
+    rows = [line.partition(": ") for line in report.lines()]
+    return [
+        *((f"data, {kind}", text) for kind, _, text in rows),
+        ("data, samples of each class", describe_classes(report, stamp.class_names)),
+    ]
 
 
 def _attribute_values(trials: Sequence[Trial], attribute: str) -> list[str]:
