@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 MAX_NAMES = 20
 """Maximum number of files or columns that a note lists by name; the others are counted."""
 
-LEFT_OUT, CONVERTED, RESIZED, LABELS, PARTS, WARNING = KINDS = (
-    "left out", "converted", "resized", "labels", "parts", "warning",
+LEFT_OUT, CONVERTED, RESIZED, ENCODED, FILLED, LABELS, PARTS, WARNING = KINDS = (
+    "left out", "converted", "resized", "encoded", "filled", "labels", "parts", "warning",
 )  # fmt: skip
 
 

@@ -7,15 +7,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_LATER_FIELDS = ("factors", "weights", "task", "fit")
+_LATER_FIELDS = (
+    "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
+    "group_from", "split_column",
+)  # fmt: skip
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
 
 class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
-    source, limit, image_size, target, task, fit: the data; see
-    `training_factors.study.data.options`.
+    source, and from limit to split_column: the data; see `training_factors.study.data.options`.
     weights: a file of weights to start from.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
@@ -29,6 +31,13 @@ class Definition(BaseModel):
     target: str | None = None
     task: Literal["classification", "regression"] | None = None
     fit: Literal["pad", "crop", "stretch"] | None = None
+    scale: str | None = None
+    labels: str | None = None
+    ignore: tuple[str, ...] = ()
+    impute: Literal["median", "most_frequent", "none"] | None = None
+    group: str | None = None
+    group_from: str | None = None
+    split_column: str | None = None
     model: str = "mlp"
     weights: str | None = None
     space: str = "documented"

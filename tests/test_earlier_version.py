@@ -68,6 +68,13 @@ NEW_KEYS = {
     "/definition/weights",
     "/definition/task",
     "/definition/fit",
+    "/definition/scale",
+    "/definition/labels",
+    "/definition/ignore",
+    "/definition/impute",
+    "/definition/group",
+    "/definition/group_from",
+    "/definition/split_column",
 }
 """Keys that documents have in addition to those of earlier versions."""
 

@@ -1,6 +1,9 @@
 """The options that several verbs share: names, types and help texts."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +15,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         help="digits, wine, breast_cancer, diabetes, one of torchvision's sets, an image folder, "
-        "a .csv or .npz file, or file.py:function or package.module:function.",
+        "a table (.csv, .parquet), an .npz, or file.py:function or package.module:function.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -25,7 +28,7 @@ ImageSize = Annotated[
     typer.Option(help="Resize images to squares with this side, in pixels.", rich_help_panel=_DATA),
 ]
 Target = Annotated[
-    str | None, typer.Option(help="Column of a .csv file to predict.", rich_help_panel=_DATA)
+    str | None, typer.Option(help="Column of a table to predict.", rich_help_panel=_DATA)
 ]
 Task = Annotated[
     str | None,
@@ -40,6 +43,50 @@ Fit = Annotated[
         help="How images of other shapes come to one: pad (black borders, the default), crop or "
         "stretch.",
         rich_help_panel=_DATA,
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="Values of image arrays that are black and white: 0:1, -1:1.", rich_help_panel=_DATA
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Table with the file and the class of each image of a folder.", rich_help_panel=_DATA
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(help="Leave a column of a table out.", rich_help_panel=_DATA),
+]
+Impute = Annotated[
+    str | None,
+    typer.Option(
+        help="How missing numbers are filled from the training part: median (the default) or "
+        "most_frequent; none refuses them.",
+        rich_help_panel=_DATA,
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="Column or array of groups, such as patients: a group stays in one part.",
+        rich_help_panel=_DATA,
+    ),
+]
+GroupFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression that finds the group in an image's path: 'patient(\\d+)'.",
+        rich_help_panel=_DATA,
+    ),
+]
+SplitColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column with the part of each row: train, validation or test.", rich_help_panel=_DATA
     ),
 ]
 Model = Annotated[
@@ -209,3 +256,53 @@ RetryTimeout = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+DEFINITION_OPTIONS: dict[str, Any] = {
+    "source": Data,
+    "target": Target,
+    "task": Task,
+    "limit": Limit,
+    "image_size": ImageSize,
+    "fit": Fit,
+    "scale": Scale,
+    "labels": Labels,
+    "ignore": Ignore,
+    "impute": Impute,
+    "group": Group,
+    "group_from": GroupFrom,
+    "split_column": SplitColumn,
+    "model": Model,
+    "weights": WeightsFile,
+    "space": SpaceName,
+    "factors": FactorFiles,
+    "fix": Fix,
+    "drop": Drop,
+    "range": Range,
+    "choices": Choices,
+    "epochs": Epochs,
+    "seed": Seed,
+}
+"""Field of `training_factors.storage.definition.Definition` -> its option."""
+
+
+def takes_definition(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb every option of a definition; those that are named reach it as `settings`."""
+    own = inspect.signature(verb)
+    options = [
+        inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for field, option in DEFINITION_OPTIONS.items()
+    ]
+    others = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        if name != "settings"
+    ]
+
+    @wraps(verb)
+    def with_settings(**values: Any) -> None:
+        given = {field: values.pop(field, None) for field in DEFINITION_OPTIONS}
+        settings = {field: value for field, value in given.items() if value not in (None, [])}
+        verb(settings, **values)
+
+    vars(with_settings)["__signature__"] = own.replace(parameters=[*options, *others])
+    return with_settings

@@ -12,35 +12,20 @@ from training_factors.study.commands.app import app, show, verb_context
 from training_factors.study.commands.options import (
     AllowCode,
     Checkpoint,
-    Choices,
     Cluster,
-    Data,
     Device,
-    Drop,
-    Epochs,
-    FactorFiles,
-    Fit,
-    Fix,
     Grace,
     Heartbeat,
-    ImageSize,
     Json,
-    Limit,
-    Model,
     NewStudyName,
     PerGpu,
     PresetName,
-    Range,
     RetryTimeout,
     Rows,
-    Seed,
-    SpaceName,
     StorageUrl,
     StudyName,
-    Target,
-    Task,
-    WeightsFile,
     Workers,
+    takes_definition,
 )  # fmt: skip
 from training_factors.study.commands.report_verbs import write_report_page
 from training_factors.study.commands.result_verbs import importance
@@ -50,25 +35,11 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@takes_definition
 def run(
-    data: Data = None,
-    model: Model = None,
-    weights: WeightsFile = None,
+    settings: study_loading.Settings,
     preset: PresetName = None,
     rows: Rows = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    space: SpaceName = None,
-    factor: FactorFiles = None,
-    fix: Fix = None,
-    drop: Drop = None,
-    range_: Range = None,
-    choices: Choices = None,
-    limit: Limit = None,
-    image_size: ImageSize = None,
-    target: Target = None,
-    task: Task = None,
-    fit: Fit = None,
     study: NewStudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
@@ -86,24 +57,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study and print its answer; the same command resumes an interrupted study."""
-    settings = study_loading.named_settings(
-        source=data,
-        limit=limit,
-        image_size=image_size,
-        target=target,
-        task=task,
-        fit=fit,
-        model=model,
-        weights=weights,
-        space=space,
-        factors=factor,
-        fix=fix,
-        drop=drop,
-        range=range_,
-        choices=choices,
-        epochs=epochs,
-        seed=seed,
-    )
     with verb_context():
         timing = execution.read_timing(
             heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
@@ -137,49 +90,17 @@ def run(
 
 
 @app.command()
+@takes_definition
 def plan(
-    data: Data = None,
-    model: Model = None,
-    weights: WeightsFile = None,
+    settings: study_loading.Settings,
     preset: PresetName = None,
     rows: Rows = None,
-    epochs: Epochs = None,
-    seed: Seed = None,
-    space: SpaceName = None,
-    factor: FactorFiles = None,
-    fix: Fix = None,
-    drop: Drop = None,
-    range_: Range = None,
-    choices: Choices = None,
-    limit: Limit = None,
-    image_size: ImageSize = None,
-    target: Target = None,
-    task: Task = None,
-    fit: Fit = None,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Time two probe runs and estimate how long a study would take; nothing is stored."""
-    settings = study_loading.named_settings(
-        source=data,
-        limit=limit,
-        image_size=image_size,
-        target=target,
-        task=task,
-        fit=fit,
-        model=model,
-        weights=weights,
-        space=space,
-        factors=factor,
-        fix=fix,
-        drop=drop,
-        range=range_,
-        choices=choices,
-        epochs=epochs,
-        seed=seed,
-    )
     with verb_context():
         from training_factors.storage.definition import Definition
         from training_factors.study.reporting.status import draw_plan

@@ -31,11 +31,6 @@ class OpenedStudy(NamedTuple):
     is_new: bool
 
 
-def named_settings(**settings: object) -> Settings:
-    """Return the settings that were named on the command line, without those left out."""
-    return {field: value for field, value in settings.items() if value not in (None, [])}
-
-
 def open_or_create(
     settings: Settings,
     *,

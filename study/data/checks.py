@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.storage.data_report import WARNING, DataNote, data_note
-from training_factors.study.data.dataset import Decoded, PartLabel
+from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.parts import PartLabel
 
 MIN_SAMPLES_PER_CLASS = 10
 """Minimum number of samples of a class: a fifth of fewer is too little to measure accuracy on."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +14,6 @@ from training_factors.storage.data_report import DataNote
 from training_factors.study.data.duplicates import find_twins
 
 
-class PartLabel(IntEnum):
-    """The part that a source itself assigns a sample to; UNDECIDED where it assigns none."""
-
-    POOL = 0
-    VALIDATION = 1
-    TEST = 2
-    UNDECIDED = 3
-
-
 class Decoded(NamedTuple):
     """The arrays that a source gives; the fields are those of `Dataset`."""
 
@@ -33,6 +23,7 @@ class Decoded(NamedTuple):
     parts: NDArray[np.uint8]
     skipped: tuple[str, ...] = ()
     notes: tuple[DataNote, ...] = ()
+    groups: NDArray[np.int64] | None = None
 
     def choose(self, samples: NDArray[Any]) -> "Decoded":
         """Return the data with these samples only. samples: indices, or a mask."""
@@ -40,6 +31,7 @@ class Decoded(NamedTuple):
             inputs=self.inputs[samples],
             targets=self.targets[samples],
             parts=self.parts[samples],
+            groups=None if self.groups is None else self.groups[samples],
         )
 
 
@@ -47,16 +39,19 @@ class Dataset(NamedTuple):
     """All samples of a data set, on the CPU.
 
     name: as shown: `digits`, or the name of the folder or file.
-    inputs: uint8 images (samples, channels, height, width) or float32 tables (samples, features);
-        memory-mapped when larger than a quarter of the machine's memory.
+    inputs: uint8 images (samples, channels, height, width) or float32 tables (samples, features)
+        with nan where a number is missing; memory-mapped when larger than a quarter of the
+        machine's memory.
     targets: (samples,): int64 indices into `classes`, or for regression float32 numbers in the
         unit of the source.
     classes: class names; None for regression.
     parts: (samples,): a `PartLabel` per sample, uint8.
     skipped: paths of unreadable files, which were left out.
-    fingerprint: SHA-256 of inputs, targets, classes and parts, the same on every machine.
+    fingerprint: SHA-256 of inputs, targets, classes, parts and groups, the same on every machine.
     notes: what was done to the data, and what its user should know.
     twins: (samples,): int64, equal for samples that are nearly the same, -1 for all others.
+    groups: (samples,): int64, equal for samples that stay in one part; empty without groups.
+    impute: how missing numbers are filled; one of `options.IMPUTES`.
     """
 
     name: str
@@ -68,17 +63,14 @@ class Dataset(NamedTuple):
     fingerprint: str
     notes: tuple[DataNote, ...]
     twins: Tensor
+    groups: Tensor
+    impute: str = "median"
 
     @property
     def problem(self) -> Problem:
         """Return the shape of one input and the number of classes."""
         classes = None if self.classes is None else len(self.classes)
         return Problem(tuple(self.inputs.shape[1:]), classes)
-
-
-def unassigned(samples: int) -> NDArray[np.uint8]:
-    """Return the part labels of a source that is not divided: all UNDECIDED."""
-    return np.full(samples, PartLabel.UNDECIDED, dtype=np.uint8)
 
 
 def to_dataset(decoded: Decoded, name: str) -> Dataset:
@@ -90,6 +82,7 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         ),
         np.ascontiguousarray(decoded.parts),
     ]
+    hashed = arrays if decoded.groups is None else [*arrays, decoded.groups]
     inputs, targets, parts = (torch.from_numpy(array) for array in arrays)
     return Dataset(
         name,
@@ -98,9 +91,10 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         decoded.classes,
         parts,
         decoded.skipped,
-        _fingerprint(arrays, decoded.classes),
+        _fingerprint(hashed, decoded.classes),
         decoded.notes,
         torch.from_numpy(find_twins(arrays[0])),
+        torch.from_numpy(np.zeros(0, np.int64) if decoded.groups is None else decoded.groups),
     )
 
 

@@ -4,6 +4,8 @@ Only `load_test_part` gives the test part, and only the confirmation may call it
 influenced a choice cannot tell how good the choice is (`tests/study/data/test_division.py`).
 """
 
+import warnings
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +15,14 @@ from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem, strata
 from training_factors.storage.data_report import WARNING, DataReport, PartCount, data_note
-from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.duplicates import crossing_twins
+from training_factors.study.data.features import fill_missing
+from training_factors.study.data.parts import PartLabel
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2
 """Fraction of the undivided samples that goes to each part that the source does not have."""
-
 
 MIN_VALIDATION = 100
 """Number of validation samples below which one sample is more than a point of accuracy."""
@@ -78,14 +81,24 @@ def divide(dataset: Dataset, seed: int) -> PartIndices:
     The source's own validation and test parts are kept. A part that it does not have is drawn from
     the remaining samples: `PART_FRACTION` of every class (for regression, of every decile of the
     targets), and at least one sample of each that has enough. So an undivided source gives 60 %
-    training pool, 20 % validation and 20 % test.
+    training pool, 20 % validation and 20 % test. Samples of one group come into one part; sizes and
+    classes are then as near to this as the groups allow.
+
+    Raises ValueError when a group lies in two of the source's own parts, or when there are too few
+    groups for each part to have every class.
     """
     parts = dataset.parts.numpy().copy()
     rest = np.flatnonzero((parts == PartLabel.POOL) | (parts == PartLabel.UNDECIDED))
     missing = [
         label for label in (PartLabel.VALIDATION, PartLabel.TEST) if not (parts == label).any()
     ]
-    parts[rest] = _assign(strata(dataset.targets[rest]).numpy(), missing, seed)
+    classes = strata(dataset.targets[rest]).numpy()
+    if len(dataset.groups):
+        groups = dataset.groups.numpy()
+        parts[rest] = _assign_groups(classes, groups[rest], missing, seed)
+        _refuse_divided_groups(dataset, parts, groups)
+    else:
+        parts[rest] = _assign(classes, missing, seed)
     pool, validation, test = (
         torch.from_numpy(np.flatnonzero(parts == label))
         for label in (PartLabel.POOL, PartLabel.VALIDATION, PartLabel.TEST)
@@ -99,8 +112,8 @@ def training_division(dataset: Dataset, seed: int, device: torch.device) -> Divi
     scale = _target_scale(dataset, indices)
     return Division(
         dataset.problem,
-        _load_part(dataset, indices.pool, scale, device),
-        _load_part(dataset, indices.validation, scale, device),
+        _load_part(dataset, indices.pool, indices, scale, device),
+        _load_part(dataset, indices.validation, indices, scale, device),
         len(indices.test),
         scale,
     )
@@ -112,7 +125,7 @@ def load_test_part(dataset: Dataset, seed: int, device: torch.device) -> DataPar
     Reserved for the confirmation; a test fails if anything else calls it.
     """
     indices = divide(dataset, seed)
-    return _load_part(dataset, indices.test, _target_scale(dataset, indices), device)
+    return _load_part(dataset, indices.test, indices, _target_scale(dataset, indices), device)
 
 
 def report_data(dataset: Dataset, seed: int) -> DataReport:
@@ -152,7 +165,8 @@ def report_data(dataset: Dataset, seed: int) -> DataReport:
 
 def _part_count(dataset: Dataset, name: str, label: PartLabel, indices: Tensor) -> PartCount:
     is_own = bool((dataset.parts == label).any())
-    drawn = "the rest" if label is PartLabel.POOL else f"{PART_FRACTION:.0%} drawn"
+    whole = ", by groups" if len(dataset.groups) else ""
+    drawn = "the rest" if label is PartLabel.POOL else f"{PART_FRACTION:.0%} drawn{whole}"
     classes = dataset.classes
     counts: list[int] = []
     if classes is not None:
@@ -173,6 +187,62 @@ def _assign(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> N
     return parts
 
 
+def _assign_groups(
+    classes: NDArray[np.int64], groups: NDArray[np.int64], missing: list[PartLabel], seed: int
+) -> NDArray[np.uint8]:
+    """Draw the missing parts by whole groups, with `StratifiedGroupKFold` of scikit-learn.
+
+    Of its folds the one becomes the part whose classes are nearest to `PART_FRACTION` of all.
+    """
+    sklearn = import_module("sklearn.model_selection")  # takes a second
+    parts = np.full(len(groups), PartLabel.POOL, dtype=np.uint8)
+    draw = int(torch.randint(2**31, (), generator=generator(seed, "division")))
+    wanted = PART_FRACTION * np.bincount(classes)
+    for label in missing:
+        rest = np.flatnonzero(parts == PartLabel.POOL)
+        folds = min(round(len(rest) / wanted.sum()), len(np.unique(groups[rest])))
+        if folds < 2:
+            break
+        splitter = sklearn.StratifiedGroupKFold(folds, shuffle=True, random_state=draw)
+        with warnings.catch_warnings():
+            # It warns of classes with fewer samples than folds; below such are refused.
+            warnings.filterwarnings("ignore", category=UserWarning)
+            parts_of_folds = [fold for _, fold in splitter.split(rest, classes[rest], groups[rest])]
+        nearest = min(
+            (fold for fold in parts_of_folds if 0 < len(fold) < len(rest)),
+            key=lambda fold: np.abs(
+                np.bincount(classes[rest][fold], minlength=len(wanted)) - wanted
+            ).sum(),
+        )
+        parts[rest[nearest]] = label
+    return parts
+
+
+def _refuse_divided_groups(
+    dataset: Dataset, parts: NDArray[np.uint8], groups: NDArray[np.int64]
+) -> None:
+    """Raise ValueError for a group in two parts, and for a part that is empty or lacks a class."""
+    places = np.unique(np.stack([groups, parts.astype(np.int64)]), axis=1)
+    divided = len(places.T) - len(np.unique(groups))
+    if divided:
+        raise ValueError(
+            f"data {dataset.name!r} has {divided} groups in two parts of its own; leave --group "
+            "out, or correct the parts"
+        )
+    count = len(np.unique(groups))
+    for label, name in ((PartLabel.POOL, "training"), (PartLabel.VALIDATION, "validation"),
+                        (PartLabel.TEST, "test")):  # fmt: skip
+        targets = dataset.targets.numpy()[parts == label]
+        classes = dataset.classes or ("",)
+        lacking = [each for i, each in enumerate(classes) if not (targets == i).any()]
+        if not len(targets) or (dataset.classes and lacking):
+            what = f"class {lacking[0]!r}" if len(targets) and lacking else "samples"
+            raise ValueError(
+                f"the {count} groups of {dataset.name!r} leave the {name} part without {what}; "
+                "leave --group out, or bring more groups"
+            )
+
+
 def _target_scale(dataset: Dataset, indices: PartIndices) -> TargetScale | None:
     if dataset.classes is not None:
         return None
@@ -182,9 +252,18 @@ def _target_scale(dataset: Dataset, indices: PartIndices) -> TargetScale | None:
 
 
 def _load_part(
-    dataset: Dataset, indices: Tensor, scale: TargetScale | None, device: torch.device
+    dataset: Dataset,
+    part: Tensor,
+    indices: PartIndices,
+    scale: TargetScale | None,
+    device: torch.device,
 ) -> DataPart:
-    targets = dataset.targets[indices]
+    """Return some samples, with missing numbers filled from the training pool."""
+    targets = dataset.targets[part]
     if scale is not None:
         targets = ((targets.double() - scale.mean) / scale.deviation).float()
-    return DataPart(dataset.inputs[indices].to(device), targets.to(device))
+    inputs = dataset.inputs[part]
+    if inputs.is_floating_point() and bool(inputs.isnan().any()):
+        training = dataset.inputs[indices.pool].numpy()
+        inputs = torch.from_numpy(fill_missing(inputs.numpy(), training, dataset.impute))
+    return DataPart(inputs.to(device), targets.to(device))

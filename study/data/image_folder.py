@@ -7,37 +7,23 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from training_factors.search_spaces.problem import strata
 from training_factors.storage.data_report import LABELS, LEFT_OUT, PARTS, DataNote, data_note
-from training_factors.study.data.dataset import Decoded, PartLabel
-from training_factors.study.data.images import decode_images, read_header
+from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.images import decode_images, is_image
+from training_factors.study.data.parts import PartLabel, part_of
 from training_factors.study.data.subset import balanced_subset, refuse_limit
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
 """File name endings, in lower case, of images; other files are opened to see whether they are."""
-
-PART_FOLDERS = {
-    "train": PartLabel.POOL,
-    "training": PartLabel.POOL,
-    "val": PartLabel.VALIDATION,
-    "valid": PartLabel.VALIDATION,
-    "validation": PartLabel.VALIDATION,
-    "test": PartLabel.TEST,
-    "testing": PartLabel.TEST,
-}
-"""Names, in lower case, of folders that hold one part of a divided data set."""
-
-
-FILLERS = frozenset(
-    {"set", "images", "image", "imgs", "img", "data", "dataset", "seg", "split", "part", "folder"}
-)
-"""Words that the name of a part may have besides, as in `seg_train` or `test_images`."""
 
 UNLABELLED = frozenset({"pred", "predict", "prediction", "unlabeled", "unlabelled"})
 """Words in the names of folders whose images have no label."""
@@ -65,16 +51,18 @@ class ImageFile(NamedTuple):
 class Listing(NamedTuple):
     """The image files of a folder, sorted by name, none of them opened yet.
 
-    files: paths relative to `root`. targets: int64 indices into `classes`.
-    parts: a `PartLabel` per file, uint8. notes: what was left out.
+    files: paths relative to `root`. targets: int64 indices into `classes`, or float32 numbers.
+    parts: a `PartLabel` per file, uint8. classes: None for regression. notes: what was left out.
+    groups: equal numbers for files that stay in one part.
     """
 
     root: Path
     files: tuple[str, ...]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
     parts: NDArray[np.uint8]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
     notes: tuple[DataNote, ...] = ()
+    groups: NDArray[np.int64] | None = None
 
 
 def list_images(source: str) -> Listing:
@@ -164,11 +152,13 @@ def limit_listing(listing: Listing, limit: int | None) -> Listing:
     if limit is None:
         return listing
     refuse_limit(limit, listing.targets, listing.classes)
-    chosen = balanced_subset(listing.targets, listing.parts, limit)
+    groups = strata(torch.from_numpy(listing.targets)).numpy()
+    chosen = balanced_subset(groups, listing.parts, limit)
     return listing._replace(
         files=tuple(listing.files[i] for i in chosen),
         targets=listing.targets[chosen],
         parts=listing.parts[chosen],
+        groups=None if listing.groups is None else listing.groups[chosen],
     )
 
 
@@ -198,6 +188,7 @@ def decode_folder(listing: Listing, side: int | None, fit: str | None = None) ->
         listing.parts[readable],
         tuple(skipped),
         (*listing.notes, *unreadable, *notes),
+        None if listing.groups is None else listing.groups[readable],
     )
 
 
@@ -235,12 +226,6 @@ def _part_folders(source: str, notes: list[DataNote]) -> list[tuple[PartLabel, s
         text = "folders without class folders, so their images have no label"
         notes.append(data_note(LEFT_OUT, text, unlabelled))
     return [(parts[name], inner[name]) for name in parts if name not in unlabelled]
-
-
-def part_of(name: str) -> PartLabel | None:
-    """Return the part that a folder's name says: `train`, `seg_train`, `test_set`, `val1`."""
-    words = set(re.findall(r"[a-z]+", name.lower())) - FILLERS
-    return PART_FOLDERS.get(next(iter(words))) if len(words) == 1 else None
 
 
 def _is_unlabelled(name: str) -> bool:
@@ -286,6 +271,12 @@ def _class_names(source: str, prefix: str) -> list[str]:
     return names
 
 
+def walk_images(source: str, left_out: list[str]) -> Iterator[str]:
+    """Yield the paths of all images of a folder, relative to it; add what is none to `left_out`."""
+    for path in _walk(source, ".", left_out):
+        yield path.removeprefix("./")
+
+
 def _image_files(
     source: str, prefix: str, name: str, part: PartLabel, left_out: list[str]
 ) -> Iterator[ImageFile]:
@@ -305,7 +296,7 @@ def _walk(source: str, folder: str, left_out: list[str]) -> Iterator[str]:
             elif entry.is_dir():
                 if not _holds_results(f"{source}/{path}"):
                     yield from _walk(source, path, left_out)
-            elif entry.name.lower().endswith(SUFFIXES) or read_header(Path(entry.path)):
+            elif entry.name.lower().endswith(SUFFIXES) or is_image(Path(entry.path)):
                 yield path
             elif entry.name not in SYSTEM_FILES:
                 left_out.append(path)

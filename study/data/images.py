@@ -3,9 +3,11 @@
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
+from io import BytesIO
 from itertools import chain
 from math import sqrt
 from pathlib import Path
@@ -64,6 +66,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class StoredImage(NamedTuple):
+    """Names an image file that lies inside another file. read: returns its bytes."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+ImageSource = Path | StoredImage
+
+
 class Header(NamedTuple):
     """Holds what the head of an image file says, before the image is decoded.
 
@@ -116,16 +128,15 @@ class DecodedImages(NamedTuple):
     notes: tuple[DataNote, ...]
 
 
-def decode_images(paths: Sequence[Path], side: int | None, fit: str | None = None) -> DecodedImages:
+def decode_images(
+    paths: Sequence[ImageSource], side: int | None, fit: str | None = None
+) -> DecodedImages:
     """Decode the files to one array.
 
     side: of the square images, in pixels. None keeps the files' own size where it is the same for
         all and not too large: see `_common_size`. fit: one of `options.FITS`; None pads.
     """
-    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
-        # Pillow warns about single files, in its own words; the notes say what matters.
-        warnings.filterwarnings("ignore", module="PIL")
-        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    with _without_warnings(), ThreadPoolExecutor() as threads:
         headers = list(_map_in_order(threads, read_header, paths))
         found = {i: header for i, header in enumerate(headers) if header is not None}
         conversion, notes = _plan_conversion(threads, paths, found, side, fit)
@@ -144,6 +155,21 @@ def decode_images(paths: Sequence[Path], side: int | None, fit: str | None = Non
     return DecodedImages(images[:count], readable, notes)
 
 
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image, by its content."""
+    with _without_warnings():
+        return read_header(path) is not None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow, which warns about single files in its own words; notes say what matters."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+        yield
+
+
 def resize(
     images: Pixels, side: int, fit: str | None = None
 ) -> tuple[Pixels, tuple[DataNote, ...]]:
@@ -158,10 +184,10 @@ def resize(
     return resized, tuple(_size_notes([(width, height)], (side, side), fit))
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: ImageSource) -> Header | None:
     """Read what the head of a file says, without decoding; None when the file is no image."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with _open(path) as image:
             # Only formats with EXIF data in their head are asked: PNG would be decoded for it.
             orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
             width, height = image.size
@@ -176,10 +202,10 @@ def read_header(path: Path) -> Header | None:
         return None
 
 
-def decode_image(path: Path, conversion: Conversion) -> Pixels | None:
+def decode_image(path: ImageSource, conversion: Conversion) -> Pixels | None:
     """Decode one file to (channels, height, width); None when it cannot be read."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with _open(path) as image:
             # Let the JPEG decoder downscale while the result is twice the wanted size.
             image.draft(None, (2 * conversion.size[0], 2 * conversion.size[1]))
             ImageOps.exif_transpose(image, in_place=True)
@@ -191,7 +217,7 @@ def decode_image(path: Path, conversion: Conversion) -> Pixels | None:
 
 def _plan_conversion(
     threads: ThreadPoolExecutor,
-    paths: Sequence[Path],
+    paths: Sequence[ImageSource],
     headers: Mapping[int, Header],
     side: int | None,
     fit: str | None,
@@ -209,7 +235,7 @@ def _plan_conversion(
     notes = _size_notes(sizes, size, fit)
     if deep:
         ranges = [each for each in _map_in_order(threads, _value_range, deep) if each is not None]
-        low, high = _scale(ranges)
+        low, high = value_scale(ranges)
         conversion = conversion._replace(low=low, high=high)
         text = f"images of more than 8 bits: {low:g} to {high:g} become 0 to 255 in all files"
         notes.append(data_note(CONVERTED, text, [path.name for path in deep]))
@@ -249,10 +275,15 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name != "EPS")
 
 
-def _value_range(path: Path) -> tuple[float, float, bool] | None:
+def _open(source: ImageSource) -> Image.Image:
+    opened = source if isinstance(source, Path) else BytesIO(source.read())
+    return Image.open(opened, formats=_formats())
+
+
+def _value_range(path: ImageSource) -> tuple[float, float, bool] | None:
     """Return the least and greatest pixel, and whether pixels are whole numbers."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with _open(path) as image:
             pixels = np.asarray(image)
     except UNREADABLE:
         return None
@@ -262,7 +293,7 @@ def _value_range(path: Path) -> tuple[float, float, bool] | None:
     return float(finite.min()), float(finite.max()), pixels.dtype.kind in "iu"
 
 
-def _scale(ranges: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
+def value_scale(ranges: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
     """Return the values that become 0 and 255, for all files alike.
 
     Whole numbers from 0 on fill the bits of their greatest: 255, 1,023, 4,095, 65,535. Floats in 0
@@ -280,20 +311,39 @@ def _scale(ranges: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
     return (0.0, 255.0) if high <= 255 else (low, high)
 
 
-def _background(threads: ThreadPoolExecutor, paths: Sequence[Path]) -> int:
+def lay_over(images: Pixels) -> tuple[Pixels, str]:
+    """Lay images (images, 4, height, width) over white, or over black if only that shows them.
+
+    Return them with three channels, and the name of the colour.
+    """
+    alpha = images[:, 3:].astype(np.float32) / 255
+    laid = [
+        np.rint(images[:, :3] * alpha + level * (1 - alpha)).astype(np.uint8)
+        for level in (WHITE, BLACK)
+    ]
+    contrasts = [float(each.mean(axis=1).std(axis=(1, 2)).mean()) for each in laid]
+    level = _shows(*contrasts)
+    return (laid[0], "white") if level == WHITE else (laid[1], "black")
+
+
+def _shows(over_white: float, over_black: float) -> int:
+    """Return the grey level over which images show, by their contrasts over both."""
+    return BLACK if over_white < MIN_CONTRAST and over_black > over_white else WHITE
+
+
+def _background(threads: ThreadPoolExecutor, paths: Sequence[ImageSource]) -> int:
     """Return the grey level to lay transparent images over: white, unless only black shows them."""
     some = paths[:: max(1, len(paths) // SAMPLED_TRANSPARENT)]
     contrasts = [each for each in _map_in_order(threads, _contrasts, some) if each is not None]
     if not contrasts:
         return WHITE
-    over_white, over_black = np.mean(contrasts, axis=0)
-    return BLACK if over_white < MIN_CONTRAST and over_black > over_white else WHITE
+    return _shows(*np.mean(contrasts, axis=0))
 
 
-def _contrasts(path: Path) -> tuple[float, float] | None:
+def _contrasts(path: ImageSource) -> tuple[float, float] | None:
     """Return the standard deviation of an image's grey levels over white, and over black."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with _open(path) as image:
             over = [np.asarray(_opaque(image, level).convert("L")) for level in (WHITE, BLACK)]
     except UNREADABLE:
         return None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from training_factors.study.data.arrays import as_images
 from training_factors.study.data.cache import cache_folder
-from training_factors.study.data.dataset import Decoded, PartLabel, unassigned
+from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.parts import PartLabel, unassigned
 
 SCIKIT_LEARN = ("digits", "wine", "breast_cancer", "diabetes")
 """Names of the data sets that scikit-learn contains; they need no network connection."""
@@ -71,7 +72,7 @@ def decode_torchvision(name: str) -> Decoded:
         ) from error
     train_targets, test_targets = _targets(train), _targets(test)
     return Decoded(
-        np.concatenate([as_images(np.asarray(part.data), name) for part in (train, test)]),
+        np.concatenate([as_images(np.asarray(part.data), name)[0] for part in (train, test)]),
         np.concatenate([train_targets, test_targets]),
         _class_names(train, train_targets),
         np.repeat(

@@ -5,6 +5,9 @@ from typing import NamedTuple
 TASKS = ("classification", "regression")
 """What can be predicted: classes or numbers."""
 
+IMPUTES = ("median", "most_frequent", "none")
+"""Ways to fill a missing number from the training part; `none` refuses it."""
+
 FITS = ("pad", "crop", "stretch")
 """Ways to bring an image of another shape to the common size."""
 
@@ -18,6 +21,12 @@ class DataOptions(NamedTuple):
     task: one of `TASKS`.
     fit: one of `FITS`, how images of another shape come to the common one: with black borders,
         cropped at the centre, or stretched.
+    scale: `LOW:HIGH`, the values of image arrays that are black and white.
+    labels: a table with the file and the class of each image of a folder.
+    ignore: columns to leave out. impute: one of `IMPUTES`; None is `median`.
+    group: a column or an array; samples of one group stay in one part.
+    group_from: regular expression; what it finds in an image's path is the image's group.
+    split_column: a column that says in which part each row is.
     """
 
     limit: int | None = None
@@ -25,6 +34,13 @@ class DataOptions(NamedTuple):
     target: str | None = None
     task: str | None = None
     fit: str | None = None
+    scale: str | None = None
+    labels: str | None = None
+    ignore: tuple[str, ...] = ()
+    impute: str | None = None
+    group: str | None = None
+    group_from: str | None = None
+    split_column: str | None = None
 
 
 NO_OPTIONS = DataOptions()

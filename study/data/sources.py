@@ -2,22 +2,25 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path, PureWindowsPath
 
 import torch
 
 from training_factors.search_spaces.problem import strata
-from training_factors.study.data.arrays import call_function, read_npz
+from training_factors.study.data.arrays import read_npz
 from training_factors.study.data.cache import digest_files, load_or_decode
 from training_factors.study.data.checks import refuse_unlearnable, warnings_about
 from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.data.functions import call_function
 from training_factors.study.data.image_folder import (
     decode_folder,
     limit_listing,
     list_images,
     shown_name,
 )
+from training_factors.study.data.image_labels import groups_of_names, labels_beside, list_labelled
 from training_factors.study.data.images import resize
 from training_factors.study.data.named_datasets import (
     SCIKIT_LEARN,
@@ -27,70 +30,92 @@ from training_factors.study.data.named_datasets import (
     decode_torchvision,
 )
 from training_factors.study.data.options import NO_OPTIONS, DataOptions
+from training_factors.study.data.saved_dataset import is_saved_dataset, read_saved_dataset
 from training_factors.study.data.subset import balanced_subset, refuse_limit
-from training_factors.study.data.table import read_csv
+from training_factors.study.data.table import is_table, read_table
+from training_factors.study.data.text_table import TEXT_SUFFIXES
+
+NOT_FOR_NAMED = ("target", "task", "scale", "labels", "ignore", "impute", "group", "group_from",
+                 "split_column")  # fmt: skip
+NOT_FOR_TABLES = ("scale", "labels", "group_from")
+NOT_FOR_ARRAYS = ("target", "labels", "ignore", "group_from", "split_column")
+NOT_FOR_IMAGES = ("scale", "impute")
+WITH_LABELS = ("target", "task", "ignore", "group", "split_column")
+"""Options of image folders that are for folders with a table of labels only."""
 
 
 def load_dataset(source: str, options: DataOptions = NO_OPTIONS) -> Dataset:
     """Load a data set: decode it the first time, take it from the machine's cache afterwards.
 
-    source: a name of `dataset_names()`; the path of an image folder, a .csv or an .npz; or
-        `package.module:function`, a function that returns (X, y) and is called every time.
-        Of an image folder with a limit only the chosen files are opened.
+    source: a name of `dataset_names()`; the path of an image folder, a table, an .npz or a saved
+        data set of Hugging Face's; or `package.module:function`, which is called every time: see
+        `functions.call_function`. Of an image folder with a limit only the chosen files are opened.
 
     Raises ValueError, one line that names the value and the remedy, when the source is unknown,
     cannot be read or is unfit for a study.
     """
-    path = Path(source)
-    _refuse_options(source, options)
     try:
-        if source in SCIKIT_LEARN:
-            return _load_builtin(source, options)
-        if source in TORCHVISION:
-            return _load_torchvision(source, options)
-        if path.is_dir():
-            return _load_folder(source, options)
-        if path.is_file():
-            return _load_file(source, options)
+        return _load(source, options)._replace(impute=options.impute or "median")
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
+
+
+def _load(source: str, options: DataOptions) -> Dataset:
+    path = Path(source)
+    if source in SCIKIT_LEARN or source in TORCHVISION:
+        _refuse(options, NOT_FOR_NAMED, f"with {source!r}")
+        return _load_named(source, options)
+    if path.is_dir():
+        if is_saved_dataset(path):
+            _refuse(options, ("scale", "labels", "group_from"), f"with {source!r}")
+            return _load_saved(source, options)
+        return _load_folder(source, options)
+    if path.is_file():
+        return _load_file(source, options)
     if re.match(r"\w+://", source):
         raise ValueError(f"data {source!r} is a URL; download it, and name the file or folder")
     if ":" in source and not PureWindowsPath(source).drive:
-        decoded = _apply_options(call_function(source, options.task), source, options)
-        return to_dataset(decoded, source)
+        _refuse(options, ("labels", "group_from"), f"with {source!r}")
+        return to_dataset(_apply_options(call_function(source, options), source, options), source)
     raise ValueError(_unknown_source(source))
 
 
-def _refuse_options(source: str, options: DataOptions) -> None:
-    """Raise ValueError for options that have no meaning with this source."""
-    if options.target is not None and Path(source).suffix.lower() != ".csv":
-        raise ValueError(
-            f"target {options.target!r} is for a .csv; leave --target out with {source!r}"
-        )
-    has_own_task = source in SCIKIT_LEARN or source in TORCHVISION or Path(source).is_dir()
-    if options.task is not None and has_own_task:
-        raise ValueError(f"what {source!r} is for is known; leave --task {options.task} out")
+def _refuse(options: DataOptions, names: Sequence[str], reason: str) -> None:
+    """Raise ValueError for options that have no meaning with a source."""
+    for name in names:
+        value = getattr(options, name)
+        if value != getattr(NO_OPTIONS, name):
+            shown = " ".join(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{name} {shown!r} does not fit; leave --{name.replace('_', '-')} "
+                             f"{shown} out {reason}")  # fmt: skip
 
 
-def _load_builtin(name: str, options: DataOptions) -> Dataset:
-    return load_or_decode(
-        ("scikit-learn", version("scikit-learn"), name, *options),
-        name,
-        lambda: _apply_options(decode_builtin(name), name, options),
-    )
-
-
-def _load_torchvision(name: str, options: DataOptions) -> Dataset:
-    return load_or_decode(
-        ("torchvision", name, *options),
-        name,
-        lambda: _apply_options(decode_torchvision(name), name, options),
-    )
+def _load_named(name: str, options: DataOptions) -> Dataset:
+    if name in SCIKIT_LEARN:
+        identity: tuple[object, ...] = ("scikit-learn", version("scikit-learn"), name, *options)
+        decode = decode_builtin
+    else:
+        identity = ("torchvision", name, *options)
+        decode = decode_torchvision
+    return load_or_decode(identity, name, lambda: _apply_options(decode(name), name, options))
 
 
 def _load_folder(source: str, options: DataOptions) -> Dataset:
-    listing = limit_listing(list_images(source), options.limit)
+    _refuse(options, NOT_FOR_IMAGES, f"with the folder {source!r}")
+    labels = options.labels or labels_beside(source)
+    if labels is None:
+        _refuse(options, WITH_LABELS, f"with {source!r}, or name a table with --labels")
+        listing = list_images(source)
+    else:
+        if not is_table(Path(labels)) or not Path(labels).is_file():
+            raise ValueError(f"labels {labels!r} is no table; name a .csv with files and classes")
+        listing = list_labelled(source, labels, options)
+    if options.group_from is not None:
+        if options.group is not None:
+            raise ValueError("--group and --group-from say the same thing; leave one out")
+        groups = groups_of_names(listing.files, options.group_from, source)
+        listing = listing._replace(groups=groups)
+    listing = limit_listing(listing, options.limit)
 
     def decode() -> Decoded:
         decoded = decode_folder(listing, options.image_size, options.fit)
@@ -100,26 +125,44 @@ def _load_folder(source: str, options: DataOptions) -> Dataset:
     content = digest_files(listing.root, listing.files)
     notes = [str(note) for note in listing.notes]
     identity = ("folder", content, listing.classes, notes, options.image_size, options.fit)
+    if labels is not None or listing.groups is not None:
+        arrays = (listing.targets, listing.parts, listing.groups)
+        identity += tuple(None if array is None else array.tolist() for array in arrays)
     return load_or_decode(identity, name, decode)
+
+
+def _load_saved(source: str, options: DataOptions) -> Dataset:
+    path = Path(source)
+    files = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
+
+    def decode() -> Decoded:
+        # The images come at their size, others are resized once they are arrays.
+        return _apply_options(read_saved_dataset(source, options), source, options)
+
+    return load_or_decode(
+        ("datasets", digest_files(path, files), *options), path.resolve().name, decode
+    )
 
 
 def _load_file(source: str, options: DataOptions) -> Dataset:
     path = Path(source)
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".npz"):
+    if is_table(path):
+        _refuse(options, NOT_FOR_TABLES, f"with the table {source!r}")
+        read = read_table
+    elif path.suffix.lower() == ".npz":
+        _refuse(options, NOT_FOR_ARRAYS, f"with the arrays of {source!r}")
+        read = read_npz
+    else:
         raise ValueError(
-            f"file {source!r} is neither .csv nor .npz; convert it, or name a folder of images"
+            f"file {source!r} is neither a table ({', '.join(TEXT_SUFFIXES)}, .parquet) nor an "
+            ".npz; convert it, or name a folder of images"
         )
 
     def decode() -> Decoded:
-        if suffix == ".csv":
-            decoded = read_csv(source, options.target, options.task)
-        else:
-            decoded = read_npz(source, options.task)
-        return _apply_options(decoded, source, options)
+        return _apply_options(read(source, options), source, options)
 
     content = digest_files(path.parent, [path.name])
-    return load_or_decode((suffix, content, *options), path.name, decode)
+    return load_or_decode(("file", path.suffix.lower(), content, *options), path.name, decode)
 
 
 def _apply_options(decoded: Decoded, source: str, options: DataOptions) -> Decoded:
@@ -134,7 +177,7 @@ def _apply_options(decoded: Decoded, source: str, options: DataOptions) -> Decod
         groups = strata(torch.from_numpy(decoded.targets)).numpy()
         decoded = decoded.choose(balanced_subset(groups, decoded.parts, options.limit))
     decoded = _checked(decoded, source)
-    if options.image_size is None:
+    if options.image_size is None or decoded.inputs.shape[2:] == (options.image_size,) * 2:
         return decoded
     images, notes = resize(decoded.inputs, options.image_size, options.fit)
     return decoded._replace(inputs=images, notes=(*decoded.notes, *notes))

@@ -1,119 +1,190 @@
-"""Read a .csv file: numeric columns as they are, text columns one-hot, one column as the target."""
+"""Read a table: which column is predicted, which are left out, and numbers for all others.
 
-import csv
-import difflib
+scikit-learn is imported only where it is needed, since this takes a second.
+"""
+
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from training_factors.study.data.arrays import as_table
-from training_factors.study.data.dataset import Decoded, unassigned
-from training_factors.study.data.targets import read_targets
+from training_factors.storage.data_report import (
+    CONVERTED,
+    ENCODED,
+    FILLED,
+    LEFT_OUT,
+    DataNote,
+    data_note,
+)
+from training_factors.study.data.column_checks import useful_columns
+from training_factors.study.data.columns import (
+    CODES,
+    DATES,
+    MAX_CATEGORIES,
+    WRITTEN,
+    Column,
+    as_texts,
+    read_column,
+)
+from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.features import as_features
+from training_factors.study.data.options import DataOptions
+from training_factors.study.data.samples import choose_column, count_of, read_samples
+from training_factors.study.data.text_table import TextTable, is_text_table, read_text_table
 
-MAX_CATEGORIES = 100
-"""Maximum number of different texts in a feature column; with more it is probably an identifier."""
-
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-"""Cells, in lower case, that stand for a missing number."""
-
-Cells = Sequence[str]
+PARQUET_SUFFIXES = (".parquet", ".pq")
+"""Endings, in lower case, of the names of files in Apache Parquet's format."""
 
 
-def read_csv(source: str, target: str | None, task: str | None = None) -> Decoded:
-    """Read a table in UTF-8 with a header line, separated by commas, semicolons or tabs.
+def read_table(source: str, options: DataOptions) -> Decoded:
+    """Read a text file or a .parquet; see `from_frame` and `read_text_table`.
 
-    target: name of the column to predict. task: `classification` or `regression`; else
-        `read_targets` decides.
-
-    Raises ValueError for an unknown target, a row of another length than the header, a missing
-    number, or a text column with more than `MAX_CATEGORIES` values.
+    Raises ValueError for what cannot be read as a table, and when .parquet cannot be read here.
     """
-    header, rows = _read_rows(source)
-    target_column = _target_column(header, target, source)
-    columns = list(zip(*rows, strict=True))
-    features = [
-        _encode_feature(cells, f"column {name!r} of {source!r}")
-        for i, (name, cells) in enumerate(zip(header, columns, strict=True))
-        if i != target_column
-    ]
-    if not features:
-        raise ValueError(f"file {source!r} has no column besides its target {target!r}; add some")
-    inputs = as_table(np.concatenate(features, axis=1), source)
-    read = read_targets(np.array(columns[target_column]), f"target {target!r} of {source!r}", task)
-    undivided = unassigned(len(read.values))
-    return Decoded(inputs[read.kept], read.values, read.classes, undivided, notes=read.notes)
+    cells, notes = read_cells(source, options)
+    return from_frame(cells, source, options, notes)
 
 
-def _read_rows(source: str) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows, all of one length and without blank lines."""
-    try:
-        # utf-8-sig skips the byte order mark that spreadsheet programs put first.
-        with Path(source).open(newline="", encoding="utf-8-sig") as file:
-            first_line = file.readline()
-            file.seek(0)
-            lines = csv.reader(file, delimiter=max(",;\t", key=first_line.count))
-            header, *rows = [[cell.strip() for cell in line] for line in lines if line] or [[]]
-    except UnicodeDecodeError:
-        raise ValueError(f"file {source!r} is not UTF-8 text; save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"file {source!r} is not a CSV table ({error}); save it again") from None
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise ValueError(
-                f"data row {number} of {source!r} has {len(row)} cells, but the header has "
-                f"{len(header)}; correct or remove it"
-            )
-    if not rows:
-        raise ValueError(f"file {source!r} has no rows below its header; add some")
-    return header, rows
+def is_table(path: Path) -> bool:
+    """Return whether the file's name says that it holds a table."""
+    return path.suffix.lower() in PARQUET_SUFFIXES or is_text_table(path)
 
 
-def _target_column(header: list[str], target: str | None, source: str) -> int:
-    if target in header:
-        return header.index(target)
-    names = ", ".join(header)
-    names = names if len(names) <= 120 else f"{names[:117]}..."
-    if target is None:
-        raise ValueError(f"{source!r} needs --target COLUMN, one of: {names}")
-    near = difflib.get_close_matches(target, header, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"use one of: {names}"
-    raise ValueError(f"{source!r} has no column {target!r}; {hint}")
+def read_cells(source: str, options: DataOptions) -> TextTable:
+    """Return the cells of a file: texts, or of the types that a .parquet has.
+
+    Raises ValueError for what cannot be read as a table.
+    """
+    if Path(source).suffix.lower() in PARQUET_SUFFIXES:
+        return TextTable(_read_parquet(source), ())
+    wanted = filter(None, (options.target, options.group, options.split_column, *options.ignore))
+    return read_text_table(source, tuple(wanted))
 
 
-def _encode_feature(cells: Cells, label: str) -> NDArray[np.float64]:
-    """Return (rows, 1) for a column of numbers, (rows, different texts) for a column of text."""
-    if _is_numeric(cells):
-        return _parse_numbers(cells, label)[:, None]
-    texts, indices = np.unique(np.array(cells), return_inverse=True)
-    if len(texts) > MAX_CATEGORIES:
+def from_frame(
+    frame: pd.DataFrame,
+    source: str,
+    options: DataOptions,
+    notes: Sequence[DataNote] = (),
+    parts: NDArray[np.uint8] | None = None,
+) -> Decoded:
+    """Read the columns of a table.
+
+    frame: one row per sample. options: `target` is predicted; `group` and `split_column` decide
+    about parts and are no features; `ignore` are left out. parts: of the rows, if known.
+
+    Row numbers, identifiers, constants, copies of other columns and copies of the target are left
+    out, and noted like all that is done. Texts become a column for each value.
+
+    Raises ValueError for unknown columns, a column with more than `MAX_CATEGORIES` texts, and when
+    no column is left.
+    """
+    frame = frame.rename(columns=lambda name: str(name).strip()).reset_index(drop=True)
+    notes = list(notes)
+    target = choose_column(frame, options.target, source, "--target")
+    for name, option in [(options.group, "--group"), (options.split_column, "--split-column"),
+                         *((name, "--ignore") for name in options.ignore)]:  # fmt: skip
+        if name is not None and choose_column(frame, name, source, option) == target:
+            raise ValueError(f"{option} {name!r} is the target of {source!r}; name another column")
+    empty = frame.apply(lambda cells: as_texts(cells).isna()).all(axis=1).to_numpy()
+    if empty.any():
+        notes.append(data_note(LEFT_OUT, count_of(int(empty.sum()), "empty row")))
+    samples = read_samples(frame, frame[target], source, options, ~empty, parts)
+    notes.extend(samples.notes)
+    frame = frame.iloc[samples.rows].reset_index(drop=True)
+    roles = {target, options.group, options.split_column}
+    names = [name for name in frame.columns if name not in roles | set(options.ignore)]
+    if options.ignore:
+        notes.append(data_note(LEFT_OUT, "columns, as asked for", list(options.ignore)))
+    columns = [read_column(frame[name], name, source) for name in names]
+    columns, further = useful_columns(columns, samples.targets, samples.classes is not None)
+    notes.extend(further)
+    if not columns:
+        reasons = [str(note) for note in notes if note.kind == LEFT_OUT]
+        why = f" ({'; '.join(reasons)[:150]})" if reasons else ""
         raise ValueError(
-            f"{label} has {len(texts)} different texts, more than {MAX_CATEGORIES}; "
-            f"leave the column out, or replace the cells that are not numbers"
+            f"file {source!r} has no column besides its target {target!r}{why}; add some"
         )
-    return np.eye(len(texts))[indices]
+    inputs, further = _encode(columns, options.impute or "median", source)
+    return Decoded(
+        inputs,
+        samples.targets,
+        samples.classes,
+        samples.parts,
+        notes=(*notes, *further),
+        groups=samples.groups,
+    )
 
 
-def _is_numeric(cells: Cells) -> bool:
-    """Return whether the column has values and all that are not missing are numbers."""
-    values = [cell for cell in cells if cell.lower() not in MISSING]
-    return bool(values) and all(_is_number(cell) for cell in values)
-
-
-def _is_number(cell: str) -> bool:
+def _read_parquet(source: str) -> pd.DataFrame:
     try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+        return pd.read_parquet(source)
+    except ImportError:
+        raise ValueError(
+            f"file {source!r} needs pyarrow; install it: pip install training-factors[parquet]"
+        ) from None
+    except (ValueError, OSError) as error:
+        # pyarrow's errors are ValueErrors and OSErrors.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"file {source!r} is a damaged .parquet; save it again") from None
 
 
-def _parse_numbers(cells: Cells, label: str) -> NDArray[np.float64]:
-    for row, cell in enumerate(cells, 1):
-        if cell.lower() in MISSING or not np.isfinite(float(cell)):
+def _encode(
+    columns: Sequence[Column], impute: str, source: str
+) -> tuple[NDArray[np.float32], tuple[DataNote, ...]]:
+    """Return the columns as float32, (rows, features), with nan for missing numbers, and notes."""
+    notes: list[DataNote] = []
+    encoded: list[NDArray[Any]] = []
+    texts = []
+    for column in columns:
+        if column.numbers is not None:
+            encoded.append(column.numbers[:, None])
+            continue
+        assert column.texts is not None
+        count = column.texts.nunique(dropna=False)
+        if count > MAX_CATEGORIES:
             raise ValueError(
-                f"{label} has no number in data row {row} ({cell!r}); fill it, or leave the column "
-                "out"
+                f"column {column.name!r} of {source!r} has {count} different texts, more than "
+                f"{MAX_CATEGORIES}; leave it out with --ignore {column.name!r}, or group its values"
             )
-    return np.array([float(cell) for cell in cells])
+        texts.append(f"{column.name} ({count})")
+        encoded.append(_one_hot(column.texts))
+    if texts:
+        text = "columns of texts, a column of 0 and 1 for each value"
+        notes.append(data_note(ENCODED, text, texts))
+    notes.extend(_note_of(columns, CODES, ENCODED, "digits with leading zeros, taken as texts"))
+    notes.extend(_note_of(columns, WRITTEN, CONVERTED, "numbers written with marks or units"))
+    notes.extend(_note_of(columns, DATES, CONVERTED, "dates, as numbers of days"))
+    gaps = [column for column in columns if column.texts is not None and column.missing.any()]
+    if gaps:
+        names = [f"{column.name}: {int(column.missing.sum())}" for column in gaps]
+        if impute == "none":
+            raise ValueError(
+                f"column {gaps[0].name!r} of {source!r} has no text in row "
+                f"{int(gaps[0].missing.argmax()) + 1}; leave --impute none out, or leave the "
+                f"column out with --ignore {gaps[0].name!r}"
+            )
+        notes.append(data_note(FILLED, "missing texts, as a value of their own", names))
+    table, further = as_features(encoded, [column.name for column in columns], impute, source)
+    return table, (*notes, *further)
+
+
+def _one_hot(texts: pd.Series) -> NDArray[Any]:
+    """Return a column of 0 and 1 for each text in sorted order; one column for two texts."""
+    preprocessing = import_module("sklearn.preprocessing")
+    encoder = preprocessing.OneHotEncoder(drop="if_binary", sparse_output=False, dtype=np.float32)
+    return np.asarray(encoder.fit_transform(texts.fillna("").to_numpy(dtype=object)[:, None]))
+
+
+def _note_of(columns: Sequence[Column], form: str, kind: str, text: str) -> list[DataNote]:
+    names = [
+        f"{column.name}: {column.about}" if column.about else column.name
+        for column in columns
+        if column.form == form
+    ]
+    return [data_note(kind, text, names)] if names else []

@@ -116,7 +116,9 @@ def _missing_notes(kept: NDArray[np.bool_], label: str) -> tuple[DataNote, ...]:
             f"{label} is missing in {count} of {len(kept)} samples (the first is number "
             f"{int(np.argmin(kept)) + 1}); fill it, or remove these samples"
         )
-    return (data_note(LEFT_OUT, f"{count} samples without a label"),)
+    return (
+        data_note(LEFT_OUT, f"{count} {'sample' if count == 1 else 'samples'} without a label"),
+    )
 
 
 def _as_numbers(column: pd.Series) -> NDArray[np.float64] | None:

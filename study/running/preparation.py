@@ -38,8 +38,8 @@ PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 """Packages whose versions a stamp records."""
 
 SPACE_FIELDS = (
-    "source", "image_size", "target", "task", "fit", "model", "weights", "space", "factors", "fix",
-    "drop", "range", "choices",
+    "source", "image_size", "target", "task", "fit", "labels", "ignore", "model", "weights",
+    "space", "factors", "fix", "drop", "range", "choices",
 )  # fmt: skip
 """Settings on which it depends which factors a study has."""
 

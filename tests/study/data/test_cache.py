@@ -11,7 +11,8 @@ import pytest
 
 from training_factors.study.data import cache
 from training_factors.study.data.cache import allocate, cache_folder, load_or_decode
-from training_factors.study.data.dataset import Dataset, Decoded, unassigned
+from training_factors.study.data.dataset import Dataset, Decoded
+from training_factors.study.data.parts import unassigned
 
 ROOT = Path(__file__).parents[3]
 

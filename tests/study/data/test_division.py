@@ -11,14 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training_factors.search_spaces.problem import strata
-from training_factors.study.data.dataset import (
-    Dataset,
-    Decoded,
-    PartLabel,
-    to_dataset,
-    unassigned,
-)
+from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
 from training_factors.study.data.division import divide, load_test_part, training_division
+from training_factors.study.data.parts import PartLabel, unassigned
 from training_factors.study.data.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
@@ -175,3 +170,56 @@ def test_regression_targets_are_standardized_by_the_pool() -> None:
     for part, chosen in ((division.validation, indices.validation), (test, indices.test)):
         assert part.targets.dtype == torch.float32
         torch.testing.assert_close(part.targets * deviation + mean, dataset.targets[chosen])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=12, max_size=60),
+    classes=st.integers(2, 4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_no_group_lies_in_two_parts(sizes: list[int], classes: int, seed: int) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    targets = np.arange(len(groups)) % classes
+    inputs = np.random.default_rng(0).normal(size=(len(groups), 2)).astype(np.float32)
+    names = tuple("abcd"[:classes])
+    decoded = Decoded(inputs, targets, names, unassigned(len(groups)), groups=groups)
+    dataset = to_dataset(decoded, "made")
+    try:
+        parts = divide(dataset, seed)
+    except ValueError as error:
+        assert "groups of 'made' leave the" in str(error)
+        assert len(groups) < 10 * classes  # only where samples are few
+        return
+    places = [set(groups[part.numpy()].tolist()) for part in parts]
+    assert sum(map(len, places)) == len(sizes)
+    for part in (parts.validation, parts.test):
+        assert abs(len(part) - 0.2 * len(groups)) <= max(sizes)
+        for label in range(classes):
+            share = (targets[part.numpy()] == label).mean()
+            assert abs(share - (targets == label).mean()) <= max(sizes) / len(part)
+
+
+def grouped(groups: list[int], parts: list[PartLabel] | None = None) -> Dataset:
+    size = len(groups)
+    places = unassigned(size) if parts is None else np.array(parts, dtype=np.uint8)
+    inputs = np.arange(2 * size, dtype=np.float32).reshape(-1, 2)
+    numbers = np.array(groups, dtype=np.int64)
+    return to_dataset(Decoded(inputs, np.arange(size) % 2, ("a", "b"), places, groups=numbers), "g")
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"the 2 groups of 'g' leave the .* part without samples"):
+        divide(grouped([0] * 20 + [1] * 20), 0)
+    with pytest.raises(ValueError, match="20 groups in two parts of its own; leave --group out"):
+        own = [PartLabel.POOL] * 40 + [PartLabel.TEST] * 20
+        divide(grouped([*range(40), *range(20)], own), 0)
+
+
+def test_groups_leave_the_own_test_part_alone() -> None:
+    own = [PartLabel.POOL] * 40 + [PartLabel.TEST] * 20
+    dataset = grouped([i // 4 for i in range(60)], own)
+    parts = divide(dataset, 3)
+    assert parts.test.tolist() == list(range(40, 60))
+    assert len(parts.validation) == 8 and len(parts.pool) == 32
+    assert divide(dataset, 3).validation.tolist() == parts.validation.tolist()

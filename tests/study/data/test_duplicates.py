@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from training_factors.study.data.dataset import Decoded, to_dataset, unassigned
+from training_factors.study.data.dataset import Decoded, to_dataset
 from training_factors.study.data.division import divide, report_data
 from training_factors.study.data.duplicates import NO_TWIN, crossing_twins, find_twins
+from training_factors.study.data.parts import unassigned
 
 
 def smooth_images(count: int) -> np.ndarray:

@@ -10,8 +10,9 @@ from PIL import Image
 
 from training_factors.storage.database import open_database
 from training_factors.study.data import cache
-from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.options import DataOptions
+from training_factors.study.data.parts import PartLabel
 from training_factors.study.data.sources import load_dataset
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training_factors.study.data.dataset import Dataset, PartLabel
+from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.options import DataOptions
+from training_factors.study.data.parts import PartLabel
 from training_factors.study.data.sources import load_dataset
 
 Save = Callable[[np.ndarray, Path], None]

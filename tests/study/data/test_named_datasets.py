@@ -10,8 +10,8 @@ import pytest
 from torchvision import datasets
 
 from training_factors.study.data.cache import cache_folder
-from training_factors.study.data.dataset import PartLabel
 from training_factors.study.data.named_datasets import TORCHVISION
+from training_factors.study.data.parts import PartLabel
 from training_factors.study.data.sources import load_dataset
 
 

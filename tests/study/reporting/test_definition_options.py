@@ -5,7 +5,8 @@ from training_factors.study.reporting.recommendation_table import definition_opt
 
 EVERYTHING = Definition(
     source="pets", limit=100, image_size=32, target="price", task="regression",
-    fit="crop", model="net.py:Net", weights="w.pt",
+    fit="crop", scale="0:1", labels="labels.csv", ignore=("g",), impute="none", group="patient",
+    group_from="p.", split_column="split", model="net.py:Net", weights="w.pt",
     space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), range=("d=1:2",),
     choices=("e=f,g",), epochs=3, seed=7,
 )  # fmt: skip

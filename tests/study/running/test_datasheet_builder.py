@@ -14,8 +14,9 @@ from training_factors.storage.database import Database
 from training_factors.storage.datasheet import DataSheet, read_sheet
 from training_factors.storage.definition import Definition
 from training_factors.storage.studies import Study, create_confirmation, create_study
-from training_factors.study.data.dataset import Decoded, PartLabel, to_dataset, unassigned
+from training_factors.study.data.dataset import Decoded, to_dataset
 from training_factors.study.data.division import divide
+from training_factors.study.data.parts import PartLabel, unassigned
 from training_factors.study.running import datasheet_builder
 from training_factors.study.running.datasheet_builder import (
     MAX_IMAGE_SIDE,

@@ -1,0 +1,195 @@
+"""Read the columns of a table: numbers as they are written, dates, and categories."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nat", "null", "none", "?", "-"})
+"""Texts, in lower case, that stand for a missing value."""
+
+MAX_CATEGORIES = 100
+"""Maximum number of different texts in a column; with more it says too little about each."""
+
+MOSTLY = 0.8
+"""Part of the cells from which a column of numbers and other texts is one of numbers."""
+
+MIN_NUMBERS = 20
+"""Number of different cells from which such a column is refused instead of taken as categories."""
+
+AS_WRITTEN, TRUTH, WRITTEN, DATES, CODES, TEXTS = FORMS = (
+    "numbers", "truth values", "written numbers", "dates", "codes", "texts",
+)  # fmt: skip
+"""What the cells of a column are."""
+
+NUMBER = re.compile(
+    r"(?:~|≈|<|>|ca\.?|approx\.?)?\s*"
+    r"(?P<before>[$€£¥]|EUR|USD|GBP|CHF)?\s*"
+    r"(?P<number>[+-]?(?:\d[\d\s.,'’]*\d|\d|[.,]\d+)(?:[eE][+-]?\d+)?)\s*"
+    r"(?P<after>[^\d\s.,+\-:/][^\d:/]{0,14})?"
+)
+"""A number as people write it: `0,31`, `1,234.5`, `12 kg`, `~5`, `$ 30`, `45 %`."""
+
+DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?"
+    r"|\d{1,2} [A-Za-z]{3,9} \d{4}|[A-Za-z]{3,9} \d{1,2}, ?\d{4}"
+)
+
+DATE_FORMATS = (
+    "ISO8601", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y",
+    "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+)  # fmt: skip
+"""Formats of dates; the first with which all cells are dates is taken."""
+
+TIME_FORMATS = ("", " %H:%M", " %H:%M:%S")
+"""What may follow a date, besides ISO 8601."""
+
+
+class Column(NamedTuple):
+    """Holds the values of one column.
+
+    name: of the column. form: one of `FORMS`. numbers: (rows,) float64, nan where missing; None
+    for codes and texts. texts: (rows,), None where missing; None for all other forms.
+    about: how the cells were read, for a note.
+    """
+
+    name: str
+    form: str
+    numbers: NDArray[np.float64] | None = None
+    texts: pd.Series | None = None
+    about: str = ""
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which values are missing: (rows,)."""
+        if self.numbers is not None:
+            return np.isnan(self.numbers)
+        assert self.texts is not None
+        return self.texts.isna().to_numpy()
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """Return equal numbers for equal values, counted as they appear; -1 where missing."""
+        values = self.texts if self.numbers is None else pd.Series(self.numbers)
+        assert values is not None
+        return np.asarray(pd.factorize(values)[0], dtype=np.int64)
+
+
+def read_column(cells: pd.Series, name: str, source: str) -> Column:
+    """Read one column of a table, of texts or of any type of pandas'.
+
+    Raises ValueError for values that are lists or infinite, and for numbers among other texts.
+    """
+    label = f"column {name!r} of {source!r}"
+    kind = cells.dtype.kind
+    if kind == "M" or isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return _from_dates(name, pd.to_datetime(cells, utc=True), "")
+    if kind == "m":
+        return Column(name, AS_WRITTEN, cells.dt.total_seconds().to_numpy(np.float64) / 86400)
+    if kind == "b":
+        return Column(name, TRUTH, cells.to_numpy(np.float64, na_value=np.nan))
+    if kind in "iuf":
+        numbers = cells.to_numpy(np.float64, na_value=np.nan)
+        return Column(name, AS_WRITTEN, _finite(numbers, cells, label))
+    if kind == "c":
+        raise ValueError(f"{label} holds complex numbers; leave it out with --ignore {name!r}")
+    nested = cells.map(lambda cell: isinstance(cell, list | dict | tuple | set | np.ndarray))
+    if nested.any():
+        raise ValueError(f"{label} holds lists or records; leave it out with --ignore {name!r}")
+    return _read_texts(cells, name, label)
+
+
+def as_texts(cells: pd.Series) -> pd.Series:
+    """Return the cells as texts without spaces around them, None where missing."""
+    texts = cells.astype(object).map(lambda cell: str(cell).strip(), na_action="ignore")
+    lower = texts.map(lambda text: text.lower(), na_action="ignore")
+    return texts.mask(texts.isna() | lower.isin(MISSING), None)
+
+
+def _read_texts(cells: pd.Series, name: str, label: str) -> Column:
+    texts = as_texts(cells)
+    present = texts.dropna()
+    if present.empty:
+        return Column(name, AS_WRITTEN, np.full(len(cells), np.nan))
+    is_code = present.str.fullmatch(r"\d+")
+    if is_code.all() and present.str.fullmatch(r"0\d+").any():
+        return Column(name, CODES, texts=texts)
+    plain = pd.to_numeric(present, errors="coerce")
+    if plain.notna().all():
+        numbers = plain.reindex(texts.index).to_numpy(np.float64)
+        return Column(name, AS_WRITTEN, _finite(numbers, cells, label))
+    written = present.str.extract(f"^{NUMBER.pattern}$")
+    is_written = written["number"].notna() | plain.notna()
+    units = written.loc[written["number"].notna(), ["before", "after"]].fillna("")
+    units = units.apply(lambda unit: unit.str.strip()).drop_duplicates()
+    if is_written.all() and len(units) == 1:
+        parsed, how = _parse_numbers(written["number"])
+        if parsed is not None:
+            unit = " ".join(filter(None, units.iloc[0]))
+            about = ", ".join(filter(None, [how, unit and f"in {unit}"])) or "approximate"
+            return Column(name, WRITTEN, parsed.reindex(texts.index).to_numpy(), about=about)
+    if present.str.fullmatch(DATE.pattern).all():
+        for time in TIME_FORMATS:
+            for day in DATE_FORMATS:
+                # pandas refuses "ISO8601" with anything behind it.
+                form = day if day == "ISO8601" else f"{day}{time}"
+                dates = pd.to_datetime(present, format=form, errors="coerce", utc=True)
+                if dates.notna().all():
+                    return _from_dates(name, dates.reindex(texts.index), form)
+    if is_written.mean() >= MOSTLY and present.nunique() >= MIN_NUMBERS:
+        others = present[~is_written] if not is_written.all() else present
+        several = "several units" if is_written.all() else f"{others.iloc[0]!r}"
+        raise ValueError(
+            f"{label} holds numbers and {several} among them; correct these cells, or leave the "
+            f"column out with --ignore {name!r}"
+        )
+    return Column(name, TEXTS, texts=texts)
+
+
+def _finite(numbers: NDArray[np.float64], cells: pd.Series, label: str) -> NDArray[np.float64]:
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if infinite.size:
+        raise ValueError(
+            f"{label} has {cells.iloc[infinite[0]]!s} in data row {infinite[0] + 1}; fill it, or "
+            "leave the column out with --ignore"
+        )
+    return numbers
+
+
+def _parse_numbers(texts: pd.Series) -> tuple[pd.Series | None, str]:
+    """Return the numbers, and how their marks were read; None where marks contradict one another.
+
+    A comma is a decimal one unless three digits follow it everywhere; a point likewise where it
+    is there several times.
+    """
+    bare = texts.str.replace(r"[\s'’]", "", regex=True)
+    commas, points = bare.str.count(","), bare.str.count(r"\.")
+    grouped_by_comma = bare.str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+    grouped_by_point = bare.str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
+    if (grouped_by_comma | (commas == 0)).all() and (commas > 0).any():
+        how = f"{bare[commas > 0].iloc[0]} read as {bare[commas > 0].iloc[0].replace(',', '')}"
+        bare = bare.str.replace(",", "")
+    elif ((points > 1) | (commas > 0)).any() and (grouped_by_point | (points == 0)).all():
+        how = "with decimal commas" if (commas > 0).any() else "points between thousands"
+        bare = bare.str.replace(".", "").str.replace(",", ".")
+    elif (commas > 0).any() and (points == 0).all():
+        how = "with decimal commas"
+        bare = bare.str.replace(",", ".")
+    else:
+        how = ""
+    numbers = pd.to_numeric(bare, errors="coerce").astype(np.float64)
+    return (None, "") if numbers.isna().any() else (numbers, how)
+
+
+def _from_dates(name: str, dates: pd.Series, form: str) -> Column:
+    """Return days since the first date; `about` says what is read as the day where it is open."""
+    first = dates.min()
+    days = (dates - first).dt.total_seconds().to_numpy(np.float64) / 86400
+    about = f"days since {first:%Y-%m-%d}" if pd.notna(first) else ""
+    if form.startswith(("%m/%d", "%m-%d")):
+        about += ", month before day"
+    elif form.startswith(("%d/%m", "%d-%m")):
+        about += ", day before month"
+    return Column(name, DATES, days, about=about)

@@ -1,0 +1,88 @@
+"""Bring the numbers of a table to float32 without a loss, and fill missing ones."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training_factors.storage.data_report import CONVERTED, FILLED, DataNote, data_note
+
+MAX_ROUNDING = 1e-3
+"""Rounding to float32, in standard deviations of a column, above which 64 bits are used first."""
+
+MAX_MAGNITUDE = 1e18
+"""Magnitude of a number above which its square is near the end of float32's range."""
+
+Table = NDArray[np.float32]
+
+
+def as_features(
+    blocks: Sequence[NDArray[Any]], names: Sequence[str], impute: str, source: str
+) -> tuple[Table, tuple[DataNote, ...]]:
+    """Return blocks of columns as one table (rows, features), with nan where a number is missing.
+
+    Columns whose digits float32 would lose are standardized in float64 before.
+
+    blocks: (rows, columns) each. names: one for each block. impute: one of `options.IMPUTES`; here
+    it only decides whether numbers may be missing, and is noted: `fill_missing` fills them.
+
+    Raises ValueError for missing numbers if `impute` is `none`.
+    """
+    table = np.empty((len(blocks[0]), sum(block.shape[1] for block in blocks)), np.float32)
+    scaled: dict[str, None] = {}
+    gaps = []
+    place = 0
+    for block, name in zip(blocks, names, strict=True):
+        for column in block.T:
+            values = column
+            if _loses_digits(values):
+                scaled[name] = None
+                values = values.astype(np.float64) / np.nanmax(np.abs(values))
+                values = (values - np.nanmean(values)) / np.nanstd(values)
+            table[:, place] = values
+            place += 1
+        missing = np.isnan(block.astype(np.float64, copy=False)).any(axis=1)
+        if missing.any():
+            gaps.append(f"{name}: {int(missing.sum())}")
+            if impute == "none":
+                row = int(missing.argmax()) + 1
+                raise ValueError(
+                    f"column {name!r} of {source!r} has no number in row {row}; leave "
+                    f"--impute none out, or leave the column out with --ignore {name!r}"
+                )
+    table[np.isnan(table)] = np.nan  # one form of nan, so that equal tables have equal bytes
+    notes = []
+    if scaled:
+        text = "large numbers of many digits, standardized in 64 bits before they become 32"
+        notes.append(data_note(CONVERTED, text, list(scaled)))
+    if gaps:
+        how = "median" if impute == "median" else "most frequent value"
+        text = f"missing numbers, with the {how} of the training part"
+        notes.append(data_note(FILLED, text, gaps))
+    return table, tuple(notes)
+
+
+def fill_missing(table: Table, training: Table, impute: str) -> Table:
+    """Fill the nan of a table by what the training part has in the same column; 0 if nothing.
+
+    impute: `median` or `most_frequent`, as scikit-learn's `SimpleImputer` has them.
+    """
+    if not np.isnan(table).any():
+        return table
+    sklearn = import_module("sklearn.impute")  # takes a second
+    imputer = sklearn.SimpleImputer(strategy=impute, keep_empty_features=True).fit(training)
+    return np.asarray(imputer.transform(table), dtype=np.float32)
+
+
+def _loses_digits(values: NDArray[Any]) -> bool:
+    if values.dtype.kind == "b":
+        return False
+    present = values[~np.isnan(values)].astype(np.float64)
+    if not present.size:
+        return False
+    largest = np.abs(present).max()
+    deviation = (present / (largest or 1.0)).std() * largest
+    rounding = largest * float(np.finfo(np.float32).eps) / 2
+    return bool(deviation > 0 and (largest > MAX_MAGNITUDE or rounding > MAX_ROUNDING * deviation))
