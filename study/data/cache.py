@@ -90,6 +90,8 @@ def load_or_decode(
         _write_entry(entry, decoded)
     except OSError as error:
         _warn_once(entry.parent, error.strerror or str(error))
+    if not is_large(decoded.inputs.nbytes):
+        return decoded
     # Read the entry back, so that large arrays are mapped from its files.
     return _read_entry(entry, name) or decoded
 

@@ -92,7 +92,7 @@ def _candidates(
     """Return index pairs of vectors that are near to one another in all projections."""
     directions = np.random.default_rng(0).normal(size=(vectors.shape[1], DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    projected = (vectors @ directions).astype(np.float32)
+    projected = vectors @ directions.astype(np.float32)
     firsts, seconds = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for coordinate in projected.T:
         order = np.argsort(coordinate, kind="stable")

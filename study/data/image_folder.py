@@ -319,11 +319,13 @@ def _subfolders(folder: str) -> list[str]:
 
 def _holds_results(folder: str) -> bool:
     """Return whether a folder is that of a study, or holds such folders or their database."""
-    entries = list(Path(folder).iterdir())
-    is_own = any(entry.suffix == ".db" and _is_database(entry) for entry in entries) or any(
-        sum((entry / name).exists() for name in RESULTS) > 1
-        for entry in (Path(folder), *entries)
-        if entry.is_dir()
+    with os.scandir(folder) as found:
+        entries = [entry for entry in found if entry.name.endswith(".db") or entry.is_dir()]
+    is_own = any(
+        entry.name.endswith(".db") and _is_database(Path(entry.path)) for entry in entries
+    ) or any(
+        sum((place / name).exists() for name in RESULTS) > 1
+        for place in (Path(folder), *(Path(entry.path) for entry in entries if entry.is_dir()))
     )
     if is_own:
         _say_left_out(folder)

@@ -41,6 +41,13 @@ ORIENTATION = 0x0112
 ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 """Pillow's modes with transparent pixels."""
 
+COMMON_FORMATS = ("JPEG", "PNG")
+"""Pillow's formats that are tried first: opening 60,000 JPEG files takes half the time."""
+
+SMALL_PIXELS = 100**2
+"""Mean number of pixels of a file below which one thread decodes faster than two, which then mostly
+wait for each other: 60,000 files of 32 × 32 took 12 s instead of 18 s."""
+
 FILES_PER_TASK = 64
 """Number of files in a task of a thread; a task per file would cost as much as its header."""
 
@@ -137,14 +144,21 @@ def decode_images(
         all and not too large: see `_common_size`. fit: one of `options.FITS`; None pads.
     """
     with _without_warnings(), ThreadPoolExecutor() as threads:
-        headers = list(_map_in_order(threads, read_header, paths))
+        different: dict[Header | None, Header | None] = {}  # equal headers share one object
+        headers = [
+            different.setdefault(header, header)
+            for header in _map_in_order(threads, read_header, paths)
+        ]
         found = {i: header for i, header in enumerate(headers) if header is not None}
         conversion, notes = _plan_conversion(threads, paths, found, side, fit)
         width, height = conversion.size
         images = allocate((len(found), conversion.channels, height, width))
         readable = [header is not None for header in headers]
         decode = partial(decode_image, conversion=conversion)
-        decoded = _map_in_order(threads, decode, [paths[i] for i in found])
+        files = [paths[i] for i in found]
+        pixels = np.mean([header.size[0] * header.size[1] for header in found.values()] or [0])
+        is_small = pixels < SMALL_PIXELS
+        decoded = map(decode, files) if is_small else _map_in_order(threads, decode, files)
         count = 0
         for i, image in zip(found, decoded, strict=True):
             if image is None:
@@ -270,9 +284,13 @@ def _plan_conversion(
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return Pillow's formats without EPS, for which it would start another program."""
+    """Return Pillow's formats without EPS, for which it would start another program.
+
+    The most common come first, since Pillow tries one after the other.
+    """
     Image.init()
-    return tuple(name for name in Image.OPEN if name != "EPS")
+    others = [name for name in Image.OPEN if name not in (*COMMON_FORMATS, "EPS")]
+    return (*COMMON_FORMATS, *others)
 
 
 def _open(source: ImageSource) -> Image.Image:
