@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from tests.support.program import run_program
+from tests.support.program import run_program, start_program
+from tests.support.workers import children_of, kill, wait_until
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
@@ -234,3 +235,46 @@ def test_one_seed_gives_the_same_numbers_stopped_and_resumed_or_not(
         assert trained(digits, model, never, start=state) == whole
 
     assert trained(digits, model, never, seed=6).metrics != whole.metrics
+
+
+def values_of(folder: Path) -> dict[tuple[str, int], float | None]:
+    """The value of each run of the study of a folder."""
+    study = load_study(open_database(f"sqlite:///{folder}/studies.db"), "mine")
+    finished = [trial for trial in read_trials(study) if trial.state in ("COMPLETE", "PRUNED")]
+    return {(trial.phase, trial.row): trial.value for trial in finished}
+
+
+@pytest.mark.slow
+def test_killed_workers_change_no_value(tmp_path: Path) -> None:
+    """The worker is killed in the middle of runs and started again, until all runs have ended."""
+    (tmp_path / "drawing.py").write_text(DRAWING, encoding="utf-8")
+    definition = Definition(
+        source="digits", limit=400, epochs=40, space="small", model=f"{tmp_path}/{DRAWING_NET}"
+    )
+    prepared = prepare_study(definition)
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        database = open_database(f"sqlite:///{tmp_path}/{name}/studies.db", create=True)
+        study = create_study(database, "mine", prepared.stamp())
+        study.queue.add([Run("baseline", 0), *(Run("measure", row) for row in range(5))])
+        database.close()
+    arguments = ("worker", "mine", "--workers", "1", "--storage", "sqlite:///studies.db")
+    timing = ("--heartbeat", "0.25", "--grace", "0.75", "--checkpoint", "0", "--allow-code")
+    whole = run_program(tmp_path / "whole", *arguments, "--allow-code")
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    for finished in (0, 3):
+        process = start_program(killed, *arguments, *timing)
+
+        def is_training(least: int = finished) -> bool:
+            saved = any(path.is_file() for path in killed.glob("**/checkpoints/**/*"))
+            return saved and len(values_of(killed)) >= least
+
+        wait_until(is_training)
+        for pid in (*children_of(process), process.pid):
+            kill(pid)
+        process.communicate()
+        assert len(values_of(killed)) < 6
+    ended = run_program(killed, *arguments, *timing)
+    assert ended.returncode == 0, ended.stderr
+    assert values_of(killed) == values_of(tmp_path / "whole")

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def start_pool(
     return process
 
 
-def children_of(process: BaseProcess) -> list[int]:
+def children_of(process: BaseProcess | subprocess.Popen[str]) -> list[int]:
     """Return the process ids of a process's children; none when it has ended."""
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(
