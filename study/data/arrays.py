@@ -278,7 +278,9 @@ def _array_scale(images: NDArray[Any], source: str) -> tuple[float, float]:
         return 0.0, 1.0
     if images.dtype.kind == "f" and -1 <= low < 0 and high <= 1:
         return -1.0, 1.0
-    if low < 0 or (images.dtype.kind == "f" and high > 255):
+    # Floats of up to 255 that are whole are grey levels; fractions a little above 1 are not.
+    is_fraction = images.dtype.kind == "f" and 1 < high < 16 and bool((chunks[0] % 1 != 0).any())
+    if low < 0 or is_fraction or (images.dtype.kind == "f" and high > 255):
         raise ValueError(
             f"X of {source!r} has images of values from {low:g} to {high:g}; say which are black "
             f"and white: --scale={low:.4g}:{high:.4g}"

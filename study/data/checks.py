@@ -54,11 +54,13 @@ def _refuse_classes(decoded: Decoded, classes: tuple[str, ...], source: str) -> 
         )
     counts = np.bincount(targets, minlength=len(classes))
     if counts.min() < MIN_SAMPLES_PER_CLASS:
+        are_numbers = all(name.lstrip("-").replace(".", "").isdigit() for name in classes)
+        numbers = ", or predict the number with --task regression" if are_numbers else ""
         readable = f" that can be read ({len(skipped)} files cannot)" if skipped else ""
         raise ValueError(
             f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())}"
             f"{readable}; every class needs {MIN_SAMPLES_PER_CLASS} or more: add some, or merge "
-            "or remove the class"
+            f"or remove the class{numbers}"
         )
     for part, members, least in _required_per_class(decoded.parts):
         counts = np.bincount(targets[members], minlength=len(classes))
@@ -74,9 +76,17 @@ def warnings_about(decoded: Decoded) -> tuple[DataNote, ...]:
     if decoded.classes is None:
         return ()
     return (
+        *_same_but_for_capitals(decoded.classes),
         *_imbalance(decoded.targets, decoded.classes),
         *_lack_of_variety(decoded.inputs, decoded.targets, decoded.classes),
     )
+
+
+def _same_but_for_capitals(classes: tuple[str, ...]) -> list[DataNote]:
+    folded = [name.casefold() for name in classes]
+    alike = [name for name in classes if folded.count(name.casefold()) > 1]
+    text = "classes that differ in capitals only; are they the same?"
+    return [data_note(WARNING, text, alike)] if alike else []
 
 
 def _imbalance(targets: NDArray[np.int64], classes: tuple[str, ...]) -> list[DataNote]:

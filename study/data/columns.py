@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nat", "null", "none", "?", "-"})
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "nat", "null", "none", "?", "-"})
 """Texts, in lower case, that stand for a missing value."""
 
 MAX_CATEGORIES = 100
 """Maximum number of different texts in a column; with more it says too little about each."""
 
-MOSTLY = 0.8
+MOSTLY = 0.5
 """Part of the cells from which a column of numbers and other texts is one of numbers."""
 
 MIN_NUMBERS = 20
@@ -25,12 +25,17 @@ AS_WRITTEN, TRUTH, WRITTEN, DATES, CODES, TEXTS = FORMS = (
 """What the cells of a column are."""
 
 NUMBER = re.compile(
-    r"(?:~|≈|<|>|ca\.?|approx\.?)?\s*"
+    r"(?P<about>~|≈|ca\.?|approx\.?)?\s*(?P<sign>[-−+(])?\s*"
     r"(?P<before>[$€£¥]|EUR|USD|GBP|CHF)?\s*"
-    r"(?P<number>[+-]?(?:\d[\d\s.,'’]*\d|\d|[.,]\d+)(?:[eE][+-]?\d+)?)\s*"
-    r"(?P<after>[^\d\s.,+\-:/][^\d:/]{0,14})?"
+    r"(?P<number>[-−+]?(?:\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
+    r"|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?"
+    r"|\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?P<end>[-)])?\s*"
+    r"(?P<after>[^\d\s.,+\-()/:'’][^\d:/]{0,14})?"
 )
-"""A number as people write it: `0,31`, `1,234.5`, `12 kg`, `~5`, `$ 30`, `45 %`."""
+"""A number as people write it: `0,31`, `1,234.5`, `12 kg`, `~5`, `-$30`, `45 %`, `(12.50)`."""
+
+THOUSANDS = r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?"
+"""A number with points between its thousands."""
 
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?"
@@ -43,8 +48,11 @@ DATE_FORMATS = (
 )  # fmt: skip
 """Formats of dates; the first with which all cells are dates is taken."""
 
-TIME_FORMATS = ("", " %H:%M", " %H:%M:%S")
+TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 """What may follow a date, besides ISO 8601."""
+
+TIME = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
+"""A time of day, or a duration: `12:30`, `0:45:10.5`."""
 
 
 class Column(NamedTuple):
@@ -77,8 +85,11 @@ class Column(NamedTuple):
         return np.asarray(pd.factorize(values)[0], dtype=np.int64)
 
 
-def read_column(cells: pd.Series, name: str, source: str) -> Column:
+def read_column(cells: pd.Series, name: str, source: str, decimal_comma: bool = False) -> Column:
     """Read one column of a table, of texts or of any type of pandas'.
+
+    decimal_comma: whether other columns of the table have decimal commas, so that the point in
+    1.200 separates thousands.
 
     Raises ValueError for values that are lists or infinite, and for numbers among other texts.
     """
@@ -98,17 +109,32 @@ def read_column(cells: pd.Series, name: str, source: str) -> Column:
     nested = cells.map(lambda cell: isinstance(cell, list | dict | tuple | set | np.ndarray))
     if nested.any():
         raise ValueError(f"{label} holds lists or records; leave it out with --ignore {name!r}")
-    return _read_texts(cells, name, label)
+    return _read_texts(cells, name, label, decimal_comma)
+
+
+def has_decimal_commas(cells: pd.Series) -> bool:
+    """Return whether a column can only be one of numbers with decimal commas."""
+    if cells.dtype.kind in "biufcmM" or isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return False
+    present = as_texts(cells).dropna()
+    with_comma = present[present.str.contains(",")]
+    if with_comma.empty or not present.str.fullmatch(NUMBER.pattern).all():
+        return False
+    return not with_comma.str.contains(r"[1-9]\d{0,2},\d{3}(?!\d)").all()
 
 
 def as_texts(cells: pd.Series) -> pd.Series:
     """Return the cells as texts without spaces around them, None where missing."""
-    texts = cells.astype(object).map(lambda cell: str(cell).strip(), na_action="ignore")
+    texts = cells.astype(object).map(_as_text, na_action="ignore")
     lower = texts.map(lambda text: text.lower(), na_action="ignore")
     return texts.mask(texts.isna() | lower.isin(MISSING), None)
 
 
-def _read_texts(cells: pd.Series, name: str, label: str) -> Column:
+def _as_text(cell: object) -> str:
+    return (cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)).strip()
+
+
+def _read_texts(cells: pd.Series, name: str, label: str, decimal_comma: bool) -> Column:
     texts = as_texts(cells)
     present = texts.dropna()
     if present.empty:
@@ -117,19 +143,23 @@ def _read_texts(cells: pd.Series, name: str, label: str) -> Column:
     if is_code.all() and present.str.fullmatch(r"0\d+").any():
         return Column(name, CODES, texts=texts)
     plain = pd.to_numeric(present, errors="coerce")
-    if plain.notna().all():
+    points = present.str.contains(".", regex=False)
+    is_grouped = decimal_comma and points.any() and present[points].str.fullmatch(THOUSANDS).all()
+    if plain.notna().all() and not is_grouped:
         numbers = plain.reindex(texts.index).to_numpy(np.float64)
         return Column(name, AS_WRITTEN, _finite(numbers, cells, label))
     written = present.str.extract(f"^{NUMBER.pattern}$")
-    is_written = written["number"].notna() | plain.notna()
-    units = written.loc[written["number"].notna(), ["before", "after"]].fillna("")
+    is_written = written["number"].notna()
+    units = written.loc[is_written, ["before", "after"]].fillna("")
     units = units.apply(lambda unit: unit.str.strip()).drop_duplicates()
     if is_written.all() and len(units) == 1:
-        parsed, how = _parse_numbers(written["number"])
+        parsed, how = _parse_numbers(written, decimal_comma)
         if parsed is not None:
             unit = " ".join(filter(None, units.iloc[0]))
-            about = ", ".join(filter(None, [how, unit and f"in {unit}"])) or "approximate"
-            return Column(name, WRITTEN, parsed.reindex(texts.index).to_numpy(), about=about)
+            example = f"{present.iloc[0]} read as {parsed.iloc[0]:g}"
+            about = ", ".join(filter(None, [how, unit and f"in {unit}"])) or example
+            numbers = _finite(parsed.reindex(texts.index).to_numpy(np.float64), cells, label)
+            return Column(name, WRITTEN, numbers, about=about)
     if present.str.fullmatch(DATE.pattern).all():
         for time in TIME_FORMATS:
             for day in DATE_FORMATS:
@@ -138,12 +168,20 @@ def _read_texts(cells: pd.Series, name: str, label: str) -> Column:
                 dates = pd.to_datetime(present, format=form, errors="coerce", utc=True)
                 if dates.notna().all():
                     return _from_dates(name, dates.reindex(texts.index), form)
+    if present.str.fullmatch(TIME).all():
+        parts = present.str.split(":", expand=True).astype(np.float64)
+        hours = (parts / 60.0 ** np.arange(parts.shape[1])).sum(axis=1)
+        return Column(name, DATES, hours.reindex(texts.index).to_numpy(), about="in hours")
     if is_written.mean() >= MOSTLY and present.nunique() >= MIN_NUMBERS:
-        others = present[~is_written] if not is_written.all() else present
-        several = "several units" if is_written.all() else f"{others.iloc[0]!r}"
+        what = "numbers with both decimal commas and points"
+        if not is_written.all():
+            what = f"numbers and {present[~is_written].iloc[0]!r} among them"
+        elif len(units) > 1:
+            one, other = (" ".join(filter(None, unit)) for unit in units.to_numpy()[:2])
+            what = f"numbers in several units, {one!r} and {other!r}"
         raise ValueError(
-            f"{label} holds numbers and {several} among them; correct these cells, or leave the "
-            f"column out with --ignore {name!r}"
+            f"{label} holds {what}; correct these cells, or leave the column out with "
+            f"--ignore {name!r}"
         )
     return Column(name, TEXTS, texts=texts)
 
@@ -158,20 +196,29 @@ def _finite(numbers: NDArray[np.float64], cells: pd.Series, label: str) -> NDArr
     return numbers
 
 
-def _parse_numbers(texts: pd.Series) -> tuple[pd.Series | None, str]:
+def _parse_numbers(written: pd.DataFrame, decimal_comma: bool) -> tuple[pd.Series | None, str]:
     """Return the numbers, and how their marks were read; None where marks contradict one another.
 
-    A comma is a decimal one unless three digits follow it everywhere; a point likewise where it
-    is there several times.
+    A comma is a decimal one unless three digits follow it everywhere, and then still if other
+    columns have decimal commas; a point likewise where it is there several times.
+
+    written: the groups of `NUMBER`, one row for each cell.
     """
-    bare = texts.str.replace(r"[\s'’]", "", regex=True)
+    bare = written["number"].str.replace(r"[\s'’]", "", regex=True).str.replace("−", "-")
     commas, points = bare.str.count(","), bare.str.count(r"\.")
-    grouped_by_comma = bare.str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
-    grouped_by_point = bare.str.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
-    if (grouped_by_comma | (commas == 0)).all() and (commas > 0).any():
+    by_comma = bare.str.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+    by_point = bare.str.fullmatch(THOUSANDS)
+    is_open = bool((points == 0).all() and (commas <= 1).all())
+    if (
+        (by_comma | (commas == 0)).all() and (commas > 0).any() and not (decimal_comma and is_open)
+    ):  # fmt: skip
         how = f"{bare[commas > 0].iloc[0]} read as {bare[commas > 0].iloc[0].replace(',', '')}"
         bare = bare.str.replace(",", "")
-    elif ((points > 1) | (commas > 0)).any() and (grouped_by_point | (points == 0)).all():
+    elif (
+        (by_point | (points == 0)).all()
+        and (points > 0).any()
+        and ((points > 1) | (commas > 0) | decimal_comma).any()
+    ):
         how = "with decimal commas" if (commas > 0).any() else "points between thousands"
         bare = bare.str.replace(".", "").str.replace(",", ".")
     elif (commas > 0).any() and (points == 0).all():
@@ -180,6 +227,8 @@ def _parse_numbers(texts: pd.Series) -> tuple[pd.Series | None, str]:
     else:
         how = ""
     numbers = pd.to_numeric(bare, errors="coerce").astype(np.float64)
+    is_negative = written["sign"].isin(["-", "−", "("]) | (written["end"] == "-")
+    numbers = numbers.where(~is_negative, -numbers)
     return (None, "") if numbers.isna().any() else (numbers, how)
 
 
@@ -188,6 +237,8 @@ def _from_dates(name: str, dates: pd.Series, form: str) -> Column:
     first = dates.min()
     days = (dates - first).dt.total_seconds().to_numpy(np.float64) / 86400
     about = f"days since {first:%Y-%m-%d}" if pd.notna(first) else ""
+    if "%y" in form:
+        about += f", years of two digits read as {first:%Y} to {dates.max():%Y}"
     if form.startswith(("%m/%d", "%m-%d")):
         about += ", month before day"
     elif form.startswith(("%d/%m", "%d-%m")):

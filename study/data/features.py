@@ -37,7 +37,7 @@ def as_features(
     for block, name in zip(blocks, names, strict=True):
         for column in block.T:
             values = column
-            if _loses_digits(values):
+            if loses_digits(values):
                 scaled[name] = None
                 values = values.astype(np.float64) / np.nanmax(np.abs(values))
                 values = (values - np.nanmean(values)) / np.nanstd(values)
@@ -76,7 +76,8 @@ def fill_missing(table: Table, training: Table, impute: str) -> Table:
     return np.asarray(imputer.transform(table), dtype=np.float32)
 
 
-def _loses_digits(values: NDArray[Any]) -> bool:
+def loses_digits(values: NDArray[Any]) -> bool:
+    """Return whether rounding to float32 changes a column by a noticeable part of its spread."""
     if values.dtype.kind == "b":
         return False
     present = values[~np.isnan(values)].astype(np.float64)

@@ -112,8 +112,8 @@ def _kind(value: Any) -> str | None:
             return None
         inputs, targets = value
         if isinstance(inputs, pd.DataFrame):
-            is_column = not isinstance(targets, pd.DataFrame) or targets.shape[1] == 1
-            return "frame" if is_column else None
+            is_other = isinstance(targets, pd.DataFrame) and set(targets) & set(inputs)
+            return None if is_other else "frame"
         return "pair"
     is_dataset = hasattr(value, "__getitem__") and hasattr(value, "__len__")
     return "dataset" if is_dataset and not _is_array(value) and not isinstance(value, str) else None
@@ -134,7 +134,7 @@ def _from_frames(parts: Mapping[PartLabel, Any], source: str, options: DataOptio
         frame = part
         if not isinstance(part, pd.DataFrame):
             frame, target = part
-            column = target.iloc[:, 0] if isinstance(target, pd.DataFrame) else target
+            column = _one_column(target, source) if isinstance(target, pd.DataFrame) else target
             values = as_array(column)
             if len(values) != len(frame):
                 raise ValueError(
@@ -153,6 +153,16 @@ def _from_frames(parts: Mapping[PartLabel, Any], source: str, options: DataOptio
             )
     labels = part_labels(list(parts), [len(frame) for frame in frames])
     return from_frame(pd.concat(frames, ignore_index=True), source, options, parts=labels)
+
+
+def _one_column(target: pd.DataFrame, source: str) -> "pd.Series[Any]":
+    """Return the only column, or, for columns of 0 and 1, the name of the one that has the 1."""
+    if target.shape[1] == 1:
+        return target.iloc[:, 0]
+    numbers = target.apply(pd.to_numeric, errors="coerce")
+    if not (numbers.isin([0, 1]).all(axis=None) and (numbers.sum(axis=1) == 1).all()):
+        raise ValueError(f"y of {source!r} has {target.shape[1]} columns; return one")
+    return pd.Series(numbers.idxmax(axis=1), name="target")
 
 
 def _read_items(items: Any, source: str) -> Arrays:

@@ -311,21 +311,28 @@ def _leads_nowhere(link: "os.DirEntry[str]") -> bool:
     return target.is_dir() and target in Path(link.path).parent.resolve().joinpath("x").parents
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a folder; false for a link that leads nowhere."""
+    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
+
+
 def _subfolders(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__MACOSX"))]
+        names = [
+            e.name for e in entries if _is_folder(e) and not e.name.startswith((".", "__MACOSX"))
+        ]
     return sorted(name for name in names if not _holds_results(f"{folder}/{name}"))
 
 
 def _holds_results(folder: str) -> bool:
     """Return whether a folder is that of a study, or holds such folders or their database."""
     with os.scandir(folder) as found:
-        entries = [entry for entry in found if entry.name.endswith(".db") or entry.is_dir()]
+        entries = [entry for entry in found if entry.name.endswith(".db") or _is_folder(entry)]
     is_own = any(
         entry.name.endswith(".db") and _is_database(Path(entry.path)) for entry in entries
     ) or any(
         sum((place / name).exists() for name in RESULTS) > 1
-        for place in (Path(folder), *(Path(entry.path) for entry in entries if entry.is_dir()))
+        for place in (Path(folder), *(Path(entry.path) for entry in entries if _is_folder(entry)))
     )
     if is_own:
         _say_left_out(folder)

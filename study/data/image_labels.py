@@ -123,10 +123,17 @@ def _file_column(
 ) -> tuple[str, pd.Series]:
     """Return the column that names the files, and the file of each row, or None."""
     best, chosen, count = None, "", 0
+    most = (0, 0)
     for name in frame.columns:
-        files = as_texts(frame[name]).map(known.find, na_action="ignore")
-        if files.notna().sum() > count:
-            best, chosen, count = files, name, int(files.notna().sum())
+        if known.find(name) is not None:
+            raise ValueError(f"{labels!r} has no header line; add one, such as file,class")
+        texts = as_texts(frame[name])
+        files = texts.map(known.find, na_action="ignore")
+        # Numbers may look like names of files without their endings: whole names count first.
+        is_whole = texts.map(lambda cell: "." in cell, na_action="ignore").eq(True)
+        score = (files[is_whole].nunique(), files.nunique())
+        if score > most:
+            most, best, chosen, count = score, files, name, int(files.notna().sum())
     if best is None or count < MIN_FOUND * len(frame):
         raise ValueError(
             f"no column of {labels!r} names the {len(known.names)} images of {source!r} (at most "

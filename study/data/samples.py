@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training_factors.storage.data_report import LEFT_OUT, PARTS, DataNote, data_note
-from training_factors.study.data.columns import WRITTEN, as_texts, read_column
+from training_factors.storage.data_report import CONVERTED, LEFT_OUT, PARTS, DataNote, data_note
+from training_factors.study.data.columns import WRITTEN, as_texts, has_decimal_commas, read_column
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.parts import PartLabel, part_of, unassigned
 from training_factors.study.data.targets import read_targets
@@ -57,13 +57,17 @@ def read_samples(
         used = used & (given != part)
     rows = np.flatnonzero(used)
     label = f"target {target.name!r} of {source!r}"
-    read = read_targets(_target_cells(target.iloc[rows]), label, options.task)
+    decimal_comma = any(has_decimal_commas(frame[name]) for name in frame)
+    values, further = _target_cells(target.iloc[rows], decimal_comma)
+    read = read_targets(values, label, options.task)
     rows = rows[read.kept]
     groups = None
     if options.group is not None:
         name = choose_column(frame, options.group, source, "--group")
         groups = as_groups(frame[name].iloc[rows], name, source)
-    return Samples(rows, read.values, read.classes, given[rows], (*notes, *read.notes), groups)
+    return Samples(
+        rows, read.values, read.classes, given[rows], (*notes, *further, *read.notes), groups
+    )
 
 
 def choose_column(frame: pd.DataFrame, name: str | None, source: str, option: str) -> str:
@@ -101,17 +105,20 @@ def count_of(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _target_cells(cells: pd.Series) -> Any:
+def _target_cells(cells: "pd.Series[Any]", decimal_comma: bool) -> tuple[Any, tuple[DataNote, ...]]:
     """Return numbers for a target that is written as numbers are, with decimal commas or a unit."""
     if cells.dtype.kind in "biuf":
-        return cells
+        return cells, ()
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        return cells.astype(object)
+        cells = cells.astype(object)
     try:
-        column = read_column(cells, str(cells.name), "")
+        column = read_column(cells, str(cells.name), "", decimal_comma)
     except ValueError:
-        return cells
-    return column.numbers if column.form == WRITTEN else cells
+        return cells, ()
+    if column.form != WRITTEN:
+        return cells, ()
+    text = "the target holds numbers written with marks or units"
+    return column.numbers, (data_note(CONVERTED, text, [f"{column.name}: {column.about}"]),)
 
 
 def _parts_of_rows(cells: pd.Series, used: NDArray[np.bool_], source: str) -> NDArray[np.uint8]:

@@ -28,6 +28,7 @@ from training_factors.study.data.columns import (
     WRITTEN,
     Column,
     as_texts,
+    has_decimal_commas,
     read_column,
 )
 from training_factors.study.data.dataset import Decoded
@@ -83,7 +84,7 @@ def from_frame(
     Raises ValueError for unknown columns, a column with more than `MAX_CATEGORIES` texts, and when
     no column is left.
     """
-    frame = frame.rename(columns=lambda name: str(name).strip()).reset_index(drop=True)
+    frame = _with_plain_names(frame, source)
     notes = list(notes)
     target = choose_column(frame, options.target, source, "--target")
     for name, option in [(options.group, "--group"), (options.split_column, "--split-column"),
@@ -100,7 +101,8 @@ def from_frame(
     names = [name for name in frame.columns if name not in roles | set(options.ignore)]
     if options.ignore:
         notes.append(data_note(LEFT_OUT, "columns, as asked for", list(options.ignore)))
-    columns = [read_column(frame[name], name, source) for name in names]
+    decimal_comma = any(has_decimal_commas(frame[name]) for name in names)
+    columns = [read_column(frame[name], name, source, decimal_comma) for name in names]
     columns, further = useful_columns(columns, samples.targets, samples.classes is not None)
     notes.extend(further)
     if not columns:
@@ -118,6 +120,23 @@ def from_frame(
         notes=(*notes, *further),
         groups=samples.groups,
     )
+
+
+def _with_plain_names(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the table with texts as names, and with an index that has a name as a column.
+
+    Raises ValueError for columns of the same name.
+    """
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    names = [
+        " ".join(map(str, name)) if isinstance(name, tuple) else str(name).strip()
+        for name in frame.columns
+    ]
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"{source!r} has two columns {twice[0]!r}; rename one")
+    return frame.set_axis(names, axis=1).reset_index(drop=True)
 
 
 def _read_parquet(source: str) -> pd.DataFrame:

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from training_factors.storage.data_report import LABELS, LEFT_OUT, DataNote, data_note
+from training_factors.storage.data_report import CONVERTED, LABELS, LEFT_OUT, DataNote, data_note
+from training_factors.study.data.columns import MISSING, MOSTLY
+from training_factors.study.data.features import loses_digits
 
 MAX_FEW_CLASSES = 20
 """Maximum number of different whole numbers that are read as classes whatever they are."""
@@ -58,18 +60,19 @@ def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
             raise ValueError(f"{label} has several columns; leave --task regression out")
         return _from_one_hot(array, label)
     column = _as_column(array)
-    kept = ~_is_missing(column)
+    kept = ~(_is_missing(column) | _is_gap_among_numbers(column))
     notes = _missing_notes(kept, label)
     column = column[kept]
-    numbers = _as_numbers(column)
+    numbers = _as_numbers(column, codes_too=task == "regression")
     if task == "regression":
         if numbers is None:
             raise ValueError(
                 f"{label} holds {_first_text(column)!r}, which is no number; leave "
                 "--task regression out"
             )
-        return Targets(numbers.astype(np.float32), None, kept, notes)
+        return _regression(numbers, label, kept, notes)
     if numbers is None:
+        _refuse_texts_among_numbers(column, label, task)
         return _classes_of_texts(column, kept, notes)
     different = np.unique(numbers)
     if task is None and not _are_labels(numbers, different):
@@ -79,7 +82,7 @@ def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
         )
         is_whole = bool((numbers == np.rint(numbers)).all())
         notes = (*notes, data_note(LABELS, text)) if is_whole else notes
-        return Targets(numbers.astype(np.float32), None, kept, notes)
+        return _regression(numbers, label, kept, notes)
     if column.dtype.kind == "f" or len(different) > 2:
         text = (f"{label} holds {len(different)} different numbers, taken as classes; "
                 "--task regression predicts the number")  # fmt: skip
@@ -94,8 +97,9 @@ def _normal_text(text: str) -> str:
 
 
 def _as_column(array: NDArray[Any]) -> pd.Series:
-    if array.dtype.kind == "S":
-        array = np.array([each.decode("utf-8", "replace") for each in array.tolist()], dtype=object)
+    if array.dtype.kind in "SO":
+        decoded = [e.decode("utf-8", "replace") if isinstance(e, bytes) else e for e in array]
+        array = np.array(decoded, dtype=object)
     return pd.Series(array)
 
 
@@ -121,13 +125,54 @@ def _missing_notes(kept: NDArray[np.bool_], label: str) -> tuple[DataNote, ...]:
     )
 
 
-def _as_numbers(column: pd.Series) -> NDArray[np.float64] | None:
-    """Return the column as numbers; None when one is no number, or is a code as 01 is."""
+def _is_gap_among_numbers(column: pd.Series) -> NDArray[np.bool_]:
+    """Return where a text such as `-` or `none` stands for a missing number among many numbers.
+
+    Elsewhere it may well be a class.
+    """
+    if column.dtype.kind in "biuf":
+        return np.zeros(len(column), dtype=bool)
+    texts = column.astype(str).str.strip()
+    is_gap = texts.str.lower().isin(MISSING)
+    numbers = pd.to_numeric(texts[~is_gap], errors="coerce")
+    if numbers.isna().any() or numbers.nunique() <= MAX_FEW_CLASSES:
+        return np.zeros(len(column), dtype=bool)
+    return is_gap.to_numpy()
+
+
+def _refuse_texts_among_numbers(column: pd.Series, label: str, task: str | None) -> None:
+    """Raise ValueError for texts among many different numbers, unless classes are asked for."""
+    numbers = pd.to_numeric(column.astype(str).str.strip(), errors="coerce")
+    others = column[~column.astype(str).str.strip().str.lower().isin(MISSING)]
+    if task is None and numbers.nunique() > MAX_FEW_CLASSES and numbers.notna().mean() > MOSTLY:
+        raise ValueError(
+            f"{label} holds numbers and {_first_text(others)!r} among them; correct these, or say "
+            "--task classification"
+        )
+
+
+def _regression(
+    numbers: NDArray[np.float64], label: str, kept: NDArray[np.bool_], notes: tuple[DataNote, ...]
+) -> Targets:
+    """Return numbers to predict, counted from their mean where float32 would lose digits."""
+    if np.isfinite(numbers).all() and loses_digits(numbers):
+        origin = float(np.rint(numbers.mean()))
+        numbers = numbers - origin
+        text = f"{label} has more digits than 32 bits hold; it is counted from {origin:.0f}"
+        notes = (*notes, data_note(CONVERTED, text))
+    return Targets(numbers.astype(np.float32), None, kept, notes)
+
+
+def _as_numbers(column: pd.Series, codes_too: bool) -> NDArray[np.float64] | None:
+    """Return the column as numbers; None when one is no number, or is a code as 01 is.
+
+    codes_too: whether codes are numbers.
+    """
     if column.dtype.kind == "b":
         return None
     if column.dtype.kind not in "iuf":
         texts = column.astype(str).str.strip()
-        if texts.str.fullmatch(r"[+-]?0\d+").any():
+        if not codes_too and texts.str.fullmatch(r"[+-]?0\d+").any():
             return None
         column = pd.to_numeric(texts, errors="coerce")
         if column.isna().any():

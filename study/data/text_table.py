@@ -17,6 +17,7 @@ from typing import IO, NamedTuple, cast
 import pandas as pd
 
 from training_factors.storage.data_report import CONVERTED, LABELS, LEFT_OUT, DataNote, data_note
+from training_factors.study.data.columns import MISSING
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
 """Endings, in lower case, of the names of text files that hold a table."""
@@ -96,6 +97,8 @@ def read_text_table(source: str, wanted: Sequence[str] = ()) -> TextTable:
                 na_filter=False,
                 skipinitialspace=True,
             )
+    except UnicodeDecodeError:
+        raise ValueError(f"file {source!r} is no text; save it as CSV UTF-8") from None
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile):
         raise ValueError(f"file {source!r} is damaged; copy or compress it again") from None
     except csv.Error as error:
@@ -161,102 +164,151 @@ def _find_encoding(path: Path, source: str) -> str:
 def _find_layout(
     path: Path, encoding: str, source: str, wanted: Sequence[str]
 ) -> tuple[Layout, tuple[DataNote, ...]]:
+    """Find separator, names and first row of cells from the first `SAMPLED_LINES` lines."""
     notes = []
     with _open_text(path, encoding) as file:
         lines = list(islice(file, SAMPLED_LINES))
+    is_cut = len(lines) == SAMPLED_LINES
     if encoding in ("cp1252", "latin-1"):
         text = f"the text is not UTF-8, read as {encoding}; save it as UTF-8 if letters are wrong"
         notes.append(data_note(CONVERTED, text))
-    skipped = 0
     given = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None
-    if given:
-        skipped = 1
-    comments = 0
+    skipped = 1 if given else 0
     while skipped < len(lines) and (lines[skipped].startswith("#") or not lines[skipped].strip()):
-        comments += lines[skipped].startswith("#")
         skipped += 1
-    rows_below = lines[skipped:]
-    separator = given[1] if given else _find_separator(rows_below, len(lines) == SAMPLED_LINES)
-    rows = [row for row in _split(rows_below, separator) if any(row)]
+    comments = [line for line in lines[:skipped] if line.startswith("#")]
+    separator = given[1] if given else _find_separator(lines[skipped:], is_cut)
+    titles = _title_lines(lines[skipped:], separator, is_cut)
+    if titles:
+        skipped += titles
+        notes.append(
+            data_note(LEFT_OUT, f"{titles} lines above the header".replace("1 lines", "1 line"))
+        )
+    rows = [row for row in _split(lines[skipped:], separator) if any(row)]
     if not rows:
         raise ValueError(f"file {source!r} has no rows below its header; add some")
-    header, below = rows[0], rows[1:]
+    first, below = rows[0], rows[1:]
+    commented = next(_split([comments[-1].lstrip("# ")], separator), []) if comments else []
+    if len(commented) == len(first) and (
+        set(commented) & set(wanted) or not _is_header(first, below, wanted)
+    ):
+        names = _unique(commented, notes, source, wanted)
+        return Layout(encoding, separator, skipped, names), tuple(notes)
     if comments:
-        last = [line for line in lines[:skipped] if line.startswith("#")][-1]
-        titles = next(_split([last.lstrip("# ")], separator), [])
-        if len(titles) == len(header) and not _is_header(header, below, wanted):
-            return Layout(encoding, separator, skipped, _unique(titles, notes, source, wanted)), (
-                *notes,
-            )
-        text = "1 line of comments" if comments == 1 else f"{comments} lines of comments"
+        text = "1 line of comments" if len(comments) == 1 else f"{len(comments)} lines of comments"
         notes.append(data_note(LEFT_OUT, f"{text} at the start of the file"))
-    if _is_header(header, below, wanted):
-        # A header in quotes may have line breaks.
-        length = next(
-            n
-            for n in range(1, len(rows_below) + 1)
-            if any(any(row) for row in _split(rows_below[:n], separator))
-            and _is_complete(rows_below[:n])
-        )
-        names = _unique(header, notes, source, wanted)
-        return Layout(encoding, separator, skipped + length, names), (*notes,)
-    text = "the file has no header line; its columns are called 1, 2, 3, …"
-    notes.append(data_note(LABELS, text))
-    names = tuple(str(i) for i in range(1, len(header) + 1))
-    return Layout(encoding, separator, skipped, names), (*notes,)
+    if not _is_header(first, below, wanted):
+        text = "the file has no header line; its columns are called 1, 2, 3, …"
+        notes.append(data_note(LABELS, text))
+        names = tuple(str(i) for i in range(1, len(first) + 1))
+        return Layout(encoding, separator, skipped, names), tuple(notes)
+    whole = below[:-1] if is_cut else below
+    if any(row[-1] for row in whole) and all(len(row) == len(first) + 1 for row in whole):
+        first = ["row name", *first]  # as R writes tables
+    names = _unique(first, notes, source, wanted)
+    return Layout(encoding, separator, skipped + _header_lines(lines[skipped:]), names), tuple(
+        notes
+    )
 
 
-def _is_complete(lines: Sequence[str]) -> bool:
-    """Return whether no quoted cell goes on below."""
-    return "".join(lines).count('"') % 2 == 0
+def _header_lines(lines: Sequence[str]) -> int:
+    """Return the number of lines of a header: a name in quotes may have line breaks."""
+    start = next(i for i, line in enumerate(lines) if line.strip())
+    ends = range(start + 1, len(lines))
+    return next((n for n in ends if "".join(lines[:n]).count('"') % 2 == 0), len(lines))
+
+
+def _title_lines(lines: Sequence[str], separator: str, is_cut: bool) -> int:
+    """Return the number of lines above the header that hold one cell, where rows hold several."""
+    width, _ = _usual_width(list(_split(lines, separator)), is_cut)
+    count = 0
+    while count < len(lines) - 1 and width > 2:
+        row = next(_split([lines[count]], separator), [])
+        if (len(row) == width and sum(map(bool, row)) > 1) or '"' in lines[count]:
+            break
+        if sum(map(bool, row)) > 1 or len(row) == width - 1:
+            break
+        count += 1
+    return count
 
 
 def _split(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     """Return the cells of each row, without spaces around them; none for a blank line."""
     if separator == WHITESPACE:
-        return (line.split() for line in lines)
+        lines, separator = (line.replace("\t", " ").strip() for line in lines), " "
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     return ([cell.strip() for cell in row] for row in rows)
 
 
-def _find_separator(lines: Sequence[str], is_cut: bool) -> str:
-    """Return the separator with which most rows have the same number of cells, and most of them.
+def _usual_width(rows: Sequence[Sequence[str]], is_cut: bool) -> tuple[int, float]:
+    """Return the most common number of cells, and the part of the rows that have it.
 
-    is_cut: whether the last line may be in the middle of a row.
+    is_cut: whether the last row may be incomplete.
     """
-    best = (0.0, 1)
+    filled = [row for row in rows if any(row)]
+    widths = Counter(len(row) for row in (filled[:-1] if is_cut and len(filled) > 1 else filled))
+    if not widths:
+        return 0, 0.0
+    width, count = widths.most_common(1)[0]
+    return width, count / widths.total()
+
+
+def _find_separator(lines: Sequence[str], is_cut: bool) -> str:
+    """Return the separator with which most rows have the same number of cells.
+
+    The comma comes last of equals, since it may be a decimal one, and then the number of cells
+    decides. Spaces are taken where nothing else fits as well, and between numbers.
+    """
+    best: tuple[float, bool, int] = (0.0, False, 0)
     found = ","
-    for separator in (*SEPARATORS, WHITESPACE):
-        if separator == WHITESPACE and best[1] > 1:
-            break
-        rows = [row for row in _split(lines, separator) if any(row)]
-        widths = Counter(len(row) for row in (rows[:-1] if is_cut and len(rows) > 1 else rows))
-        if not widths:
-            continue
-        width, count = widths.most_common(1)[0]
-        score = (count / widths.total(), width)
+    for separator in SEPARATORS:
+        width, part = _usual_width(list(_split(lines, separator)), is_cut)
+        score = (part, separator != ",", width)
         if width > 1 and score > best:
             best, found = score, separator
+    rows = [row for row in _split(lines, WHITESPACE) if any(row)]
+    width, part = _usual_width(rows, is_cut)
+    # Texts with a space each are no columns: the header shows it.
+    if (
+        width > 1
+        and len(rows[0]) > 1
+        and (part > best[0] or (part == best[0] and _holds_numbers(lines, found)))
+    ):
+        return WHITESPACE
     return found
+
+
+def _holds_numbers(lines: Sequence[str], separator: str) -> bool:
+    """Return whether most rows have a cell that holds several numbers with spaces between them."""
+    rows = [row for row in _split(lines, separator) if any(row)]
+    several = [
+        any(len(cell.split()) > 2 and all(map(_is_number, cell.split()[:3])) for cell in row)
+        for row in rows
+    ]
+    return sum(several) > len(several) / 2
 
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]], wanted: Sequence[str]) -> bool:
     """Return whether the first row holds names: some column of numbers has none in it.
 
-    Without a column of numbers, or with names that count 0, 1, 2, …, it is taken as a header too.
+    Without a column of numbers it is a header too, unless only numbers of columns are wanted, and
+    so are names that count 0, 1, 2, ….
     """
-    if set(first) & set(wanted):
-        return True
     counts = [[str(i + start) for i in range(len(first))] for start in (0, 1)]
-    if list(first) in counts:
+    if list(first) in counts or any(name in first and not _is_number(name) for name in wanted):
         return True
     numeric = [
         i
         for i in range(len(first))
-        if (cells := [row[i] for row in below if len(row) > i and row[i]])
+        if (cells := [row[i] for row in below if len(row) > i and row[i].lower() not in MISSING])
         and sum(map(_is_number, cells)) > len(cells) / 2
     ]
-    return not numeric or not all(_is_number(first[i]) for i in numeric)
+    if not numeric:
+        columns = [name for name in wanted if name.isdigit() and 1 <= int(name) <= len(first)]
+        return not wanted or len(columns) < len(wanted) or bool(set(first) & set(wanted))
+    cells = [first[i] for i in numeric]
+    is_row = all(_is_number(cell) or cell.lower() in MISSING for cell in cells)
+    return not (is_row and any(map(_is_number, cells)))
 
 
 def _is_number(cell: str) -> bool:

@@ -137,6 +137,10 @@ def test_transparency(tmp_path: Path, drawn_in: str) -> None:
     assert dataset.inputs.float().std() > 20 and "laid over" in shown(dataset)
 
 
+def test_fractions_a_little_above_one_need_a_scale(tmp_path: Path) -> None:
+    assert "--scale=" in refusal(tmp_path, X=PICTURES / 200, y=LABELS)
+
+
 @pytest.mark.parametrize("scale", ["1", "1:0", "a:b", "0:inf", "0:1:2"])
 def test_wrong_scales(tmp_path: Path, scale: str) -> None:
     assert f"scale '{scale}' is not LOW:HIGH" in refusal(

@@ -15,6 +15,7 @@ from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import divide, load_test_part, training_division
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
+from training_factors.study.data.table import from_frame
 
 CPU = torch.device("cpu")
 SIZE = 120
@@ -66,6 +67,10 @@ def read(cells: list[Any]) -> Any:
         (["1'234.5", "12", "7"], [1234.5, 12, 7]),
         (["1.5e3 m", "-2 m", "+4 m"], [1500, -2, 4]),
         (["12 kg", "?", "n/a", ""], [12, np.nan, np.nan, np.nan]),
+        (["-$5,123.50", "$1.00", "$2"], [-5123.5, 1, 2]),
+        (["(45.00)", "12", "7.5"], [-45, 12, 7.5]),
+        (["123,45-", "1,5", "2"], [-123.45, 1.5, 2]),
+        (["−0.5", "0.5", "−2"], [-0.5, 0.5, -2]),
     ],
 )
 def test_numbers_as_people_write_them(cells: list[str], numbers: list[float]) -> None:
@@ -83,7 +88,12 @@ def test_numbers_as_people_write_them(cells: list[str], numbers: list[float]) ->
         ["12 kg", "7 lb", "3 kg"],
         ["yes", "no", "None"],
         ["1.2.3", "1.2.4", "2.0.0"],
-        ["12:30", "14:00", "9:15"],
+        ["<5", ">5", ">10"],
+        ["5'11", "6'2", "5'9"],
+        ["70 80 82", "90 1 3", "4 5 6"],
+        ["1, 3", "2, 5", "2, 2"],
+        ["555 123 4567", "555 123 4568", "555 123 4569"],
+        ["10.0.0.1", "10.0.0.2", "10.0.0.3"],
         ["1,2,3", "4,5", "6"],
     ],
 )
@@ -103,6 +113,8 @@ def test_texts_stay_texts(cells: list[str]) -> None:
         (["31.01.2024", "01.02.2024", "28.01.2024"], [3, 4, 0]),
         (["1/31/2024", "2/1/2024", "1/28/2024"], [3, 4, 0]),
         (["31/1/2024", "1/2/2024", "28/1/2024"], [3, 4, 0]),
+        (["3/14/2020 4:05 PM", "3/14/2020 4:05 AM", ""], [0.5, 0, np.nan]),
+        (["12:30", "14:00", "9:15"], [12.5, 14, 9.25]),
         (["31.01.2024 06:00", "01.02.2024 00:00", ""], [0, 0.75, np.nan]),
         (["Jan 31, 2024", "Feb 1, 2024", "Jan 28, 2024"], [3, 4, 0]),
     ],
@@ -214,7 +226,7 @@ def test_numbers_with_other_texts_among_them_are_refused(tmp_path: Path) -> None
     cells = [str(i * i) if i % 10 else "error" for i in range(SIZE)]
     assert "numbers and 'error' among them; correct these" in refusal(table(tmp_path, c=cells))
     cells = [f"{i} {'kg' if i % 9 else 'lb'}" for i in range(SIZE)]
-    assert "several units among them" in refusal(table(tmp_path, c=cells))
+    assert "several units, 'lb' and 'kg'" in refusal(table(tmp_path, c=cells))
 
 
 @pytest.mark.parametrize("missing", ["", "?", "NA", "n/a", "NaN", "null"])
@@ -309,3 +321,47 @@ def test_written_numbers_are_read_as_they_were(
         return  # 1.234 alone may be either
     assert column.numbers is not None
     assert column.numbers.tolist() == pytest.approx(exact)
+
+
+def test_points_are_thousands_where_others_have_decimal_commas(tmp_path: Path) -> None:
+    rows = [f"{i * i % 71},{i % 10};{100 + i * i % 9}.{i * 7 % 900 + 100};{'ab'[i * i % 7 % 2]}"
+            for i in range(SIZE)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["a;preis;y", *rows]), encoding="utf-8")
+    dataset = load(str(tmp_path / "t.csv"))
+    assert dataset.inputs[:2, 1].tolist() == [100100, 101107]
+    assert "preis: points between thousands" in notes(dataset)
+
+
+@pytest.mark.parametrize("gap", ["-", "None", "#N/A", ""])
+def test_gaps_among_numbers_to_predict(tmp_path: Path, gap: str) -> None:
+    y = [gap if i == 5 else f"{i * i * 0.37:.2f}" for i in range(SIZE)]
+    dataset = load(table(tmp_path, y=y))
+    assert dataset.classes is None and len(dataset.targets) == SIZE - 1
+    y[7] = "error"
+    assert "numbers and 'error' among them" in refusal(table(tmp_path, y=y))
+
+
+def test_targets_keep_their_digits_and_codes(tmp_path: Path) -> None:
+    dataset = load(table(tmp_path, y=[1_600_000_000 + i * i for i in range(SIZE)]))
+    assert (dataset.targets[1:] - dataset.targets[:-1]).tolist() == [
+        2 * i + 1 for i in range(SIZE - 1)
+    ]
+    assert "it is counted from 16000" in notes(dataset)
+    dataset = load(table(tmp_path, y=[f"{i * 3:04}" for i in range(SIZE)]), task="regression")
+    assert dataset.targets[:3].tolist() == [0, 3, 6]
+
+
+def test_classes_that_differ_in_capitals_are_named(tmp_path: Path) -> None:
+    y = [("Yes", "yes", "no")[i * i % 11 % 3] for i in range(SIZE)]
+    assert "capitals only; are they the same? (Yes, yes)" in notes(load(table(tmp_path, y=y)))
+
+
+def test_names_of_data_frames() -> None:
+    frame = pd.DataFrame({"a": NUMBERS, "y": [i % 2 for i in range(SIZE)]})
+    patients = frame.set_index(pd.Index([f"p{i // 4}" for i in range(SIZE)], name="patient"))
+    decoded = from_frame(patients, "t", DataOptions(target="y", group="patient"))
+    assert decoded.groups is not None and len(np.unique(decoded.groups)) == SIZE // 4
+    with pytest.raises(ValueError, match="two columns 'a'; rename one"):
+        from_frame(frame.rename(columns={"y": "a "}), "t", DataOptions(target="a"))
+    nested = frame.set_axis(pd.MultiIndex.from_tuples([("in", "a"), ("out", "y")]), axis=1)
+    assert from_frame(nested, "t", DataOptions(target="out y")).inputs.shape == (SIZE, 1)

@@ -70,6 +70,7 @@ def refusal(returned: Any, **options: Any) -> str:
         (FRAME, pd.Series(Y)),
         (FRAME, pd.DataFrame({"kind": Y})),
         (FRAME, Y),
+        (FRAME, pd.get_dummies(Y)),
         {"X": X, "y": Y},
         {"data": X, "target": Y, "DESCR": "words"},
         TensorDataset(torch.from_numpy(X), torch.from_numpy(Y)),

@@ -147,3 +147,21 @@ def test_groups_from_file_names(tmp_path: Path) -> None:
     assert "finds nothing in" in refusal(tmp_path / "pets", group_from="camera")
     assert "no regular expression" in refusal(tmp_path / "pets", group_from="(")
     assert "leave --group g out" in refusal(tmp_path / "pets", group="g")
+
+
+def test_row_numbers_are_no_names_of_files(tmp_path: Path) -> None:
+    """As `DataFrame.to_csv` writes them, beside files that are called by numbers."""
+    (tmp_path / "pets").mkdir()
+    for i in range(SIZE):
+        Image.new("RGB", (8, 8), (200 * (i % 2) + i, 0, 0)).save(tmp_path / "pets" / f"{i}.png")
+    order = np.random.default_rng(0).permutation(SIZE)
+    rows = [f"{row},{i}.png,{CLASSES[i]}" for row, i in enumerate(order)]
+    labels = write_table(tmp_path / "l.csv", ",file,label", rows)
+    check(load(tmp_path / "pets", labels=labels, target="label"))
+    rows = [f"{i % 2},{i}" for i in order]
+    labels = write_table(tmp_path / "l.csv", "label,id", rows)
+    assert load(tmp_path / "pets", labels=labels).targets.tolist() == [
+        int(name.removesuffix(".png")) % 2 for name in sorted(f"{i}.png" for i in range(SIZE))
+    ]
+    labels = write_table(tmp_path / "l.csv", "0.png,dark", [f"{i}.png,{CLASSES[i]}" for i in order])
+    assert "has no header line; add one" in refusal(tmp_path / "pets", labels=labels)

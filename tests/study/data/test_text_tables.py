@@ -186,6 +186,82 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install training-factors[parquet]" in refusal(path)
 
 
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_number_as_target_names_a_column_not_a_cell(tmp_path: Path) -> None:
+    """As in UCI's poker-hand, wine, hepatitis and balance-scale, which have no header."""
+    poker = ["10,1,11,0", *[f"{i % 13},{i % 4},{i * 7 % 13},{i * i % 3 % 2}" for i in range(60)]]
+    assert len(load(write(tmp_path / "p.csv", poker), target="4").targets) == 61
+    wine = ["1,14.23,1.71", *[f"{i % 3 + 1},{i * i % 71 / 7:.2f},{i % 9}" for i in range(60)]]
+    assert load(write(tmp_path / "w.data", wine), target="1").classes == ("1", "2", "3")
+    ill = ["2,30,?,1.00", *[f"{1 + i % 2},{i * i % 50},{i % 3},{i % 7}.5" for i in range(60)]]
+    assert len(load(write(tmp_path / "h.csv", ill), target="1").targets) == 61
+    scale = ["B,1,1", *[f"{'LRB'[i % 3]},{i % 4 + 1},{i % 5 + 1}" for i in range(60)]]
+    assert load(write(tmp_path / "b.csv", scale), target="1").classes == ("B", "L", "R")
+    words = [f"{'pe'[i % 2]},{'xyz'[i * i % 3]},{'abc'[i * i % 7 % 3]}" for i in range(60)]
+    assert load(write(tmp_path / "m.csv", words), target="1").classes == ("e", "p")
+
+
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_decimal_commas_without_a_header(tmp_path: Path, separator: str) -> None:
+    rows = [(i * i % 17 / 2, i % 9 / 4, 1 + i * i % 7 % 2) for i in range(60)]
+    lines = [separator.join(f"{each:.2f}".replace(".", ",") for each in row) for row in rows]
+    dataset = load(write(tmp_path / "t.csv", lines), target="3")
+    assert dataset.inputs.tolist() == [[a, b] for a, b, _ in rows]
+
+
+def test_commas_in_every_name_of_a_header(tmp_path: Path) -> None:
+    lines = [
+        "Temp, °C;Druck, hPa;Feuchte, %",
+        *[f"{i % 7},5;{i % 9};{i * i % 7 % 2}" for i in range(60)],
+    ]
+    assert load(write(tmp_path / "t.csv", lines), target="Feuchte, %").inputs.shape == (60, 2)
+
+
+@pytest.mark.parametrize("row_names", [False, True])
+def test_tables_as_r_writes_them(tmp_path: Path, row_names: bool) -> None:
+    rows = [
+        f'{i % 7} "{("New York", "Rome")[i * i % 3 % 2]}" "{"pq"[i * i % 7 % 2]}"'
+        for i in range(60)
+    ]
+    if row_names:
+        rows = [f'"{i}" {row}' for i, row in enumerate(rows, 1)]
+    dataset = load(write(tmp_path / "t.txt", ['"a" "b" "y"', *rows]))
+    assert dataset.classes == ("p", "q") and dataset.inputs.shape == (60, 2)
+
+
+def test_spaces_and_tabs_together(tmp_path: Path) -> None:
+    seeds = [f"{i * i % 17}\t{'' if i % 8 else chr(9)}{i % 5}\t{i % 3 + 1}" for i in range(60)]
+    assert load(write(tmp_path / "seeds.txt", seeds), target="3").inputs.shape == (60, 2)
+    cars = [f'{i % 9}.0   {i % 8}   {i * 3 % 90}\t"chevrolet {i % 4}"' for i in range(60)]
+    dataset = load(write(tmp_path / "auto-mpg.data", cars), target="1", task="regression")
+    assert dataset.inputs.shape == (60, 6)
+
+
+def test_lines_above_the_header_are_left_out(tmp_path: Path) -> None:
+    for title in ("Report of 2024", "|1x3 Cross validator", "Report,,"):
+        dataset = load(write(tmp_path / "t.csv", [title, *text().splitlines()]))
+        check(dataset)
+        assert "1 line above the header" in notes(dataset)
+
+
+def test_a_commented_header_above_a_gap(tmp_path: Path) -> None:
+    lines = [
+        "#id,g1,g2,y",
+        *[f"s{i},{'' if i == 0 else i % 7},{i % 5}.5,{'ab'[i % 2]}" for i in range(60)],
+    ]
+    dataset = load(write(tmp_path / "t.csv", lines))
+    assert len(dataset.targets) == 60 and dataset.inputs.shape == (60, 2)
+    lines = [
+        "#id,b1,b2,y",
+        *[f"s{i},{'AC'[i % 2]},{'GT'[i * i % 3 % 2]},{'ab'[i * i % 7 % 2]}" for i in range(60)],
+    ]
+    assert len(load(write(tmp_path / "t.csv", lines)).targets) == 60
+
+
 CELL = st.text(
     st.characters(categories=("L", "N", "P", "S"), exclude_characters='#\ufeff"=~<>'),
     min_size=1,
