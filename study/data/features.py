@@ -47,9 +47,8 @@ def as_features(
         if missing.any():
             gaps.append(f"{name}: {int(missing.sum())}")
             if impute == "none":
-                row = int(missing.argmax()) + 1
                 raise ValueError(
-                    f"column {name!r} of {source!r} has no number in row {row}; leave "
+                    f"column {name!r} of {source!r} lacks {int(missing.sum())} numbers; leave "
                     f"--impute none out, or leave the column out with --ignore {name!r}"
                 )
     table[np.isnan(table)] = np.nan  # one form of nan, so that equal tables have equal bytes

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training_factors.storage.data_report import CONVERTED, LEFT_OUT, PARTS, DataNote, data_note
-from training_factors.study.data.columns import WRITTEN, as_texts, has_decimal_commas, read_column
+from training_factors.study.data.columns import WRITTEN, as_texts, read_column
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.parts import PartLabel, part_of, unassigned
 from training_factors.study.data.targets import read_targets
@@ -37,11 +37,13 @@ def read_samples(
     options: DataOptions,
     used: NDArray[np.bool_],
     parts: NDArray[np.uint8] | None = None,
+    decimal_comma: bool = False,
 ) -> Samples:
     """Read targets, parts and groups. Rows without a label are left out, and parts without any.
 
     frame: has the columns `options.group` and `options.split_column`. target: what is predicted,
     one per row. used: mask of the rows that may be used. parts: of the rows, if known.
+    decimal_comma: see `columns.read_column`.
 
     Raises ValueError for unknown columns and parts, and when too many labels are missing.
     """
@@ -57,7 +59,6 @@ def read_samples(
         used = used & (given != part)
     rows = np.flatnonzero(used)
     label = f"target {target.name!r} of {source!r}"
-    decimal_comma = any(has_decimal_commas(frame[name]) for name in frame)
     values, further = _target_cells(target.iloc[rows], decimal_comma)
     read = read_targets(values, label, options.task)
     rows = rows[read.kept]
@@ -93,7 +94,7 @@ def as_groups(cells: Any, name: str, source: str) -> NDArray[np.int64]:
     """
     texts = as_texts(pd.Series(cells))
     if texts.isna().any():
-        row = int(texts.isna().to_numpy().argmax()) + 1
+        row = texts.index[texts.isna()][0] + 1
         raise ValueError(
             f"column {name!r} of {source!r} has no group in row {row}; fill it or remove the row"
         )

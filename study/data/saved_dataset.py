@@ -39,7 +39,7 @@ def read_saved_dataset(source: str, options: DataOptions) -> Decoded:
     except ImportError:
         raise ValueError(
             f"folder {source!r} needs the datasets package; install it: "
-            "pip install training-factors[datasets]"
+            "pip install 'training-factors[datasets]'"
         ) from None
     try:
         saved = datasets.load_from_disk(source)

@@ -27,9 +27,9 @@ from training_factors.study.data.columns import (
     MAX_CATEGORIES,
     WRITTEN,
     Column,
-    as_texts,
+    clean,
     has_decimal_commas,
-    read_column,
+    read_clean_column,
 )
 from training_factors.study.data.dataset import Decoded
 from training_factors.study.data.features import as_features
@@ -91,18 +91,20 @@ def from_frame(
                          *((name, "--ignore") for name in options.ignore)]:  # fmt: skip
         if name is not None and choose_column(frame, name, source, option) == target:
             raise ValueError(f"{option} {name!r} is the target of {source!r}; name another column")
-    empty = frame.apply(lambda cells: as_texts(cells).isna()).all(axis=1).to_numpy()
+    raw = frame[target]
+    frame = frame.apply(clean)
+    empty = frame.isna().all(axis=1).to_numpy()
     if empty.any():
         notes.append(data_note(LEFT_OUT, count_of(int(empty.sum()), "empty row")))
-    samples = read_samples(frame, frame[target], source, options, ~empty, parts)
+    decimal_comma = any(has_decimal_commas(frame[name]) for name in frame)
+    samples = read_samples(frame, raw, source, options, ~empty, parts, decimal_comma)
     notes.extend(samples.notes)
-    frame = frame.iloc[samples.rows].reset_index(drop=True)
+    frame = frame.iloc[samples.rows]
     roles = {target, options.group, options.split_column}
     names = [name for name in frame.columns if name not in roles | set(options.ignore)]
     if options.ignore:
         notes.append(data_note(LEFT_OUT, "columns, as asked for", list(options.ignore)))
-    decimal_comma = any(has_decimal_commas(frame[name]) for name in names)
-    columns = [read_column(frame[name], name, source, decimal_comma) for name in names]
+    columns = [read_clean_column(frame[name], name, source, decimal_comma) for name in names]
     columns, further = useful_columns(columns, samples.targets, samples.classes is not None)
     notes.extend(further)
     if not columns:
@@ -144,7 +146,7 @@ def _read_parquet(source: str) -> pd.DataFrame:
         return pd.read_parquet(source)
     except ImportError:
         raise ValueError(
-            f"file {source!r} needs pyarrow; install it: pip install training-factors[parquet]"
+            f"file {source!r} needs pyarrow; install it: pip install 'training-factors[parquet]'"
         ) from None
     except (ValueError, OSError) as error:
         # pyarrow's errors are ValueErrors and OSErrors.
@@ -184,8 +186,8 @@ def _encode(
         names = [f"{column.name}: {int(column.missing.sum())}" for column in gaps]
         if impute == "none":
             raise ValueError(
-                f"column {gaps[0].name!r} of {source!r} has no text in row "
-                f"{int(gaps[0].missing.argmax()) + 1}; leave --impute none out, or leave the "
+                f"column {gaps[0].name!r} of {source!r} lacks {int(gaps[0].missing.sum())} "
+                f"texts; leave --impute none out, or leave the "
                 f"column out with --ignore {gaps[0].name!r}"
             )
         notes.append(data_note(FILLED, "missing texts, as a value of their own", names))

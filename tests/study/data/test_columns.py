@@ -254,9 +254,9 @@ def test_missing_numbers_are_filled_from_the_training_part(
 
 def test_missing_values_can_be_refused(tmp_path: Path) -> None:
     path = table(tmp_path, b=["" if i == 4 else str(i * i) for i in range(SIZE)])
-    assert "'b' of" in (line := refusal(path, impute="none")) and "in row 5" in line
+    assert "'b' of" in (line := refusal(path, impute="none")) and "lacks 1 numbers" in line
     path = table(tmp_path, b=["" if i == 4 else "pqr"[i % 3] for i in range(SIZE)])
-    assert "no text in row 5" in refusal(path, impute="none")
+    assert "lacks 1 texts" in refusal(path, impute="none")
     dataset = load(path)
     assert dataset.inputs.shape == (SIZE, 5)
     assert "missing texts, as a value of their own (b: 1)" in notes(dataset)

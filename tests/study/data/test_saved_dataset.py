@@ -91,5 +91,5 @@ def test_the_package_is_named_where_it_is_missing(
 ) -> None:
     rows(61).save_to_disk(str(tmp_path / "table"))  # in no cache
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ValueError, match=r"pip install training-factors\[datasets\]"):
+    with pytest.raises(ValueError, match=r"pip install 'training-factors\[datasets\]'"):
         load_dataset(str(tmp_path / "table"))

@@ -183,7 +183,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError
 
     monkeypatch.setattr(pd, "read_parquet", fail)
-    assert "pip install training-factors[parquet]" in refusal(path)
+    assert "pip install 'training-factors[parquet]'" in refusal(path)
 
 
 def write(path: Path, lines: list[str]) -> Path:
