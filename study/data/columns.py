@@ -11,6 +11,7 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "nat", "null", "non
 """Texts, in lower case, that stand for a missing value."""
 
 MAX_MISSING = max(map(len, MISSING))
+"""Number of characters of the longest of these texts."""
 
 NESTED = (list, dict, tuple, set, np.ndarray)
 """Types of cells that hold several values."""
@@ -46,6 +47,7 @@ DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?"
     r"|\d{1,2} [A-Za-z]{3,9} \d{4}|[A-Za-z]{3,9} \d{1,2}, ?\d{4}"
 )
+"""A text that may be a date, in one of `DATE_FORMATS`."""
 
 DATE_FORMATS = (
     "ISO8601", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y",

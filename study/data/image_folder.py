@@ -127,16 +127,21 @@ def _spellings(files: Sequence[ImageFile]) -> dict[str, str]:
 
 
 def _listing_notes(left_out: Sequence[str], spellings: Mapping[str, str]) -> tuple[DataNote, ...]:
-    notes = []
-    if left_out:
-        names = [shown_name(name) for name in sorted(left_out, key=os.fsencode)]
-        text = "1 file is no image" if len(names) == 1 else f"{len(names):,} files are no images"
-        notes.append(data_note(LEFT_OUT, text, names))
+    notes = [*note_no_images(left_out)]
     merged = [shown_name(spelling) for spelling, name in spellings.items() if spelling != name]
     if merged:
         text = "class folders spelled in another way are the same class"
         notes.append(data_note(LABELS, text, sorted(merged)))
     return tuple(notes)
+
+
+def note_no_images(left_out: Sequence[str]) -> list[DataNote]:
+    """Return a note that names the files that are no images, if there are any."""
+    if not left_out:
+        return []
+    names = [shown_name(name) for name in sorted(left_out, key=os.fsencode)]
+    text = "1 file is no image" if len(names) == 1 else f"{len(names):,} files are no images"
+    return [data_note(LEFT_OUT, text, names)]
 
 
 def shown_name(name: str) -> str:
@@ -273,8 +278,10 @@ def _class_names(source: str, prefix: str) -> list[str]:
 
 def walk_images(source: str, left_out: list[str]) -> Iterator[str]:
     """Yield the paths of all images of a folder, relative to it; add what is none to `left_out`."""
-    for path in _walk(source, ".", left_out):
+    found: list[str] = []
+    for path in _walk(source, ".", found):
         yield path.removeprefix("./")
+    left_out.extend(path.removeprefix("./") for path in found)
 
 
 def _image_files(

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from training_factors.storage.data_report import LABELS, LEFT_OUT, DataNote, data_note
 from training_factors.study.data.columns import as_texts
-from training_factors.study.data.image_folder import Listing, shown_name, walk_images
+from training_factors.study.data.image_folder import (
+    Listing,
+    note_no_images,
+    shown_name,
+    walk_images,
+)
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.samples import choose_column, read_samples
 from training_factors.study.data.table import read_cells
@@ -47,6 +52,10 @@ def list_labelled(source: str, labels: str, options: DataOptions) -> Listing:
     notes = list(read_notes)
     left_out: list[str] = []
     known = _Files(sorted(walk_images(source, left_out), key=os.fsencode))
+    table = Path(labels).resolve()
+    notes.extend(
+        note_no_images([name for name in left_out if Path(source, name).resolve() != table])
+    )
     column, files = _file_column(frame, known, source, labels)
     target, values = _target(frame, column, options, labels, notes)
     present = files.notna().to_numpy()

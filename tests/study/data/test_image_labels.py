@@ -87,10 +87,12 @@ def test_what_does_not_match_is_left_out_and_named(tmp_path: Path) -> None:
     names = write_images(tmp_path / "pets")
     rows = [f"{n},{c}" for n, c in zip(names, CLASSES, strict=True)]
     rows = [*rows[:-2], "gone.png,dark", rows[0], f"{names[-1]},"]
-    labels = write_table(tmp_path / "l.csv", "file,class", rows)
+    labels = write_table(tmp_path / "pets" / "l.csv", "file,class", rows)
+    (tmp_path / "pets" / "readme.md").write_text("Pets", encoding="utf-8")
     dataset = load(tmp_path / "pets", labels=labels)
     check(dataset)
     assert len(dataset.targets) == SIZE - 2
+    assert "left out: 1 file is no image (readme.md)" in shown(dataset)
     said = shown(dataset)
     assert "without such a file (gone.png)" in said and f"({names[-2]})" in said
     assert "1 sample without a label" in said
