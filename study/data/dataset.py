@@ -47,7 +47,8 @@ class Dataset(NamedTuple):
     classes: class names; None for regression.
     parts: (samples,): a `PartLabel` per sample, uint8.
     skipped: paths of unreadable files, which were left out.
-    fingerprint: SHA-256 of inputs, targets, classes, parts and groups, the same on every machine.
+    fingerprint: SHA-256 of inputs, targets, classes, parts and groups, and of how missing numbers
+        are filled; the same on every machine.
     notes: what was done to the data, and what its user should know.
     twins: (samples,): int64, equal for samples that are nearly the same, -1 for all others.
     groups: (samples,): int64, equal for samples that stay in one part; empty without groups.
@@ -96,6 +97,15 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         torch.from_numpy(find_twins(arrays[0])),
         torch.from_numpy(np.zeros(0, np.int64) if decoded.groups is None else decoded.groups),
     )
+
+
+def filled_by(dataset: Dataset, impute: str) -> Dataset:
+    """Return the data with another way to fill missing numbers: another fingerprint if some are."""
+    is_whole = not dataset.inputs.is_floating_point() or not bool(dataset.inputs.isnan().any())
+    if is_whole or impute == dataset.impute:
+        return dataset._replace(impute=impute)
+    digest = hashlib.sha256(f"{dataset.fingerprint} {impute}".encode())
+    return dataset._replace(impute=impute, fingerprint=digest.hexdigest())
 
 
 def _fingerprint(arrays: list[NDArray[Any]], classes: tuple[str, ...] | None) -> str:

@@ -12,7 +12,7 @@ from training_factors.search_spaces.problem import strata
 from training_factors.study.data.arrays import read_npz
 from training_factors.study.data.cache import digest_files, load_or_decode
 from training_factors.study.data.checks import refuse_unlearnable, warnings_about
-from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.data.dataset import Dataset, Decoded, filled_by, to_dataset
 from training_factors.study.data.functions import call_function
 from training_factors.study.data.image_folder import (
     decode_folder,
@@ -55,9 +55,10 @@ def load_dataset(source: str, options: DataOptions = NO_OPTIONS) -> Dataset:
     cannot be read or is unfit for a study.
     """
     try:
-        return _load(source, options)._replace(impute=options.impute or "median")
+        dataset = _load(source, options)
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
+    return dataset if options.impute is None else filled_by(dataset, options.impute)
 
 
 def _load(source: str, options: DataOptions) -> Dataset:

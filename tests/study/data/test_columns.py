@@ -365,3 +365,11 @@ def test_names_of_data_frames() -> None:
         from_frame(frame.rename(columns={"y": "a "}), "t", DataOptions(target="a"))
     nested = frame.set_axis(pd.MultiIndex.from_tuples([("in", "a"), ("out", "y")]), axis=1)
     assert from_frame(nested, "t", DataOptions(target="out y")).inputs.shape == (SIZE, 1)
+
+
+def test_how_gaps_are_filled_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    path = table(tmp_path, b=["" if i == 4 else str(i * i) for i in range(SIZE)])
+    found = {how: load(path, impute=how).fingerprint for how in (None, "median", "most_frequent")}
+    assert found[None] == found["median"] != found["most_frequent"]
+    path = table(tmp_path, b=[i * i for i in range(SIZE)])
+    assert load(path).fingerprint == load(path, impute="most_frequent").fingerprint
