@@ -1,4 +1,4 @@
-"""Where training starts: at the weights of a file, or at new ones."""
+"""Choose where training starts: at the weights of a file, or at new ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -100,7 +100,7 @@ def find_arrays(
         for role in needed:
             if role not in found.get(part, {}):
                 example = {"inputs": "X", "targets": "y"}.get(role, group)
-                whose = "" if part is PartLabel.UNDECIDED else f" of the {_part_word(part)} part"
+                whose = "" if part is PartLabel.UNDECIDED else f" of the {part.word} part"
                 raise ValueError(
                     f"{source!r} has no array {example!r}{whose} (it has "
                     f"{', '.join(stored) or 'none'}); save it with "
@@ -142,7 +142,7 @@ def join_parts(
         )
     labels = part_labels(list(parts), [len(part.targets) for part in arrays])
     if len(parts) > 1:
-        names = [_part_word(label) for label in parts]
+        names = [label.word for label in parts]
         notes = (*notes, data_note(PARTS, "the source has its own parts", names))
     groups = None if options.group is None else _joined([part.groups for part in arrays])
     inputs, targets = _joined([p.inputs for p in arrays]), _joined([p.targets for p in arrays])
@@ -313,10 +313,6 @@ def _split_name(name: str) -> tuple[PartLabel, str]:
     parts = [PART_NAMES[word] for word in words if word in PART_NAMES]
     rest = "_".join(word for word in words if word not in PART_NAMES)
     return (parts[0] if len(parts) == 1 else PartLabel.UNDECIDED), rest
-
-
-def _part_word(label: PartLabel) -> str:
-    return "training" if label is PartLabel.POOL else label.name.lower()
 
 
 def _mismatch(inputs: NDArray[Any], targets: NDArray[Any], source: str) -> ValueError:

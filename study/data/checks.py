@@ -119,7 +119,7 @@ def _lack_of_variety(
 def _required_per_class(parts: NDArray[np.uint8]) -> list[tuple[str, NDArray[np.bool_], int]]:
     """Return (name of a part, mask of its samples, samples that each class needs in it)."""
     given = [
-        (label.name.lower(), parts == label, 1)
+        (label.word, parts == label, 1)
         for label in (PartLabel.VALIDATION, PartLabel.TEST)
         if (parts == label).any()
     ]

@@ -52,7 +52,7 @@ class Dataset(NamedTuple):
     notes: what was done to the data, and what its user should know.
     twins: (samples,): int64, equal for samples that are nearly the same, -1 for all others.
     groups: (samples,): int64, equal for samples that stay in one part; empty without groups.
-    impute: how missing numbers are filled; one of `options.IMPUTES`.
+    impute: how missing numbers are filled; see `options.DataOptions`.
     """
 
     name: str

@@ -138,9 +138,9 @@ def report_data(dataset: Dataset, seed: int) -> DataReport:
     counted = [
         _part_count(dataset, *each)
         for each in (
-            ("training", PartLabel.POOL, indices.pool),
-            ("validation", PartLabel.VALIDATION, indices.validation),
-            ("test", PartLabel.TEST, indices.test),
+            (PartLabel.POOL, indices.pool),
+            (PartLabel.VALIDATION, indices.validation),
+            (PartLabel.TEST, indices.test),
         )
     ]
     notes = list(dataset.notes)
@@ -163,7 +163,7 @@ def report_data(dataset: Dataset, seed: int) -> DataReport:
     return DataReport(tuple(notes), tuple(counted))
 
 
-def _part_count(dataset: Dataset, name: str, label: PartLabel, indices: Tensor) -> PartCount:
+def _part_count(dataset: Dataset, label: PartLabel, indices: Tensor) -> PartCount:
     is_own = bool((dataset.parts == label).any())
     whole = ", by groups" if len(dataset.groups) else ""
     drawn = "the rest" if label is PartLabel.POOL else f"{PART_FRACTION:.0%} drawn{whole}"
@@ -172,7 +172,7 @@ def _part_count(dataset: Dataset, name: str, label: PartLabel, indices: Tensor) 
     if classes is not None:
         counts = dataset.targets[indices].bincount(minlength=len(classes)).tolist()
     origin = "the source's own" if is_own else drawn
-    return PartCount(name, origin, len(indices), tuple(counts))
+    return PartCount(label.word, origin, len(indices), tuple(counts))
 
 
 def _assign(groups: NDArray[np.int64], missing: list[PartLabel], seed: int) -> NDArray[np.uint8]:
@@ -230,16 +230,15 @@ def _refuse_divided_groups(
             "out, or correct the parts"
         )
     count = len(np.unique(groups))
-    for label, name in ((PartLabel.POOL, "training"), (PartLabel.VALIDATION, "validation"),
-                        (PartLabel.TEST, "test")):  # fmt: skip
+    for label in (PartLabel.POOL, PartLabel.VALIDATION, PartLabel.TEST):
         targets = dataset.targets.numpy()[parts == label]
         classes = dataset.classes or ("",)
         lacking = [each for i, each in enumerate(classes) if not (targets == i).any()]
         if not len(targets) or (dataset.classes and lacking):
             what = f"class {lacking[0]!r}" if len(targets) and lacking else "samples"
             raise ValueError(
-                f"the {count} groups of {dataset.name!r} leave the {name} part without {what}; "
-                "leave --group out, or bring more groups"
+                f"the {count} groups of {dataset.name!r} leave the {label.word} part without "
+                f"{what}; leave --group out, or bring more groups"
             )
 
 

@@ -25,8 +25,8 @@ def as_features(
 
     Columns whose digits float32 would lose are standardized in float64 before.
 
-    blocks: (rows, columns) each. names: one for each block. impute: one of `options.IMPUTES`; here
-    it only decides whether numbers may be missing, and is noted: `fill_missing` fills them.
+    blocks: (rows, columns) each. names: one for each block. impute: see `options.DataOptions`;
+    here it only decides whether numbers may be missing, and is noted: `fill_missing` fills them.
 
     Raises ValueError for missing numbers if `impute` is `none`.
     """

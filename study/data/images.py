@@ -111,8 +111,9 @@ class Header(NamedTuple):
 class Conversion(NamedTuple):
     """Holds the rule by which all files of a set are converted.
 
-    size: (width, height) in pixels. channels: 1 or 3. fit: one of `options.FITS`. low, high: the
-    values of deep images that become 0 and 255. background: grey level under transparent pixels.
+    size: (width, height) in pixels. channels: 1 or 3. fit: see `options.DataOptions`. low, high:
+    the values of deep images that become 0 and 255. background: grey level under transparent
+    pixels.
     """
 
     size: tuple[int, int]
@@ -141,7 +142,7 @@ def decode_images(
     """Decode the files to one array.
 
     side: of the square images, in pixels. None keeps the files' own size where it is the same for
-        all and not too large: see `_common_size`. fit: one of `options.FITS`; None pads.
+        all and not too large: see `_common_size`. fit: see `options.DataOptions`; None pads.
     """
     with _without_warnings(), ThreadPoolExecutor() as threads:
         different: dict[Header | None, Header | None] = {}  # equal headers share one object

@@ -2,15 +2,6 @@
 
 from typing import NamedTuple
 
-TASKS = ("classification", "regression")
-"""What can be predicted: classes or numbers."""
-
-IMPUTES = ("median", "most_frequent", "none")
-"""Ways to fill a missing number from the training part; `none` refuses it."""
-
-FITS = ("pad", "crop", "stretch")
-"""Ways to bring an image of another shape to the common size."""
-
 
 class DataOptions(NamedTuple):
     """Holds what a user says about the data; every default lets the source decide.
@@ -18,12 +9,14 @@ class DataOptions(NamedTuple):
     limit: number of samples of a class-balanced subset; see `subset.balanced_subset`.
     image_size: side of square images, in pixels.
     target: the column of a table to predict.
-    task: one of `TASKS`.
-    fit: one of `FITS`, how images of another shape come to the common one: with black borders,
-        cropped at the centre, or stretched.
+    task: `classification` or `regression`.
+    fit: how images of another shape come to the common one: `pad` with black borders, `crop` at the
+        centre, or `stretch`.
     scale: `LOW:HIGH`, the values of image arrays that are black and white.
     labels: a table with the file and the class of each image of a folder.
-    ignore: columns to leave out. impute: one of `IMPUTES`; None is `median`.
+    ignore: columns to leave out. impute: how missing numbers are filled from
+        the training part: by its `median` (the same as None) or `most_frequent` value; `none`
+        refuses them.
     group: a column or an array; samples of one group stay in one part.
     group_from: regular expression; what it finds in an image's path is the image's group.
     split_column: a column that says in which part each row is.

@@ -16,6 +16,11 @@ class PartLabel(IntEnum):
     TEST = 2
     UNDECIDED = 3
 
+    @property
+    def word(self) -> str:
+        """Return the name for messages: the pool is the `training` part."""
+        return "training" if self is PartLabel.POOL else self.name.lower()
+
 
 PART_NAMES = {
     "train": PartLabel.POOL,

@@ -55,7 +55,7 @@ def read_samples(
         notes.append(data_note(PARTS, "the parts are those of the column", [name]))
     for part in _parts_without_labels(target, given, used):
         count = count_of(int((used & (given == part)).sum()), "row")
-        notes.append(data_note(LEFT_OUT, f"the {part.name.lower()} part has no labels ({count})"))
+        notes.append(data_note(LEFT_OUT, f"the {part.word} part has no labels ({count})"))
         used = used & (given != part)
     rows = np.flatnonzero(used)
     label = f"target {target.name!r} of {source!r}"
@@ -72,12 +72,10 @@ def read_samples(
 
 
 def choose_column(frame: pd.DataFrame, name: str | None, source: str, option: str) -> str:
-    """Return the name if it is that of one column. Raises ValueError with the nearest else."""
+    """Return the name if it is that of a column. Raises ValueError with the nearest else."""
     header = list(frame.columns)
-    if name is not None and header.count(name) == 1:
+    if name is not None and name in header:
         return name
-    if name in header:
-        raise ValueError(f"{source!r} has two columns {name!r}; rename one in its header line")
     names = ", ".join(header)
     names = names if len(names) <= 120 else f"{names[:117]}..."
     if name is None:

@@ -339,11 +339,11 @@ class StudyPlan(Protocol):
 
     @property
     def reach(self) -> Mapping[str, str]:
-        """How the recipe reaches a model that is not built in, by factor."""
+        """Say, by factor, how the recipe reaches a model that is not built in."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about how the model is used."""
+        """Return what the user should know about how the model is used."""
 
     @property
     def device(self) -> str:

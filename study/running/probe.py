@@ -48,7 +48,10 @@ NO_EFFECT = "no effect on this model"
 
 
 class Trace(NamedTuple):
-    """What a network is and does with a recipe. failure: why it cannot be used; else empty."""
+    """Holds a digest of a network and of what it does with a recipe.
+
+    failure: why the network cannot be used; else empty.
+    """
 
     digest: str
     failure: str = ""

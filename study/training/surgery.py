@@ -54,7 +54,7 @@ ModuleTypes = tuple[type[nn.Module], ...]
 
 
 class Call(NamedTuple):
-    """What a module computed in a trial run of the network. inputs: its first argument."""
+    """Holds what a module computed in a trial run of the network. inputs: its first argument."""
 
     module: nn.Module
     inputs: Tensor

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.data import line_of_refusal, notes_of
 from training_factors.study.data.arrays import as_images
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.options import NO_OPTIONS, DataOptions
@@ -35,15 +36,7 @@ def load(folder: Path, _options: DataOptions = NO_OPTIONS, **arrays: Any) -> Dat
 
 
 def refusal(folder: Path, _options: DataOptions = NO_OPTIONS, **arrays: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        load(folder, _options, **arrays)
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
-
-
-def shown(dataset: Dataset) -> str:
-    return "\n".join(map(str, dataset.notes))
+    return line_of_refusal(load, folder, _options, **arrays)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +47,7 @@ def shown(dataset: Dataset) -> str:
 def test_names_of_two_arrays(tmp_path: Path, names: tuple[str, str]) -> None:
     dataset = load(tmp_path, **{names[0]: PICTURES, names[1]: LABELS, "info": [1]})
     assert dataset.problem.shape == (3, 8, 8) and dataset.problem.classes == 2
-    assert "arrays of other names (info)" in shown(dataset)
+    assert "arrays of other names (info)" in notes_of(dataset)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +73,7 @@ def test_names_of_parts(tmp_path: Path, names: dict[str, tuple[str, str]]) -> No
             place = PartLabel.TEST if part == "test" else PartLabel.VALIDATION
             expected[place] = sizes[part]
     assert counts == expected
-    assert "the source has its own parts" in shown(dataset)
+    assert "the source has its own parts" in notes_of(dataset)
 
 
 def test_wrong_names(tmp_path: Path) -> None:
@@ -116,7 +109,7 @@ def test_ranges_of_images(tmp_path: Path, images: Any, scale: str | None, said: 
     dataset = load(tmp_path, DataOptions(scale=scale), X=images, y=LABELS)
     difference = dataset.inputs.numpy().astype(int) - PICTURES.transpose(0, 3, 1, 2)
     assert abs(difference).max() <= 1 and dataset.inputs.numpy().mean() > 50
-    assert said in shown(dataset) and bool(said) == ("become 0 to 255" in shown(dataset))
+    assert said in notes_of(dataset) and bool(said) == ("become 0 to 255" in notes_of(dataset))
 
 
 def test_truth_values_and_grey_images(tmp_path: Path) -> None:
@@ -134,7 +127,7 @@ def test_transparency(tmp_path: Path, drawn_in: str) -> None:
         rgba = np.concatenate([np.full_like(PICTURES, level), PICTURES[..., :1]], axis=3)
     dataset = load(tmp_path, X=rgba, y=LABELS)
     assert dataset.problem.shape == (3, 8, 8)
-    assert dataset.inputs.float().std() > 20 and "laid over" in shown(dataset)
+    assert dataset.inputs.float().std() > 20 and "laid over" in notes_of(dataset)
 
 
 def test_fractions_a_little_above_one_need_a_scale(tmp_path: Path) -> None:
@@ -166,7 +159,7 @@ def test_missing_numbers_of_arrays(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(SIZE, 3))
     rows[3, 1] = np.nan
     dataset = load(tmp_path, X=rows, y=LABELS)
-    assert "(column 1: 1)" in shown(dataset)
+    assert "(column 1: 1)" in notes_of(dataset)
     assert "column 'column 1'" in refusal(tmp_path, DataOptions(impute="none"), X=rows, y=LABELS)
 
 

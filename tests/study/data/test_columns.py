@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.data import line_of_refusal, notes_of
 from training_factors.study.data.columns import CODES, DATES, TEXTS, WRITTEN, read_column
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import divide, load_test_part, training_division
@@ -34,16 +35,8 @@ def load(path: str, **options: Any) -> Dataset:
     return load_dataset(path, DataOptions(target="y")._replace(**options))
 
 
-def notes(dataset: Dataset) -> str:
-    return "\n".join(map(str, dataset.notes))
-
-
 def refusal(path: str, **options: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        load(path, **options)
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
+    return line_of_refusal(load, path, **options)
 
 
 def read(cells: list[Any]) -> Any:
@@ -151,7 +144,7 @@ def test_zip_codes_are_categories(tmp_path: Path) -> None:
     dataset = load(table(tmp_path, code=codes))
     assert read(codes).form == CODES
     assert dataset.inputs.shape == (SIZE, len(set(codes)) + 1)
-    assert "digits with leading zeros, taken as texts (code)" in notes(dataset)
+    assert "digits with leading zeros, taken as texts (code)" in notes_of(dataset)
 
 
 def test_dates_units_and_texts_are_said(tmp_path: Path) -> None:
@@ -167,7 +160,7 @@ def test_dates_units_and_texts_are_said(tmp_path: Path) -> None:
     assert dataset.inputs.shape == (SIZE, 1 + 1 + 3 + 1 + 1)
     assert dataset.inputs[:5, 0].tolist() == [0, 1, 4, 9, 3]
     assert dataset.inputs[:3, 1].tolist() == pytest.approx([0, 1.1, 4.4])
-    said = notes(dataset)
+    said = notes_of(dataset)
     assert "dates, as numbers of days (day: days since 2024-01-01)" in said
     assert "weight: with decimal commas, in kg" in said
     assert "colour (3), wet (2)" in said
@@ -203,13 +196,13 @@ def test_a_multiple_of_a_number_to_predict_is_left_out(tmp_path: Path) -> None:
     y = np.random.default_rng(1).normal(size=SIZE)
     dataset = load(table(tmp_path, y=y, fahrenheit=y * 1.8 + 32, noisy=y + NUMBERS / 100))
     assert dataset.inputs.shape == (SIZE, 2)
-    assert "give the target away: each value stands for one (fahrenheit)" in notes(dataset)
+    assert "give the target away: each value stands for one (fahrenheit)" in notes_of(dataset)
 
 
 def test_texts_that_go_with_one_class_only_are_warned_about(tmp_path: Path) -> None:
     kinds = [f"n{i * i % 7 % 2}" if i % 3 else f"y{i * i % 7 % 2}" for i in range(SIZE)]
     dataset = load(table(tmp_path, kind=kinds))
-    assert "warning: columns in which each text goes with one class only" in notes(dataset)
+    assert "warning: columns in which each text goes with one class only" in notes_of(dataset)
     assert dataset.inputs.shape == (SIZE, 5)
 
 
@@ -217,7 +210,7 @@ def test_columns_are_ignored_as_asked(tmp_path: Path) -> None:
     path = table(tmp_path, b=NUMBERS**2, many=[f"t{i % 110}" for i in range(SIZE)])
     assert "--ignore 'many'" in refusal(path)
     dataset = load(path, ignore=("many", "b"))
-    assert dataset.inputs.shape == (SIZE, 1) and "as asked for (many, b)" in notes(dataset)
+    assert dataset.inputs.shape == (SIZE, 1) and "as asked for (many, b)" in notes_of(dataset)
     assert "did you mean 'many'?" in refusal(path, ignore=("manny",))
     assert "--ignore 'y' is the target" in refusal(path, ignore=("y",))
 
@@ -249,7 +242,9 @@ def test_missing_numbers_are_filled_from_the_training_part(
     filled = torch.cat([training, division.validation.inputs[:, 0], test])
     assert sorted(filled.tolist()) == sorted([*known.tolist(), *[float(fill)] * int(gap.sum())])
     how = "most frequent value" if impute == "most_frequent" else "median"
-    assert f"filled: missing numbers, with the {how} of the training part (b: 20)" in notes(dataset)
+    assert f"filled: missing numbers, with the {how} of the training part (b: 20)" in notes_of(
+        dataset
+    )
 
 
 def test_missing_values_can_be_refused(tmp_path: Path) -> None:
@@ -259,7 +254,7 @@ def test_missing_values_can_be_refused(tmp_path: Path) -> None:
     assert "lacks 1 texts" in refusal(path, impute="none")
     dataset = load(path)
     assert dataset.inputs.shape == (SIZE, 5)
-    assert "missing texts, as a value of their own (b: 1)" in notes(dataset)
+    assert "missing texts, as a value of their own (b: 1)" in notes_of(dataset)
 
 
 def test_digits_of_large_numbers_are_kept(tmp_path: Path) -> None:
@@ -270,7 +265,7 @@ def test_digits_of_large_numbers_are_kept(tmp_path: Path) -> None:
         expected = (exact - exact.mean()) / exact.std()
         assert dataset.inputs[:, column].numpy() == pytest.approx(expected, abs=1e-5)
     assert dataset.inputs[:, 2].tolist() == (NUMBERS**2).tolist()
-    assert "standardized in 64 bits before they become 32 (seconds, huge)" in notes(dataset)
+    assert "standardized in 64 bits before they become 32 (seconds, huge)" in notes_of(dataset)
 
 
 def test_a_column_of_parts(tmp_path: Path) -> None:
@@ -289,7 +284,7 @@ def test_a_part_without_labels_is_left_out(tmp_path: Path) -> None:
     target = ["ab"[i * i % 7 % 2] if i % 2 else "" for i in range(SIZE)]
     dataset = load(table(tmp_path, part=parts, y=target), split_column="part")
     assert len(dataset.targets) == SIZE // 2
-    assert "the test part has no labels (60 rows)" in notes(dataset)
+    assert "the test part has no labels (60 rows)" in notes_of(dataset)
 
 
 def test_a_target_with_decimal_commas_is_a_number(tmp_path: Path) -> None:
@@ -329,7 +324,7 @@ def test_points_are_thousands_where_others_have_decimal_commas(tmp_path: Path) -
     (tmp_path / "t.csv").write_text("\n".join(["a;preis;y", *rows]), encoding="utf-8")
     dataset = load(str(tmp_path / "t.csv"))
     assert dataset.inputs[:2, 1].tolist() == [100100, 101107]
-    assert "preis: points between thousands" in notes(dataset)
+    assert "preis: points between thousands" in notes_of(dataset)
 
 
 @pytest.mark.parametrize("gap", ["-", "None", "#N/A", ""])
@@ -346,14 +341,14 @@ def test_targets_keep_their_digits_and_codes(tmp_path: Path) -> None:
     assert (dataset.targets[1:] - dataset.targets[:-1]).tolist() == [
         2 * i + 1 for i in range(SIZE - 1)
     ]
-    assert "it is counted from 16000" in notes(dataset)
+    assert "it is counted from 16000" in notes_of(dataset)
     dataset = load(table(tmp_path, y=[f"{i * 3:04}" for i in range(SIZE)]), task="regression")
     assert dataset.targets[:3].tolist() == [0, 3, 6]
 
 
 def test_classes_that_differ_in_capitals_are_named(tmp_path: Path) -> None:
     y = [("Yes", "yes", "no")[i * i % 11 % 3] for i in range(SIZE)]
-    assert "capitals only; are they the same? (Yes, yes)" in notes(load(table(tmp_path, y=y)))
+    assert "capitals only; are they the same? (Yes, yes)" in notes_of(load(table(tmp_path, y=y)))
 
 
 def test_names_of_data_frames() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 
+from tests.support.data import line_of_refusal
 from training_factors.study.data.dataset import Decoded
 from training_factors.study.data.functions import read_returned
 from training_factors.study.data.options import DataOptions
@@ -51,11 +52,7 @@ def read(returned: Any, **options: Any) -> Decoded:
 
 
 def refusal(returned: Any, **options: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        read(returned, **options)
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
+    return line_of_refusal(read, returned, **options)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.data import line_of_refusal, notes_of
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import divide
 from training_factors.study.data.options import DataOptions
@@ -34,21 +35,13 @@ def load(folder: Path, **options: Any) -> Dataset:
 
 
 def refusal(folder: Path, **options: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        load(folder, **options)
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
+    return line_of_refusal(load, folder, **options)
 
 
 def check(dataset: Dataset) -> None:
     assert dataset.classes == ("bright", "dark")
     bright = dataset.inputs[:, 0].float().mean(dim=(1, 2)) > 100
     assert bright.tolist() == [dataset.classes[i] == "bright" for i in dataset.targets]
-
-
-def shown(dataset: Dataset) -> str:
-    return "\n".join(map(str, dataset.notes))
 
 
 CLASSES = [("dark", "bright")[i % 2] for i in range(SIZE)]
@@ -72,7 +65,7 @@ def test_files_are_found_however_they_are_named(tmp_path: Path, spell: Any, belo
     labels = write_table(tmp_path / "labels.csv", "nr,file,class", rows)
     dataset = load(tmp_path / "pets", labels=labels, target="class")
     check(dataset)
-    assert len(dataset.targets) == SIZE and "beside the class (nr)" in shown(dataset)
+    assert len(dataset.targets) == SIZE and "beside the class (nr)" in notes_of(dataset)
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "labels.csv"])
@@ -92,8 +85,8 @@ def test_what_does_not_match_is_left_out_and_named(tmp_path: Path) -> None:
     dataset = load(tmp_path / "pets", labels=labels)
     check(dataset)
     assert len(dataset.targets) == SIZE - 2
-    assert "left out: 1 file is no image (readme.md)" in shown(dataset)
-    said = shown(dataset)
+    assert "left out: 1 file is no image (readme.md)" in notes_of(dataset)
+    said = notes_of(dataset)
     assert "without such a file (gone.png)" in said and f"({names[-2]})" in said
     assert "1 sample without a label" in said
 
@@ -104,7 +97,7 @@ def test_a_column_for_each_class(tmp_path: Path) -> None:
     labels = write_table(tmp_path / "l.csv", "image,bright,dark,other", rows)
     dataset = load(tmp_path / "pets", labels=labels)
     check(dataset)
-    assert "has a column of 0 and 1 for each class" in shown(dataset)
+    assert "has a column of 0 and 1 for each class" in notes_of(dataset)
 
 
 def test_numbers_parts_and_groups(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.data import line_of_refusal
 from training_factors.search_spaces.problem import Problem
 from training_factors.study.data import cache
 from training_factors.study.data.named_datasets import SCIKIT_LEARN, dataset_names
@@ -24,11 +25,7 @@ PROBLEMS = {
 
 
 def refusal(source: str | Path, **options: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        load_dataset(str(source), DataOptions(**options))
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
+    return line_of_refusal(load_dataset, str(source), DataOptions(**options))
 
 
 def write_csv(path: Path, lines: list[str]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.data import line_of_refusal, notes_of
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
@@ -38,16 +39,8 @@ def load(path: Path, **options: Any) -> Dataset:
     return load_dataset(str(path), DataOptions(target="y")._replace(**options))
 
 
-def notes(dataset: Dataset) -> str:
-    return "\n".join(map(str, dataset.notes))
-
-
 def refusal(path: Path, **options: Any) -> str:
-    with pytest.raises(ValueError) as caught:
-        load(path, **options)
-    line = str(caught.value)
-    assert "\n" not in line and len(line) <= 300
-    return line
+    return line_of_refusal(load, path, **options)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +52,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     path.write_bytes(text().encode(encoding))
     dataset = load(path)
     check(dataset)
-    assert ("not UTF-8" in notes(dataset)) == (encoding in ("cp1252", "latin-1"))
+    assert ("not UTF-8" in notes_of(dataset)) == (encoding in ("cp1252", "latin-1"))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -104,8 +97,8 @@ def test_lines_around_the_table(tmp_path: Path, before: str, after: str) -> None
     (tmp_path / "t.csv").write_text(before + text() + after, encoding="utf-8")
     dataset = load(tmp_path / "t.csv")
     check(dataset)
-    assert ("comments" in notes(dataset)) == before.startswith("#")
-    assert ("2 empty rows" in notes(dataset)) == after.startswith(",,")
+    assert ("comments" in notes_of(dataset)) == before.startswith("#")
+    assert ("2 empty rows" in notes_of(dataset)) == after.startswith(",,")
 
 
 def test_a_header_behind_a_comment_mark(tmp_path: Path) -> None:
@@ -129,7 +122,7 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(content, encoding="utf-8")
     dataset = load(tmp_path / "t.csv", target="3")
     check(dataset)
-    assert "no header line" in notes(dataset)
+    assert "no header line" in notes_of(dataset)
     assert "one of: 1, 2, 3" in refusal(tmp_path / "t.csv", target=None)
 
 
@@ -144,7 +137,7 @@ def test_columns_of_one_name(tmp_path: Path) -> None:
     lines = [f"{i % 7},{'pq'[i % 2]},{i % 5}" for i in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["a,y,a", *lines]), encoding="utf-8")
     dataset = load(tmp_path / "t.csv")
-    assert dataset.inputs.shape == (60, 2) and "told apart by a number (a.1)" in notes(dataset)
+    assert dataset.inputs.shape == (60, 2) and "told apart by a number (a.1)" in notes_of(dataset)
     (tmp_path / "t.csv").write_text("\n".join(["a,y,y", *lines]), encoding="utf-8")
     assert "two columns 'y'; rename one" in refusal(tmp_path / "t.csv")
 
@@ -245,7 +238,7 @@ def test_lines_above_the_header_are_left_out(tmp_path: Path) -> None:
     for title in ("Report of 2024", "|1x3 Cross validator", "Report,,"):
         dataset = load(write(tmp_path / "t.csv", [title, *text().splitlines()]))
         check(dataset)
-        assert "1 line above the header" in notes(dataset)
+        assert "1 line above the header" in notes_of(dataset)
 
 
 def test_a_commented_header_above_a_gap(tmp_path: Path) -> None:
@@ -294,5 +287,5 @@ def test_a_table_that_pandas_writes_is_read(
                  lineterminator=line_end)  # fmt: skip
     dataset = load(path)
     kept = dataset.inputs[:, 0].tolist()
-    assert kept == values or "row numbers" in notes(dataset)
+    assert kept == values or "row numbers" in notes_of(dataset)
     assert dataset.targets.tolist() == [0, 1, 1] * 20
