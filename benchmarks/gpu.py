@@ -35,9 +35,9 @@ from training_factors.storage.trials import read_trials
 from training_factors.study.data.division import Division, training_division
 from training_factors.study.running import trial_runner
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.settings import WorkerPool, WorkerTiming
 from training_factors.study.running.signals import StopSignal
-from training_factors.study.running.supervisor import WorkerPool, run_workers
+from training_factors.study.running.supervisor import run_workers
 from training_factors.study.running.worker import open_context, work
 from training_factors.study.training import loop
 from training_factors.study.training.loop import Outcome, train

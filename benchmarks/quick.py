@@ -30,14 +30,9 @@ def inside(began: float, words: list[str]) -> None:
     """Run the command in this process, and write down the seconds of its parts."""
     from benchmarks.stopwatch import STAGES, Stopwatch
     from training_factors.study import commands
-    from training_factors.study.commands import (
-        execution,
-        report_verbs,
-        result_verbs,
-        study_loading,
-    )
+    from training_factors.study.api import execution, reports
     from training_factors.study.reporting import importance_tables, progress, report
-    from training_factors.study.running import supervisor, worker
+    from training_factors.study.running import pool_process, worker
 
     watch = Stopwatch()
     watch.seconds["imports"] = time.time() - began
@@ -53,17 +48,16 @@ def inside(began: float, words: list[str]) -> None:
         return code
 
     places = [
-        (study_loading, "open_or_create", "data, space, study"),
+        (execution, "open_or_create", "data, space, study"),
         (execution, "run_queue", "runs"),
         (report, "read_report", "analysis"),
-        (report_verbs, "write_report_page", "page and chart"),
-        (result_verbs, "write_report_page", "page and chart"),
+        (reports, "write_report_page", "page and chart"),
         (importance_tables, "write_summary", "page and chart"),
         (progress, "compute_status", "live table"),
         (progress, "draw_live", "live table"),
         (Live, "update", "live table"),
     ]
-    with patch.object(supervisor, "work", work), watch.watching(places):
+    with patch.object(pool_process, "work", work), watch.watching(places):
         code = commands.execute(["run", *words])
     watch.seconds["all"] = time.time() - began
     processes = [json.loads(path.read_text(encoding="utf-8")) for path in Path().glob("*.worker")]

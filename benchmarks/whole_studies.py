@@ -31,8 +31,8 @@ from training_factors.storage.studies import create_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.running.settings import WorkerTiming
-from training_factors.study.running.supervisor import WorkerPool, run_workers
+from training_factors.study.running.settings import WorkerPool, WorkerTiming
+from training_factors.study.running.supervisor import run_workers
 from training_factors.study.training.seeds import derive_seed
 
 CORES = cores()

@@ -8,21 +8,44 @@ from types import ModuleType
 
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.factors import FACTORS
-from training_factors.search_spaces.user_code import import_module
+from training_factors.search_spaces.user_code import GIVEN, import_module
 
 ENTRY_POINTS = "training_factors.factors"
 """Group of entry points by which an installed package brings factors: each names a `Factor`, or a
 module with one in `FACTOR` or several in `FACTORS`."""
 
 
+_REGISTERED: dict[str, Factor] = {}
+"""Factors that this process has registered, by name."""
+
+
+def register(factor: Factor) -> Factor:
+    """Add a factor to every space that this process makes from now on, and return it.
+
+    A factor of the same name that was registered before is replaced. Other processes do not know
+    it: a study that uses it goes on only where it has been registered. For factors that every
+    process finds, name their file with `factors="my_factors.py"`.
+
+    Raises ValueError when a built-in factor or one of an installed package has this name.
+    """
+    for other in (*FACTORS, *_installed_factors()):
+        if other.name == factor.name:
+            raise ValueError(
+                f"factor {factor.name!r} of {other.source or 'this tool'} is declared twice; "
+                "rename yours"
+            )
+    _REGISTERED[factor.name] = replace(factor, source=factor.source or f"{GIVEN}{factor.name}")
+    return factor
+
+
 def known_factors(files: Sequence[str] = ()) -> tuple[Factor, ...]:
-    """Return all factors: built-in ones first, then those of packages, then those of the files.
+    """Return all factors: built-in ones first, then those of packages, registered ones and files'.
 
     files: Python files or modules with a `FACTOR`, or several in `FACTORS`.
 
     Raises ValueError when a file or package cannot be used, or two factors have one name.
     """
-    factors = [*FACTORS, *_installed_factors()]
+    factors = [*FACTORS, *_installed_factors(), *_REGISTERED.values()]
     for file in files:
         factors += _read_factors(file)
     names = [factor.name for factor in factors]

@@ -3,10 +3,15 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
+
+GIVEN = "python:"
+"""Start of the name of data or of a model that a program passed as a Python object: no other
+process can find it."""
 
 
 def import_object(name: str) -> object:
@@ -58,6 +63,22 @@ def file_digest(file: str) -> str:
     """Return a digest of the content of a file."""
     with Path(file).open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+
+
+def object_digest(made: object) -> str:
+    """Return a digest of the source of a class or function; empty where it has none.
+
+    Python cannot show the source of a class that was typed into a console; that of its functions
+    counts then.
+    """
+    functions = [each for each in vars(made).values() if inspect.isfunction(each)]
+    for objects in ([made], functions):
+        try:
+            sources = [inspect.getsource(each) for each in objects]  # type: ignore[arg-type]
+        except (OSError, TypeError):
+            continue
+        return hashlib.sha256("".join(sources).encode()).hexdigest()[:16] if sources else ""
+    return ""
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from training_factors.search_spaces.user_code import GIVEN
+
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
     "group_from", "split_column",
@@ -56,8 +58,9 @@ def default_name(definition: Definition) -> str:
     It names data and model; a digest of the whole definition follows if any other setting is not
     the default.
     """
-    data = PurePath(definition.source).stem.partition(":")[0] or "data"
-    plain = f"{data}-{definition.model.partition(':')[0]}"
+    source = definition.source.removeprefix(GIVEN)
+    data = PurePath(source).stem.partition(":")[0] or "data"
+    plain = f"{data}-{definition.model.removeprefix(GIVEN).partition(':')[0]}"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain)[:40].strip("-.") or "study"
     default = Definition(source=definition.source, model=definition.model)
     if definition == default and definition.source.isidentifier():

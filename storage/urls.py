@@ -12,6 +12,9 @@ from sqlalchemy.exc import ArgumentError
 DEFAULT_URL = "sqlite:///runs/studies.db"
 """URL of the database where none is given; the path is relative to the current folder."""
 
+URL_VARIABLES = ("STUDY_STORAGE", "OPTUNA_STORAGE")
+"""Environment variables that may hold the URL; the first one is passed on to other processes."""
+
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from training_factors.study.api.command_lines import program_name, program_words
 from training_factors.study.commands import execute
-from training_factors.study.commands.command_lines import program_name, program_words
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from training_factors.storage.definition import Definition
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study, study_names
 from training_factors.study import commands
+from training_factors.study.api import execution
 from training_factors.study.commands import execute
 from training_factors.study.data import cache
 from training_factors.study.data.sources import load_dataset
@@ -190,7 +191,7 @@ def test_a_study_that_was_there_outlives_a_start_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = create_simulated_study("sqlite:///runs/studies.db", 3)
-    monkeypatch.setattr(commands.execution, "run_queue", None)
+    monkeypatch.setattr(execution, "run_queue", None)
     assert execute(["run", "--study", "simulated"]) == 1
     assert study_names(study.database) == ["simulated"]
 
@@ -201,7 +202,9 @@ def test_a_study_that_another_process_has_just_created_outlives_a_start_that_is_
     """Another start with other settings comes first, while this one still prepares its data."""
     prepare = preparation.prepare_study
 
-    def overtaken(definition: Definition, stored: object) -> preparation.PreparedStudy:
+    def overtaken(
+        definition: Definition, stored: object, **given: object
+    ) -> preparation.PreparedStudy:
         other = prepare(definition.model_copy(update={"epochs": 3}))
         database = open_database("sqlite:///runs/studies.db", create=True)
         create_study(database, "mine", other.stamp()).queue.add([Run("baseline", 0)])

@@ -16,8 +16,8 @@ from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import create_study
 from training_factors.storage.urls import hide_password
+from training_factors.study.api.command_lines import redacted
 from training_factors.study.commands import execute
-from training_factors.study.commands.command_lines import redacted
 from training_factors.study.data.arrays import read_npz
 from training_factors.study.running.preparation import prepare_stored_study, prepare_study
 

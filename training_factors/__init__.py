@@ -17,43 +17,71 @@ if TYPE_CHECKING:
     from training_factors.search_spaces.factor import Factor
     from training_factors.search_spaces.problem import Problem, Where
     from training_factors.search_spaces.recipe import Recipe
+    from training_factors.search_spaces.registry import register
     from training_factors.search_spaces.space import Space, named_space
+    from training_factors.storage.studies import NoStudyError
+    from training_factors.study.analysis.answer import NoAnswer
+    from training_factors.study.api.execution import StudyStoppedError
+    from training_factors.study.api.factor_study import FactorStudy
+    from training_factors.study.api.results import Importance
+    from training_factors.study.api.running import compare, load, run
+    from training_factors.study.running.settings import WorkerTiming
+
+_MODULES = {
+    "Factor": "search_spaces.factor",
+    "FactorStudy": "study.api.factor_study",
+    "Fixed": "search_spaces.dimension",
+    "Importance": "study.api.results",
+    "Integer": "search_spaces.dimension",
+    "LogUniform": "search_spaces.dimension",
+    "NoAnswer": "study.analysis.answer",
+    "NoStudyError": "storage.studies",
+    "OneOf": "search_spaces.dimension",
+    "Problem": "search_spaces.problem",
+    "Recipe": "search_spaces.recipe",
+    "Space": "search_spaces.space",
+    "StudyStoppedError": "study.api.execution",
+    "Uniform": "search_spaces.dimension",
+    "Where": "search_spaces.problem",
+    "WorkerTiming": "study.running.settings",
+    "compare": "study.api.running",
+    "load": "study.api.running",
+    "named_space": "search_spaces.space",
+    "register": "search_spaces.registry",
+    "run": "study.api.running",
+}
+"""The module below `training_factors` that defines each public name."""
 
 __all__ = [
     "Factor",
+    "FactorStudy",
     "Fixed",
+    "Importance",
     "Integer",
     "LogUniform",
+    "NoAnswer",
+    "NoStudyError",
     "OneOf",
     "Problem",
     "Recipe",
     "Space",
+    "StudyStoppedError",
     "Uniform",
     "Where",
+    "WorkerTiming",
+    "compare",
+    "load",
     "named_space",
+    "register",
+    "run",
 ]
-
-_MODULES = {
-    "Factor": "factor",
-    "Fixed": "dimension",
-    "Integer": "dimension",
-    "LogUniform": "dimension",
-    "OneOf": "dimension",
-    "Problem": "problem",
-    "Recipe": "recipe",
-    "Space": "space",
-    "Uniform": "dimension",
-    "Where": "problem",
-    "named_space": "space",
-}
-"""The module of `training_factors.search_spaces` that defines each public name."""
 
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use. Raises AttributeError for any other name."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.search_spaces.{_MODULES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

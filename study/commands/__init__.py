@@ -16,15 +16,17 @@ from typing import NoReturn
 
 import typer
 
+from training_factors.study.api.command_lines import program_name, redacted
+from training_factors.study.api.settings import plain_message
 from training_factors.study.commands import (  # noqa: F401 - each adds its verbs to the app
     dashboard_verb,
+    process_verbs,
     report_verbs,
     result_verbs,
     run_verbs,
     study_verbs,
 )
-from training_factors.study.commands.app import CommandError, app, plain_message
-from training_factors.study.commands.command_lines import program_name, redacted
+from training_factors.study.commands.app import CommandError, app
 
 LONGEST_ERROR = 300
 """Maximum length of an error message on the screen, in characters."""

@@ -2,7 +2,7 @@
 
 import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training_factors.study.commands.command_lines import program_name
+from training_factors.study.api.command_lines import program_name
+from training_factors.study.api.output import print_message
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from training_factors.storage.studies import Study
 
 Document = dict[str, Any]
 """A JSON document."""
@@ -76,22 +79,14 @@ def start_up() -> None:
 def verb_context() -> Iterator[None]:
     """Start up the process for a verb, and turn errors that users can mend into `CommandError`."""
     start_up()
-    from pydantic import ValidationError
-
     from training_factors.storage.database import NoDatabaseError
-    from training_factors.storage.definition import Definition
     from training_factors.storage.retry import StorageUnavailableError
     from training_factors.storage.run_queue import StudyGoneError
     from training_factors.storage.studies import NoStudyError
     from training_factors.study.analysis.answer import NoAnswer
-    from training_factors.study.running.settings import WorkerTiming
 
     try:
         yield
-    except ValidationError as error:
-        if error.title not in (Definition.__name__, WorkerTiming.__name__):
-            raise
-        raise CommandError(_option_error(error.errors()[0]), 2) from error
     except (
         NoDatabaseError,
         NoStudyError,
@@ -104,17 +99,18 @@ def verb_context() -> Iterator[None]:
         raise CommandError(str(error), 2) from error
 
 
-def _option_error(error: Mapping[str, Any]) -> str:
-    """Return the message of one of pydantic's errors, with the option that it is about."""
-    if not error["loc"]:
-        return str(error["msg"]).removeprefix("Value error, ")
-    option = "--" + str(error["loc"][0]).removesuffix("_s").replace("_", "-")
-    return f"{option} {error['input']!r}: {plain_message(error['msg'])}"
+def count_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
-def plain_message(message: str) -> str:
-    """Return pydantic's message as our own messages are worded."""
-    return message.replace("Input should be", "must be").partition(", unable")[0]
+def open_study(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":
+    """Open the study of this name, or the only one, and print what its user should know."""
+    from training_factors.study.api.opening import open_stored
+
+    return open_stored(name, storage, print_message, reading=reading)
 
 
 def show(content: "Document | RenderableType") -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training_factors.study.commands import command_lines, study_loading
+from training_factors.study.api import command_lines
+from training_factors.study.api.opening import database_url
 from training_factors.study.commands.app import CommandError, app, verb_context
 from training_factors.study.commands.options import StorageUrl, StudyName
 
@@ -41,7 +42,7 @@ def dashboard(
         from training_factors.storage.database import open_database
         from training_factors.study.reporting.dashboard import preload_study
 
-        database = open_database(study_loading.database_url(storage), reading=not write)
+        database = open_database(database_url(storage), reading=not write)
         shown = _study_to_show(database, study)
         with _open_server(database, port, write) as server:
             listed = [shown] if shown is not None and study is not None else _studies(database)

@@ -198,8 +198,8 @@ StorageUrl = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        help="Worker processes (default: one per GPU, or per core).",
+        min=0,
+        help="Worker processes (default: one per GPU, or per core); 0 trains in this process.",
         rich_help_panel=_RUNNING,
     ),
 ]
@@ -210,6 +210,14 @@ PerGpu = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUNNING)]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="How worker processes come about: fork (on Linux without a GPU), spawn (anywhere) or "
+        "none (train in this process); default: the fastest that works.",
+        rich_help_panel=_RUNNING,
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(

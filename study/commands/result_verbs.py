@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from training_factors.study.commands import command_lines, study_loading
-from training_factors.study.commands.app import app, show, verb_context
+from training_factors.study.api import command_lines
+from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
 from training_factors.study.commands.dashboard_verb import publish_answer
 from training_factors.study.commands.options import (
     FactorFiles,
@@ -14,7 +14,6 @@ from training_factors.study.commands.options import (
     StorageUrl,
     StudyName,
 )
-from training_factors.study.commands.report_verbs import write_report_page
 
 
 @app.command()
@@ -32,13 +31,14 @@ def importance(
 ) -> None:
     """Show which factor matters most, how sure that is, and the best configuration."""
     with verb_context():
-        opened = study_loading.load(study, storage)
+        opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
+        from training_factors.study.api.reports import write_report_page
         from training_factors.study.reporting import importance_tables
         from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.report import read_report
 
-        report = read_report(opened, jobs=study_loading.cores())
+        report = read_report(opened, jobs=count_cores())
         page = write_report_page(opened, report, storage).path
         summary = report.summary
         if summary is None:
@@ -51,7 +51,7 @@ def importance(
         drawn = importance_tables.draw_summary(summary, chart, page, following)
         show(document if as_json else drawn)
         return
-    found = lenses_of(opened, jobs=study_loading.cores(), trials=report.trials)
+    found = lenses_of(opened, jobs=count_cores(), trials=report.trials)
     if as_json:
         show({**document, **importance_tables.lenses_document(found)})
     else:
@@ -64,11 +64,11 @@ def importance(
 def effects(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
     """Show the effect of every option and hyperparameter, in points over the baseline."""
     with verb_context():
-        opened = study_loading.load(study, storage)
+        opened = open_study(study, storage)
         from training_factors.study.reporting.analyses import answer_of
         from training_factors.study.reporting.effects_table import draw_effects, effects_document
 
-        answer = answer_of(opened, jobs=study_loading.cores())
+        answer = answer_of(opened, jobs=count_cores())
     if as_json:
         show(effects_document(answer, opened.name))
     else:
@@ -79,10 +79,10 @@ def effects(study: StudyName = None, storage: StorageUrl = None, as_json: Json =
 def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
     """Show what to set for each factor, with its evidence; also as a command and as TOML."""
     with verb_context():
-        opened = study_loading.load(study, storage)
+        opened = open_study(study, storage)
         from training_factors.study.reporting import recommendation_table
 
-        found = recommendation_table.compute_recommendation(opened, jobs=study_loading.cores())
+        found = recommendation_table.compute_recommendation(opened, jobs=count_cores())
     if as_json:
         show(recommendation_table.recommendation_document(found))
         return
@@ -107,8 +107,8 @@ def compare(
             draw_comparison,
         )
 
-        opened = [study_loading.load(name, storage) for name in studies]
-        found = compare_studies(opened, jobs=study_loading.cores())
+        opened = [open_study(name, storage) for name in studies]
+        found = compare_studies(opened, jobs=count_cores())
     show(comparison_document(found) if as_json else draw_comparison(found))
 
 

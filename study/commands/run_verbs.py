@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training_factors.study.commands import command_lines, execution, study_loading
-from training_factors.study.commands.app import app, show, verb_context
+from training_factors.study.api import command_lines
+from training_factors.study.api.output import TERMINAL, print_message
+from training_factors.study.api.settings import DefinitionValues, Given, check_timing
+from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
+from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
 from training_factors.study.commands.options import (
     AllowCode,
     Checkpoint,
@@ -22,12 +25,12 @@ from training_factors.study.commands.options import (
     PresetName,
     RetryTimeout,
     Rows,
+    Start,
     StorageUrl,
     StudyName,
     Workers,
     takes_definition,
 )  # fmt: skip
-from training_factors.study.commands.report_verbs import write_report_page
 from training_factors.study.commands.result_verbs import importance
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 @app.command()
 @takes_definition
 def run(
-    settings: study_loading.Settings,
+    settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
     study: NewStudyName = None,
@@ -48,6 +51,7 @@ def run(
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
+    start: Start = None,
     cluster: Cluster = None,
     allow_code: AllowCode = False,
     heartbeat: Heartbeat = None,
@@ -58,41 +62,43 @@ def run(
 ) -> None:
     """Run a study and print its answer; the same command resumes an interrupted study."""
     with verb_context():
-        timing = execution.read_timing(
-            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        timing = check_timing(
+            heartbeat_s=heartbeat,
+            grace_s=grace,
+            checkpoint_s=checkpoint,
+            retry_timeout_s=retry_timeout,
         )
-        pool = execution.read_settings(
+        from training_factors.study.api import execution
+
+        pool = execution.worker_settings(
             storage=storage,
             workers=workers,
             per_gpu=per_gpu,
             device=device,
+            start=start,
             cluster=cluster,
             allow_code=allow_code,
             timing=timing,
         )
-        start = study_loading.open_or_create(
+        opened, code = execution.run_study(
             settings,
+            pool,
+            TERMINAL,
             name=study,
             storage=storage,
             preset=preset,
             rows=rows,
-            allow_code=allow_code,
+            retries_failed=retry_failed,
         )
-        opened = start.study
-        if retry_failed:
-            study_loading.retry_failed(opened)
-        with study_loading.deleted_if_start_fails(start):
-            # Code that the stored study names and the command line does not was refused above.
-            code = execution.run_queue(opened, start.prepared, pool._replace(allow_code=True))
     _exit_early(opened, code)
-    execution.print_failures(opened, storage)
+    _print_failures(opened, storage)
     importance(study=opened.name, storage=storage, as_json=as_json)
 
 
 @app.command()
 @takes_definition
 def plan(
-    settings: study_loading.Settings,
+    settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
     workers: Workers = None,
@@ -102,16 +108,13 @@ def plan(
 ) -> None:
     """Time two probe runs and estimate how long a study would take; nothing is stored."""
     with verb_context():
-        from training_factors.storage.definition import Definition
+        from training_factors.study.api.execution import plan_study
         from training_factors.study.reporting.status import draw_plan
-        from training_factors.study.running.planning import make_plan
-        from training_factors.study.running.preparation import prepare_study
-        from training_factors.study.running.settings import open_preset
 
-        size = open_preset(preset or "quick", rows)
-        prepared = prepare_study(Definition.model_validate(settings))
-        count = workers or execution.default_workers(device, per_gpu)
-        estimate = make_plan(prepared, size, count, device)
+        estimate = plan_study(
+            settings, Given(), preset=preset, rows=rows, workers=workers, per_gpu=per_gpu,
+            device=device,
+        )  # fmt: skip
     document = {
         "schema": 1,
         **estimate._asdict(),
@@ -130,6 +133,7 @@ def worker(
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
+    start: Start = None,
     cluster: Cluster = None,
     allow_code: AllowCode = False,
     heartbeat: Heartbeat = None,
@@ -139,27 +143,35 @@ def worker(
     asked: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run workers for a study that was created elsewhere, until no run is left."""
+    printed = cluster if cluster in PRINTED_CLUSTERS else None
     with verb_context():
-        timing = execution.read_timing(
-            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        timing = check_timing(
+            heartbeat_s=heartbeat,
+            grace_s=grace,
+            checkpoint_s=checkpoint,
+            retry_timeout_s=retry_timeout,
         )
-        pool = execution.read_settings(
+        from training_factors.study.api import execution
+
+        pool = execution.worker_settings(
             storage=storage,
             workers=workers,
             per_gpu=per_gpu,
             device=device,
-            cluster=cluster,
+            start=start,
+            cluster=None if printed else cluster,
             allow_code=allow_code,
             timing=timing,
             stop_requests=asked,
-            may_print=True,
         )
-        opened = study_loading.load(study, storage)
-        if cluster in execution.PRINTED_CLUSTERS:
+        opened = open_study(study, storage)
+        if printed is not None:
+            if pool.url.startswith("sqlite"):
+                print_message("other machines cannot reach an SQLite file: they need a server")
             options = execution.worker_options(pool)
-            print(execution.render_deployment(cluster, opened.name, pool, options))
+            print(render_deployment(printed, opened.name, workers or count_cores(), options))
             return
-        code = execution.run_queue(opened, None, pool)
+        code = execution.run_queue(opened, None, pool, TERMINAL)
     _exit_early(opened, code)
 
 
@@ -184,6 +196,7 @@ def confirm(
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
+    start: Start = None,
     cluster: Cluster = None,
     allow_code: AllowCode = False,
     heartbeat: Heartbeat = None,
@@ -194,22 +207,32 @@ def confirm(
 ) -> None:
     """Compare the best configuration with variants that change one factor, on the test part."""
     with verb_context():
-        timing = execution.read_timing(
-            heartbeat=heartbeat, grace=grace, checkpoint=checkpoint, retry_timeout=retry_timeout
+        timing = check_timing(
+            heartbeat_s=heartbeat,
+            grace_s=grace,
+            checkpoint_s=checkpoint,
+            retry_timeout_s=retry_timeout,
         )
-        pool = execution.read_settings(
+        from training_factors.study.api import execution
+
+        pool = execution.worker_settings(
             storage=storage,
             workers=workers,
             per_gpu=per_gpu,
             device=device,
+            start=start,
             cluster=cluster,
             allow_code=allow_code,
             timing=timing,
         )
-        opened = study_loading.load(study, storage, reading=False)
-        changes = execution.factors_to_confirm(opened, factors)
-        code, confirmation = execution.run_confirmation(opened, changes, difference / 100, pool)
+        opened = open_study(study, storage, reading=False)
+        names = None if factors is None else [name.strip() for name in factors.split(",")]
+        changes = execution.factors_to_confirm(opened, names, count_cores())
+        code, confirmation = execution.run_confirmation(
+            opened, changes, difference / 100, pool, TERMINAL
+        )
     _exit_early(confirmation, code)
+    from training_factors.study.api.reports import write_report_page
     from training_factors.study.reporting.confirmation_table import (
         confirmation_document,
         draw_confirmation,
@@ -218,7 +241,7 @@ def confirm(
     from training_factors.study.reporting.report import read_report
 
     found = read_confirmation(opened, confirmation)
-    report = read_report(opened, jobs=study_loading.cores())
+    report = read_report(opened, jobs=count_cores())
     page = write_report_page(opened, report, storage).path
     following = command_lines.command_line("recommend", opened, storage)
     show(confirmation_document(found) if as_json else draw_confirmation(found, page, following))
@@ -226,6 +249,26 @@ def confirm(
 
 def _exit_early(study: "Study", code: int) -> None:
     """Exit with the code of a study that ended before its end, and say why; else return."""
-    if code:
-        execution.print_interruption(study, code)
-        raise typer.Exit(code)
+    if not code:
+        return
+    from training_factors.study.api.execution import describe_stop, stop_reason
+
+    reason = stop_reason(study, code)
+    if reason is not None:
+        print_message(command_lines.redacted(reason))
+        print_message(f"logs:    {study.folder}/logs")
+    print_message(describe_stop(study))
+    print_message(f"resume:  {command_lines.this_command()}")
+    raise typer.Exit(code)
+
+
+def _print_failures(study: "Study", storage: str | None) -> None:
+    """Print how many runs failed and why, and the command that retries them."""
+    from training_factors.study.reporting.status import compute_status
+
+    failures = compute_status(study).failures
+    for reason, count in failures.items():
+        print_message(f"{count} {'run' if count == 1 else 'runs'} failed: {reason}")
+    if failures:
+        line = command_lines.command_line("run", study, storage, "--retry-failed")
+        print_message(f"retry them: {line}")

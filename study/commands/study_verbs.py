@@ -2,8 +2,8 @@
 
 import typer
 
-from training_factors.study.commands import study_loading
-from training_factors.study.commands.app import app, show, verb_context
+from training_factors.study.api.opening import database_url
+from training_factors.study.commands.app import app, open_study, show, verb_context
 from training_factors.study.commands.options import Json, StorageUrl, StudyName
 
 
@@ -17,7 +17,7 @@ def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = 
             status_document,
         )
 
-        found = compute_status(study_loading.load(study, storage))
+        found = compute_status(open_study(study, storage))
     show(status_document(found) if as_json else draw_status(found))
 
 
@@ -33,7 +33,7 @@ def list_(storage: StorageUrl = None, as_json: Json = False) -> None:
             status_document,
         )
 
-        database = open_database(study_loading.database_url(storage), reading=True)
+        database = open_database(database_url(storage), reading=True)
         studies = [compute_status(load_study(database, name)) for name in study_names(database)]
     if as_json:
         show({"schema": 1, "studies": [status_document(one) for one in studies]})
@@ -48,7 +48,7 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
         from training_factors.storage.stop_requests import request_stop
         from training_factors.storage.studies import find_confirmation
 
-        opened = study_loading.load(study, storage, reading=False)
+        opened = open_study(study, storage, reading=False)
         confirmation = find_confirmation(opened)
         workers = 0
         for one in (opened, confirmation):
@@ -69,7 +69,7 @@ def doctor(storage: StorageUrl = None, as_json: Json = False) -> None:
         from training_factors.study.reporting.doctor_table import checks_document, draw_checks
         from training_factors.study.running.doctor import BAD, diagnose
 
-        checks = diagnose(study_loading.database_url(storage))
+        checks = diagnose(database_url(storage))
     show(checks_document(checks) if as_json else draw_checks(checks))
     if any(check.state == BAD for check in checks):
         raise typer.Exit(1)

@@ -9,11 +9,12 @@ from pathlib import Path, PureWindowsPath
 import torch
 
 from training_factors.search_spaces.problem import strata
+from training_factors.search_spaces.user_code import GIVEN
 from training_factors.study.data.arrays import read_npz
 from training_factors.study.data.cache import digest_files, load_or_decode
 from training_factors.study.data.checks import refuse_unlearnable, warnings_about
 from training_factors.study.data.dataset import Dataset, Decoded, filled_by, to_dataset
-from training_factors.study.data.functions import call_function
+from training_factors.study.data.functions import call_function, read_returned
 from training_factors.study.data.image_folder import (
     decode_folder,
     limit_listing,
@@ -44,21 +45,38 @@ WITH_LABELS = ("target", "task", "ignore", "group", "split_column")
 """Options of image folders that are for folders with a table of labels only."""
 
 
-def load_dataset(source: str, options: DataOptions = NO_OPTIONS) -> Dataset:
+def load_dataset(source: str, options: DataOptions = NO_OPTIONS, given: object = None) -> Dataset:
     """Load a data set: decode it the first time, take it from the machine's cache afterwards.
 
     source: a name of `dataset_names()`; the path of an image folder, a table, an .npz or a saved
         data set of Hugging Face's; or `package.module:function`, which is called every time: see
         `functions.call_function`. Of an image folder with a limit only the chosen files are opened.
+    given: the data themselves, as such a function returns them; the source is then their name,
+        after `GIVEN`.
 
     Raises ValueError, one line that names the value and the remedy, when the source is unknown,
     cannot be read or is unfit for a study.
     """
     try:
-        dataset = _load(source, options)
+        if source.startswith(GIVEN):
+            dataset = _read_given(source, options, given)
+        else:
+            dataset = _load(source, options)
     except OSError as error:
         raise ValueError(f"data {source!r} cannot be read: {error.strerror or error}") from error
     return dataset if options.impute is None else filled_by(dataset, options.impute)
+
+
+def _read_given(source: str, options: DataOptions, given: object) -> Dataset:
+    """Read data that a program passed as a Python object."""
+    name = source.removeprefix(GIVEN)
+    if given is None:
+        raise ValueError(
+            f"the data of this study is a Python object ({name}), which only the program that "
+            "passed it has; go on with training_factors.run(data, study=...)"
+        )
+    _refuse(options, ("labels", "group_from"), f"with {name}")
+    return to_dataset(_apply_options(read_returned(given, name, options), name, options), name)
 
 
 def _load(source: str, options: DataOptions) -> Dataset:

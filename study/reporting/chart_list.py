@@ -1,6 +1,7 @@
 """The list of all charts of a report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.charts import (
@@ -20,6 +21,15 @@ from training_factors.study.reporting.report import Report
 def charts_of(report: Report) -> dict[str, Chart]:
     """Return the charts of a report by name, without those that have nothing to show."""
     return {chart.name: chart for chart in _all_charts(report) if chart is not None}
+
+
+def find_chart(charts: Mapping[str, Chart], name: str) -> Chart:
+    """Return the chart of this name. Raises ValueError when the study has no such chart."""
+    if name in charts:
+        return charts[name]
+    near = get_close_matches(name, charts, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "plot without a name lists them"
+    raise ValueError(f"this study has no chart {name!r}; {hint}")
 
 
 def _all_charts(report: Report) -> Iterator[Chart | None]:

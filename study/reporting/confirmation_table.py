@@ -55,10 +55,17 @@ def confirmation_result(study: Study, data: ConfirmationData) -> ConfirmationRes
 
 
 def draw_confirmation(result: ConfirmationResult, page: Path, following: str) -> RenderableType:
-    """Draw the best configuration's test value and the drop with every change.
+    """Draw the result, where the report lies (page), and the next command (following)."""
+    if result.confirmation is None:
+        return draw_contrasts(result)
+    return Group(
+        draw_contrasts(result), Text(),
+        whole_line(f"report  {page}"), whole_line(f"next    {following}"),
+    )  # fmt: skip
 
-    page: where the report lies. following: the next command.
-    """
+
+def draw_contrasts(result: ConfirmationResult) -> RenderableType:
+    """Draw the best configuration's test value and the drop with every change."""
     confirmation = result.confirmation
     if confirmation is None:
         return Text("The confirmation has no result yet, because too few of its runs have one.")
@@ -72,8 +79,7 @@ def draw_confirmation(result: ConfirmationResult, page: Path, following: str) ->
     )
     return Group(
         title, Text(), _contrast_table(confirmation), Text(),
-        draw_notes(_notes(confirmation, result.objective)), Text(),
-        whole_line(f"report  {page}"), whole_line(f"next    {following}"),
+        draw_notes(_notes(confirmation, result.objective)),
     )  # fmt: skip
 
 

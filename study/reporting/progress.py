@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+from tqdm import tqdm
 
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study
@@ -80,6 +81,23 @@ def show_progress(study: Study, workers: int, place: str) -> Iterator[Callable[[
     yield _limit_rate(LINE_S, print_line)
     with suppress(StorageUnavailableError):
         print_line()
+
+
+@contextmanager
+def show_bar(study: Study) -> Iterator[Callable[[], None]]:
+    """Show a progress bar of one line whenever the function that this yields is called and due."""
+    first = compute_status(study)
+    with tqdm(total=first.total, initial=first.done, desc=first.name, unit="run") as bar:
+
+        def redraw() -> None:
+            status = compute_status(study)
+            bar.total = status.total
+            bar.set_postfix_str(_best_value(status).strip(), refresh=False)
+            bar.update(status.done - bar.n)
+
+        yield _limit_rate(REDRAW_S, redraw)
+        with suppress(StorageUnavailableError):  # whatever ended the study reports it
+            redraw()
 
 
 def _limit_rate(seconds: float, show: Callable[[], object]) -> Callable[[], None]:

@@ -90,9 +90,21 @@ def draw_recommendation(
 
     entry: the words that start this program.
     """
+    command = shlex.join([*entry, *holding_options(recommendation)])
+    return Group(
+        draw_settings(recommendation),
+        Text(),
+        Text("This command fixes the recommended settings and varies the other factors:"),
+        whole_line(command),
+        Text(),
+        whole_line(f"TOML   {path}"),
+    )
+
+
+def draw_settings(recommendation: Recommendation) -> RenderableType:
+    """Draw every setting with its evidence."""
     settings = recommendation.settings
     untested = ", ".join(one.factor for one in settings if one.evidence_level == UNTESTED)
-    command = shlex.join([*entry, *holding_options(recommendation)])
     return Group(
         Text.assemble(("recommended configuration", "bold"), f"  {recommendation.source}"),
         Text(),
@@ -104,11 +116,6 @@ def draw_recommendation(
             else []
         ),
         draw_notes([*column_notes(recommendation.objective), DIM_NOTE]),
-        Text(),
-        Text("This command fixes the recommended settings and varies the other factors:"),
-        whole_line(command),
-        Text(),
-        whole_line(f"TOML   {path}"),
     )
 
 
@@ -181,7 +188,7 @@ def holding_options(recommendation: Recommendation) -> list[str]:
             setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED
         )
         if is_held:
-            for name, value in _assignments(setting).items():
+            for name, value in setting_values(setting).items():
                 words += ["--fix", f"{name}={_command_value(value)}"]
     return words
 
@@ -213,7 +220,7 @@ def recommendation_toml(recommendation: Recommendation) -> str:
         "[settings]",
     ]
     for setting in recommendation.settings:
-        for name, value in _assignments(setting).items():
+        for name, value in setting_values(setting).items():
             level = _REMARKS.get(setting.evidence_level, setting.evidence_level)
             remark = f"  # {level}" if name == setting.factor else ""
             lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
@@ -240,7 +247,7 @@ def recommendation_document(recommendation: Recommendation) -> dict[str, Any]:
     return document
 
 
-def _assignments(setting: RecommendedSetting) -> dict[str, object]:
+def setting_values(setting: RecommendedSetting) -> dict[str, object]:
     """Return the option under the factor's name, and the hyperparameters under their paths."""
     return {setting.factor: setting.option, **setting.hyperparameters}
 

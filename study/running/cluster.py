@@ -19,6 +19,7 @@ import joblib
 
 from training_factors.storage.stop_requests import count_stop_requests, request_stop
 from training_factors.storage.studies import Study
+from training_factors.storage.urls import URL_VARIABLES
 from training_factors.study.running.signals import EXIT_CODES, recorded_signals
 
 CHECK_INTERVAL_S = 0.25
@@ -110,7 +111,7 @@ def run_worker(name: str, url: str, options: list[str], stop_requests: int) -> t
     words += ["--asked", str(stop_requests), *options]
     result = subprocess.run(
         words,
-        env={**os.environ, "STUDY_STORAGE": url},  # not an argument: it may hold a password
+        env={**os.environ, URL_VARIABLES[0]: url},  # not an argument: it may hold a password
         check=False,
         stderr=subprocess.PIPE,
         encoding="utf-8",

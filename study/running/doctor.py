@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+import joblib
 import torch
 from sqlalchemy import Engine, text
 
@@ -24,6 +25,7 @@ from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
 from training_factors.study.data.cache import cache_folder
+from training_factors.study.training.device import count_gpus
 
 OK, WARNING, BAD = "ok", "warning", "bad"
 
@@ -137,12 +139,12 @@ def check_disk(*folders: Path) -> Iterator[Check]:
 
 def check_device() -> Iterator[Check]:
     """List the GPUs, or the processor cores where torch can use no GPU."""
-    count = torch.cuda.device_count()
+    count = count_gpus()
     for index in range(count):
         yield Check("device", OK, f"cuda:{index}, {torch.cuda.get_device_name(index)}")
     if not count:
         cards = list(Path("/dev").glob("nvidia[0-9]*"))
-        cores = len(os.sched_getaffinity(0))
+        cores = joblib.cpu_count()
         remedy = (
             "install a driver that this torch can use: python -c 'import torch; torch.cuda.init()'"
         )

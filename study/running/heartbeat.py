@@ -7,8 +7,6 @@ answered counts.
 """
 
 import logging
-import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -20,9 +18,13 @@ from training_factors.storage.run_queue import ActiveClaim, Claim, LostClaimErro
 from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study
 from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.signals import is_orphan
 
 MAX_ATTEMPTS = 4
 """Maximum number of attempts: a run whose worker died this often is marked as failed."""
+
+STOP_REQUESTED = 4
+"""Exit code of a heartbeat process that has seen a request to stop the study's workers."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +39,11 @@ class Silence(NamedTuple):
 SilenceByClaim = Mapping[Claim, Silence]
 
 
-def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, stop_requests: int) -> None:
-    """Record heartbeats and requeue runs of dead workers until the parent process ends.
+def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, stop_requests: int) -> int:
+    """Record heartbeats and requeue runs of dead workers; return the exit code of the process.
 
-    Sends SIGTERM to the parent when somebody requests that the study's workers stop.
+    It is 0 once the parent process has ended, and STOP_REQUESTED once somebody requests that the
+    study's workers stop.
 
     stop_requests: number of stop requests before the parent started.
     """
@@ -48,7 +51,7 @@ def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, stop_requests
     silences: SilenceByClaim = {}
     last_check = time.monotonic()
     is_unavailable = False
-    while os.getppid() == parent:
+    while not is_orphan(parent):
         try:
             claims = study.queue.active_claims()
             now = time.monotonic()
@@ -56,16 +59,15 @@ def run_heartbeat(study: Study, timing: WorkerTiming, parent: int, stop_requests
             silences = update_silences(silences, claims, elapsed_s)
             last_check = now
             update_claims(study, claims, silences, timing.grace_s)
-            requests = count_stop_requests(study)
-            if requests > stop_requests:
-                os.kill(parent, signal.SIGTERM)
-            stop_requests = requests
+            if count_stop_requests(study) > stop_requests:
+                return STOP_REQUESTED
             is_unavailable = False
         except StorageUnavailableError as error:
             if not is_unavailable:
                 logger.warning("no heartbeats for now: %s", error)
             is_unavailable = True
         time.sleep(timing.heartbeat_s)
+    return 0
 
 
 def update_silences(

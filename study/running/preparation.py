@@ -1,6 +1,6 @@
 """Prepare a study for training: load its data, and build its space and its model."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,12 @@ from training_factors.search_spaces.overrides import Overrides, open_space, over
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.registry import known_factors
 from training_factors.search_spaces.space import Space, described_space
-from training_factors.search_spaces.user_code import file_digest, source_digest
+from training_factors.search_spaces.user_code import (
+    GIVEN,
+    file_digest,
+    object_digest,
+    source_digest,
+)
 from training_factors.storage.data_report import DataReport
 from training_factors.storage.definition import Definition
 from training_factors.storage.stamp import DataStamp, Stamp, differences
@@ -68,6 +73,13 @@ class PreparedStudy(NamedTuple):
     notes: tuple[str, ...] = ()
 
     @property
+    def is_given(self) -> bool:
+        """Return whether data, model or a factor are objects, which no other process can find."""
+        names = (self.definition.source, self.definition.model)
+        sources = (factor.source for factor in self.space.factors)
+        return any(name.startswith(GIVEN) for name in (*names, *sources))
+
+    @property
     def data_report(self) -> DataReport:
         """Return what was done to the data."""
         return report_data(self.dataset, self.definition.seed)
@@ -104,14 +116,26 @@ class PreparedStudy(NamedTuple):
 
     def _digests(self, code: Sequence[str]) -> dict[str, str]:
         """Return digests of the user's code, of packages with factors, and of the weights."""
-        packages = {factor.source for factor in self.space.factors if factor.source}
-        digests = {name: source_digest(_location(name)) for name in (*code, *sorted(packages))}
+        sources = {factor.source: factor for factor in self.space.factors if factor.source}
+        found = {source for source in sources if not source.startswith(GIVEN)}
+        digests = {name: source_digest(_location(name)) for name in (*code, *sorted(found))}
+        for source, factor in sources.items():
+            if source.startswith(GIVEN):
+                digests[source] = "".join(object_digest(one.function) for one in factor.options)
+        if self.definition.model.startswith(GIVEN) and self.model.own is not None:
+            digests[self.definition.model] = object_digest(self.model.own.make)
         if self.definition.weights is not None:
             digests[self.definition.weights] = file_digest(self.definition.weights)
         return digests
 
 
-def prepare_study(definition: Definition, stored: Stamp | None = None) -> PreparedStudy:
+def prepare_study(
+    definition: Definition,
+    stored: Stamp | None = None,
+    *,
+    data: object = None,
+    model: Callable[..., object] | None = None,
+) -> PreparedStudy:
     """Load the data and build the space and the model.
 
     Configures this process for training, and with it the processes that are forked from it; see
@@ -119,6 +143,7 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
 
     stored: the stamp of a study that goes on. Its space is used as it was then, whatever factors
         have been declared since, unless the definition asks for another one.
+    data, model: the objects that a program passed, where the definition names such.
 
     Raises ValueError, which names the value and the remedy, for a definition that cannot be used.
     """
@@ -127,30 +152,30 @@ def prepare_study(definition: Definition, stored: Stamp | None = None) -> Prepar
     changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     settings = definition.model_dump(include=set(DataOptions._fields))
-    dataset = load_dataset(definition.source, DataOptions(**settings))
+    dataset = load_dataset(definition.source, DataOptions(**settings), data)
     weights = None if definition.weights is None else read_weights(definition.weights)
-    model = open_model(definition.model, dataset.problem, weights)
+    opened = open_model(definition.model, dataset.problem, weights, model)
     if stored is not None and _same_space(stored.definition, definition):
         known = known_factors(definition.factors)
         fitted = described_space(stored.space, known)
         left_out: Sequence[tuple[str, str]] = stored.left_out
-        model = _try_baseline(fitted, model, dataset.problem)
+        opened = _try_baseline(fitted, opened, dataset.problem)
         reach = stored.reach
     else:
-        is_own = model.own is not None and not model.own.reads_recipe
-        has_weights = model.weights is not None
+        is_own = opened.own is not None and not opened.own.reads_recipe
+        has_weights = opened.weights is not None
         problem = dataset.problem._replace(own_model=is_own, has_weights=has_weights)
         fitted, left_out = override(space, changes, problem).for_problem(problem)
-        model = _try_baseline(fitted, model, dataset.problem)
-        if model.own is not None or has_weights or definition.factors:
-            fitted, without_effect = probe_space(fitted, model, dataset)
+        opened = _try_baseline(fitted, opened, dataset.problem)
+        if opened.own is not None or has_weights or definition.factors:
+            fitted, without_effect = probe_space(fitted, opened, dataset)
             left_out = (*left_out, *without_effect)
-            model = _try_baseline(fitted, model, dataset.problem)
-        reach = _reach(fitted, model, dataset.problem)
+            opened = _try_baseline(fitted, opened, dataset.problem)
+        reach = _reach(fitted, opened, dataset.problem)
     if not fitted.varied:
         raise ValueError("no factor is left to vary; fix or drop fewer factors")
-    notes = _notes(definition, fitted, model, dataset.problem)
-    return PreparedStudy(definition, dataset, fitted, tuple(left_out), model, reach, notes)
+    notes = _notes(definition, fitted, opened, dataset.problem)
+    return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes)
 
 
 def _same_space(one: Definition, other: Definition) -> bool:
@@ -190,7 +215,13 @@ def _reach(space: Space, model: Model, problem: Problem) -> dict[str, str]:
     }
 
 
-def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedStudy:
+def prepare_stored_study(
+    study: Study,
+    *,
+    allow_code: bool = False,
+    data: object = None,
+    model: Callable[..., object] | None = None,
+) -> PreparedStudy:
     """Prepare a study that is stored in a database.
 
     allow_code: allow the user's code that it names to be imported and run. The names come from the
@@ -202,7 +233,7 @@ def prepare_stored_study(study: Study, *, allow_code: bool = False) -> PreparedS
     definition = study.stamp.definition
     if not allow_code:
         refuse_code(definition, set())
-    prepared = prepare_study(definition, study.stamp)
+    prepared = prepare_study(definition, study.stamp, data=data, model=model)
     refuse_differences(study, prepared.stamp())
     return prepared
 
@@ -220,8 +251,9 @@ def refuse_code(definition: Definition, trusted: Collection[str]) -> None:
 def user_code(definition: Definition) -> list[str]:
     """Return the names of the user's code that a definition uses: data, model and factors."""
     source, model = definition.source, definition.model
-    names = [source] if ":" in source and not Path(source).exists() else []
-    is_built_in = normal_name(model) in ARCHITECTURES
+    is_code = ":" in source and not source.startswith(GIVEN) and not Path(source).exists()
+    names = [source] if is_code else []
+    is_built_in = normal_name(model) in ARCHITECTURES or model.startswith(GIVEN)
     if not is_built_in and model.partition(":")[0] not in LIBRARIES:
         names.append(model)
     return [*names, *definition.factors]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +16,11 @@ REPETITIONS = 2
 HEARTBEATS_PER_GRACE = 3
 """Minimum number of heartbeats that fit into the grace period, so that a single late heartbeat does
 not take a run from its worker."""
+
+
+StartMethod = Literal["fork", "spawn", "none"]
+"""How worker processes come about: forked from this one, started anew, or not at all: the study
+runs in this process."""
 
 
 class Preset(NamedTuple):
@@ -84,3 +90,31 @@ class WorkerTiming(BaseModel):
                 f"--heartbeat {self.heartbeat_s:g}"
             )
         return self
+
+
+class WorkerPool(NamedTuple):
+    """The worker processes to start on this machine.
+
+    workers: their number. url: of the database. logs: folder of their log files. stop_requests:
+    number of stop requests to the study before this pool; a further one stops the pool. None:
+    those that there are when the pool starts. start: how its processes come about.
+    """
+
+    workers: int
+    device: str
+    url: str
+    logs: Path
+    timing: WorkerTiming
+    stop_requests: int | None = None
+    start: StartMethod = "fork"
+
+
+def timing_options(timing: WorkerTiming) -> list[str]:
+    """Return the options of the command line for everything that is not at its default."""
+    usual = WorkerTiming()
+    words: list[str] = []
+    for field in WorkerTiming.model_fields:
+        value = getattr(timing, field)
+        if value != getattr(usual, field):
+            words += [f"--{field.removesuffix('_s').replace('_', '-')}", f"{value:g}"]
+    return words

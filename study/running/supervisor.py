@@ -1,20 +1,15 @@
 """Start the worker processes of this machine, watch them, restart them, and stop them.
 
-Workers are forked from the process that has prepared the study: data, torch and everything else are
-loaded once, and take memory once. A worker shares nothing with its parent that either of them
-writes, so it opens the database for itself.
+A worker shares nothing with its parent that either of them writes, so it opens the database for
+itself, whether it is forked or started anew.
 """
 
 import logging
-import multiprocessing
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.context import ForkProcess
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
 
 import torch._dynamo  # noqa: F401 - the first optimizer imports it (1.9 s): once, before forking
 
@@ -24,12 +19,25 @@ from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.run_queue import StudyGoneError
 from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study, load_study
-from training_factors.study.running.heartbeat import requeue_ended, run_heartbeat
+from training_factors.study.running.heartbeat import (
+    STOP_REQUESTED,
+    requeue_ended,
+    run_heartbeat,
+)
+from training_factors.study.running.pool_process import run_worker
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.running.process_setup import configure_process
-from training_factors.study.running.settings import WorkerTiming
-from training_factors.study.running.signals import EXIT_CODES, StopSignal, recorded_signals
-from training_factors.study.running.worker import FAILED, LOST, open_context, work
+from training_factors.study.running.processes import (
+    ChildProcess,
+    delete_empty_logs,
+    describe_exit,
+    fork_process,
+    send_signal,
+    start_heartbeat,
+    start_worker,
+)
+from training_factors.study.running.settings import WorkerPool
+from training_factors.study.running.signals import EXIT_CODES, recorded_signals
+from training_factors.study.running.worker import LOST, POOL_EXIT_CODES
 
 MAX_CRASHES = 5
 """Maximum number of crashes per worker without a finished run in between; then the pool stops."""
@@ -49,31 +57,7 @@ STOPPED_GRACE_PERIODS = 6
 It may hold SQLite's write lock, and then nobody else can write. Its run was requeued long before.
 """
 
-_POOL_EXIT_CODES = {FAILED: 1, LOST: LOST}
-"""Exit code of a worker that ends the study -> exit code of the pool."""
-
-_FORK = multiprocessing.get_context("fork")
-
-_Target = Callable[[str, PreparedStudy, "WorkerPool", int, int], None]
-"""The main function of a process: (study's name, prepared study, pool, argument, parent's id)."""
-
 logger = logging.getLogger(__name__)
-
-
-class WorkerPool(NamedTuple):
-    """The worker processes to start on this machine.
-
-    workers: their number. url: of the database. logs: folder of their log files. stop_requests:
-    number of stop requests to the study before this pool; a further one stops the pool. None:
-    those that there are when the pool starts.
-    """
-
-    workers: int
-    device: str
-    url: str
-    logs: Path
-    timing: WorkerTiming
-    stop_requests: int | None = None
 
 
 def run_workers(
@@ -116,7 +100,7 @@ class Supervisor:
         self._study, self._prepared, self._pool = study, prepared, pool
         self._received = received
         requeue_ended(study)
-        self._workers: dict[int, ForkProcess] = {}
+        self._workers: dict[int, ChildProcess] = {}
         self._crashes, self._last_crash, self._done = 0, "", -1
         self._read_queue_at = 0.0
         self._unavailable_since: float | None = None
@@ -128,8 +112,7 @@ class Supervisor:
 
     def check(self) -> int | None:
         """Restart processes that have ended; return the exit code once there is no more to do."""
-        if self._heartbeat.exitcode not in (None, 0):
-            self._heartbeat = self._start_heartbeat()
+        self._check_heartbeat()
         self._kill_stopped(STOPPED_GRACE_PERIODS * self._pool.timing.grace_s)
         code = self._remove_ended_workers()
         if code is not None:
@@ -145,19 +128,29 @@ class Supervisor:
         self._unavailable_since = None
         return code
 
+    def _check_heartbeat(self) -> None:
+        """Restart the heartbeat process if it has ended, and note a request to stop that it saw."""
+        code = self._heartbeat.exitcode
+        if code is None:
+            return
+        if code == STOP_REQUESTED:
+            self._received.append(signal.SIGTERM)
+            self._stop_requests = sys.maxsize  # workers that are stopping need heartbeats as well
+        self._heartbeat = self._start_heartbeat()
+
     def _remove_ended_workers(self) -> int | None:
         """Remove and count workers that have ended; return the exit code if one ends the study."""
         for number, process in list(self._workers.items()):
             if process.exitcode is None:
                 continue
             del self._workers[number]
-            if process.exitcode in _POOL_EXIT_CODES:
+            if process.exitcode in POOL_EXIT_CODES:
                 self.stop()
-                return _POOL_EXIT_CODES[process.exitcode]
+                return POOL_EXIT_CODES[process.exitcode]
             self._read_queue_at = 0.0
             if process.exitcode not in (0, *EXIT_CODES.values()):
                 self._crashes += 1
-                self._last_crash = _describe_exit(process)
+                self._last_crash = describe_exit(process)
         return None
 
     def _start_missing_workers(self) -> int | None:
@@ -175,13 +168,13 @@ class Supervisor:
         if done != self._done:
             self._crashes, self._done = min(self._crashes, 1), done
         if self._crashes > MAX_CRASHES * self._pool.workers:
-            print(f"workers keep crashing: {self._last_crash}", file=sys.stderr)
+            logger.error("workers keep crashing: %s", self._last_crash)
             self.stop()
             return 1
         waiting = sum(phase.waiting for phase in phases)
         free = [number for number in range(self._pool.workers) if number not in self._workers]
         for number in free[:waiting]:
-            self._workers[number] = self._start(_run_worker, f"worker-{number}", number)
+            self._workers[number] = self._start_worker(number)
         if waiting or sum(phase.running for phase in phases):
             return None
         self._kill_stopped(0)  # others have finished the runs of stopped workers meanwhile
@@ -210,9 +203,10 @@ class Supervisor:
         while any(process.exitcode is None for process in self._workers.values()):
             for count, number in enumerate(self._received[sent:], start=sent):
                 for process in self._workers.values():
-                    if process.exitcode is None and process.pid is not None:
-                        os.kill(process.pid, number if count < 2 else signal.SIGKILL)
-                        os.kill(process.pid, signal.SIGCONT)
+                    if count < 2:
+                        send_signal(process, number)
+                    else:
+                        process.kill()
             sent = len(self._received)
             time.sleep(STOP_INTERVAL_S)
         return EXIT_CODES[self._received[0]]
@@ -227,88 +221,42 @@ class Supervisor:
         try:
             requeue_ended(self._study)
         except StorageUnavailableError as error:
-            print(f"{error}; interrupted runs will be requeued later", file=sys.stderr)
-        for log in self._pool.logs.glob(f"{os.getpid()}-*.log"):
-            if not log.stat().st_size:
-                log.unlink()
+            logger.warning("%s; interrupted runs will be requeued later", error)
+        delete_empty_logs(self._pool)
 
-    def _start_heartbeat(self) -> ForkProcess:
-        return self._start(_run_heartbeat, "heartbeat", self._stop_requests)
+    def _start_worker(self, number: int) -> ChildProcess:
+        pool, name = self._pool, self._study.name
+        if pool.start == "spawn":
+            return start_worker(pool, name, number)
+        main = partial(
+            _run_forked_worker, name=name, pool=pool, number=number, prepared=self._prepared
+        )
+        return self._fork(f"worker-{number}", main)
 
-    def _start(self, target: _Target, name: str, argument: int) -> ForkProcess:
+    def _start_heartbeat(self) -> ChildProcess:
+        pool, name = self._pool, self._study.name
+        if pool.start == "spawn":
+            return start_heartbeat(pool, name, self._stop_requests)
+        main = partial(
+            _run_forked_heartbeat, name=name, pool=pool, stop_requests=self._stop_requests
+        )
+        return self._fork("heartbeat", main)
+
+    def _fork(self, name: str, main: Callable[[int], int]) -> ChildProcess:
         # Parent and child must not share a connection.
         self._study.database.close()
-        process = _FORK.Process(
-            target=_run_process, name=name, daemon=True,
-            args=(
-                target, name, self._study.name, self._prepared, self._pool, argument, os.getpid()
-            ),
-        )  # fmt: skip
-        # Block signals until the worker listens: one that arrives earlier is delivered then.
-        signal.pthread_sigmask(signal.SIG_BLOCK, EXIT_CODES)
-        process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
-        return process
+        return fork_process(self._pool, name, main)
 
 
-def _run_process(
-    target: _Target,
-    name: str,
-    study: str,
-    prepared: PreparedStudy,
-    pool: WorkerPool,
-    argument: int,
-    parent: int,
-) -> None:
-    os.setsid()  # Ctrl-C signals the parent alone, which passes it on once
-    _redirect_output(pool.logs / f"{parent}-{name}.log")
-    target(study, prepared, pool, argument, parent)
+def _run_forked_worker(
+    parent: int, name: str, pool: WorkerPool, number: int, prepared: PreparedStudy
+) -> int:
+    return run_worker(
+        name, pool.url, pool.device, pool.timing,
+        number=number, parent=parent, prepare=lambda study: prepared,
+    )  # fmt: skip
 
 
-def _run_worker(
-    name: str, prepared: PreparedStudy, pool: WorkerPool, number: int, parent: int
-) -> None:
-    configure_process()
-    stop = StopSignal(parent).listen()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, EXIT_CODES)
-    try:
-        database = open_database(
-            pool.url,
-            retry_timeout_s=pool.timing.retry_timeout_s,
-            is_cancelled=lambda: stop.requested,
-        )
-        study = load_study(database, name)
-        context = open_context(study, prepared, pool.device, number, pool.timing)
-        code = work(study, context, stop)
-    except StorageUnavailableError as error:
-        logger.error(str(error))
-        code = stop.exit_code if stop.requested else LOST
-    sys.exit(code)
-
-
-def _run_heartbeat(
-    name: str, prepared: PreparedStudy, pool: WorkerPool, stop_requests: int, parent: int
-) -> None:
+def _run_forked_heartbeat(parent: int, name: str, pool: WorkerPool, stop_requests: int) -> int:
     database = open_database(pool.url, retry_timeout_s=pool.timing.retry_timeout_s)
-    run_heartbeat(load_study(database, name), pool.timing, parent, stop_requests)
-
-
-def _redirect_output(path: Path) -> None:
-    """Append standard output, standard error and the log of this process to a file."""
-    with path.open("ab") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    # The parent's streams may be those of a notebook, which are no files.
-    sys.stdout, sys.stderr = (
-        os.fdopen(handle, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-        for handle in (1, 2)
-    )
-    logging.basicConfig(format="%(asctime)s %(message)s", force=True)
-
-
-def _describe_exit(process: ForkProcess) -> str:
-    """Return how a process ended, in words."""
-    code = process.exitcode or 0
-    if code < 0:
-        return f"{process.name} was killed by {signal.Signals(-code).name}; see its log"
-    return f"{process.name} ended with exit code {code}; see its log"
+    return run_heartbeat(load_study(database, name), pool.timing, parent, stop_requests)

@@ -22,6 +22,10 @@ DONE, FAILED, LOST = 0, 10, 3
 """Exit codes of a worker: no run waits; too many runs failed (not 1, the code of a process that an
 exception ended); the database or a checkpoint cannot be written."""
 
+POOL_EXIT_CODES = {FAILED: 1, LOST: LOST, 2: 2}
+"""Exit code of a worker that ends the study -> exit code of the pool. 2 is that of a process that
+was started anew and cannot prepare the study as it is stored."""
+
 MAX_EQUAL_FAILURES = 5
 """Number of failures in a row with the same reason that stops the study."""
 

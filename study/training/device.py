@@ -1,5 +1,6 @@
-"""Choose the device that a worker trains on."""
+"""Find the devices of this machine, and choose the one that a worker trains on."""
 
+import joblib
 import torch
 
 
@@ -11,8 +12,7 @@ def open_device(name: str, number: int = 0) -> torch.device:
 
     Raises ValueError when the name is unknown or the device is not on this machine.
     """
-    # torch.cuda.is_available would initialize CUDA and so make it unusable in forked processes.
-    gpus = torch.cuda.device_count()
+    gpus = count_gpus()
     if name == "auto":
         name = "cuda" if gpus else "cpu"
     try:
@@ -25,3 +25,22 @@ def open_device(name: str, number: int = 0) -> torch.device:
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", number % gpus)
     return device
+
+
+def count_gpus() -> int:
+    """Return the number of GPUs that torch can use with the name `cuda`: of Nvidia, or by ROCm.
+
+    `CUDA_VISIBLE_DEVICES` and, for ROCm, `HIP_VISIBLE_DEVICES` limit them.
+    """
+    # torch.cuda.is_available would initialize CUDA and so make it unusable in forked processes.
+    return torch.cuda.device_count()
+
+
+def default_workers(device: torch.device, per_gpu: int, *, is_any: bool) -> int:
+    """Return the number of workers for a device: one per usable core, or `per_gpu` for each GPU.
+
+    is_any: whether workers take all GPUs in turn; else they share the one that the user named.
+    """
+    if device.type == "cpu":
+        return int(joblib.cpu_count())
+    return per_gpu * (count_gpus() if is_any and device.type == "cuda" else 1)

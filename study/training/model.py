@@ -13,6 +13,7 @@ from training_factors.search_spaces.recipe import Recipe
 from training_factors.study.training.network import ARCHITECTURES, build_network
 from training_factors.study.training.own_model import (
     OwnModel,
+    describe_own_model,
     open_own_model,
     open_timm,
     open_torchvision,
@@ -60,12 +61,17 @@ class Model:
         return network
 
 
-def open_model(name: str, problem: Problem, weights: Weights | None = None) -> Model:
+def open_model(
+    name: str,
+    problem: Problem,
+    weights: Weights | None = None,
+    given: Callable[..., object] | None = None,
+) -> Model:
     """Return the model of this name.
 
     name: a key of ARCHITECTURES, its part before the colon (then `:small`), `torchvision:NAME`,
         `timm:NAME`, `package.module:callable` or `file.py:callable`; see `OwnModel`.
-    weights: to start from.
+    weights: to start from. given: the class or function itself, where the name is only shown.
 
     Raises ValueError when there is no such model or it cannot take the problem's inputs.
     """
@@ -80,7 +86,9 @@ def open_model(name: str, problem: Problem, weights: Weights | None = None) -> M
     if not colon:
         raise ValueError(_unknown(name))
     try:
-        if library in LIBRARIES:
+        if given is not None:
+            own = describe_own_model(name, given, problem)
+        elif library in LIBRARIES:
             if not problem.is_image:
                 raise ValueError(f"{library}'s models need images, and the data is a table")
             own = LIBRARIES[library](rest)

@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import UNCHANGED, Recipe, unchanged_part
-from training_factors.search_spaces.user_code import import_object
+from training_factors.search_spaces.user_code import GIVEN, import_object
 from training_factors.study.training.network import Pointwise
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.surgery import PARTS, Surgeon, trace_calls
@@ -203,7 +203,19 @@ def open_own_model(name: str, problem: Problem) -> OwnModel:
 
     Raises ValueError, without the name, when it cannot be imported or called.
     """
-    made = import_object(name)
+    if name.startswith(GIVEN):
+        raise ValueError(
+            "it is a Python object, which only the program that passed it has; go on with "
+            "training_factors.run(model=..., study=...)"
+        )
+    return describe_own_model(name, import_object(name), problem)
+
+
+def describe_own_model(name: str, made: object, problem: Problem) -> OwnModel:
+    """Return the model that a class or function of the user's makes.
+
+    Raises ValueError, without the name, when it cannot be called.
+    """
     if isinstance(made, nn.Module):
         raise ValueError(
             "it is a network, and every run builds its own; name its class or function"

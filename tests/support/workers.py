@@ -19,8 +19,8 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study, create_study, load_study
 from training_factors.study.running import trial_runner, worker
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.running.settings import WorkerTiming
-from training_factors.study.running.supervisor import WorkerPool, run_workers
+from training_factors.study.running.settings import WorkerPool, WorkerTiming
+from training_factors.study.running.supervisor import run_workers
 from training_factors.study.training.loop import Outcome
 
 FORK = multiprocessing.get_context("fork")

@@ -1,22 +1,19 @@
-"""Open, create or load the study that a verb is about.
+"""Open, create or load a study.
 
-Imports stand inside the functions: a verb loads only what it needs.
+Imports stand inside the functions: only what is needed is loaded.
 """
 
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from training_factors.study.api.settings import DefinitionValues, Given, check_definition
 
 if TYPE_CHECKING:
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import Study
     from training_factors.study.running.preparation import PreparedStudy
-
-Settings = Mapping[str, object]
-"""Settings of a study that the user named, under the field names of `Definition`."""
 
 
 class OpenedStudy(NamedTuple):
@@ -32,21 +29,23 @@ class OpenedStudy(NamedTuple):
 
 
 def open_or_create(
-    settings: Settings,
+    settings: DefinitionValues,
+    given: Given,
     *,
     name: str | None,
     storage: str | None,
     preset: str | None,
     rows: int | None,
     allow_code: bool,
+    notify: Callable[[str], None],
 ) -> OpenedStudy:
     """Open the study that is named, or create it, and add the runs of its size to the queue.
 
     name: None for the default name of a study with these settings. Settings that are not named
-    are those of the stored study. preset: the size; None for `quick` if the queue is empty, else to
-    add nothing. rows: number of rows to measure, instead of the preset's; without a preset a stored
-    study gets nothing else. allow_code: whether functions that only the stored study names may be
-    imported.
+    are those of the stored study. given: the objects among the settings. preset: the size; None
+    for `quick` if the queue is empty, else to add nothing. rows: number of rows to measure, instead
+    of the preset's; without a preset a stored study gets nothing else. allow_code: whether
+    functions that only the stored study names may be imported. notify: shows a message.
 
     Raises ValueError for wrong input; then nothing was written.
     """
@@ -62,7 +61,7 @@ def open_or_create(
     from training_factors.study.running.settings import Preset, open_preset
 
     size = open_preset("quick" if preset is None else preset, rows)
-    name = default_name(Definition.model_validate(settings)) if name is None else name
+    name = default_name(check_definition(settings)) if name is None else name
     check_name(name)
     if name.endswith(CONFIRMATION_SUFFIX):
         raise ValueError(
@@ -74,18 +73,20 @@ def open_or_create(
     except NoDatabaseError:
         study = None
     stored = study.stamp.definition if study else Definition()
-    definition = Definition.model_validate({**stored.model_dump(), **settings})
+    definition = check_definition({**stored.model_dump(), **settings})
     if study is not None and not allow_code:
         from training_factors.study.running.preparation import refuse_code
 
         refuse_code(stored, _named_texts(settings))
     prepared, is_new = None, False
-    if study is None or definition != stored:
+    if study is None or definition != stored or given.is_any:
         from training_factors.study.running.preparation import prepare_study
 
         if Path(definition.source).is_dir():
-            print(f"reading {definition.source}", file=sys.stderr)
-        prepared = prepare_study(definition, study.stamp if study else None)
+            notify(f"reading {definition.source}")
+        prepared = prepare_study(
+            definition, study.stamp if study else None, data=given.data, model=given.model
+        )
         if study is None:
             database, key = open_database(database_url(storage), create=True), new_key()
             study = create_study(database, name, prepared.stamp(), key=key)
@@ -97,18 +98,18 @@ def open_or_create(
 
             refuse_differences(study, prepared.stamp())
         if is_new:
-            _print_left_out(study.stamp)
+            _say_left_out(study.stamp, notify)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
         elif rows is not None:
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
-        _print_surprises(study, name)
+        _say_surprises(study, name, notify)
     return opened
 
 
-def _named_texts(settings: Settings) -> set[str]:
+def _named_texts(settings: DefinitionValues) -> set[str]:
     """Return all texts among the settings, also those in lists."""
-    lists = [value if isinstance(value, list) else [value] for value in settings.values()]
+    lists = [value if isinstance(value, list | tuple) else [value] for value in settings.values()]
     return {str(text) for values in lists for text in values}
 
 
@@ -128,50 +129,56 @@ def deleted_if_start_fails(opened: OpenedStudy) -> Iterator[None]:
         raise
 
 
-def _print_surprises(study: "Study", name: str | None) -> None:
+def _say_surprises(study: "Study", name: str | None, notify: Callable[[str], None]) -> None:
     """Say that a study has another name by now, and that it has trials that others added."""
     from training_factors.storage.trials import describe_uncounted, uncounted_trials
 
     if name not in (None, study.name):
-        print(f"study {name!r} is called {study.name!r} by now", file=sys.stderr)
+        notify(f"study {name!r} is called {study.name!r} by now")
     uncounted = uncounted_trials(study)
     if uncounted:
-        print(f"{study.name}: {describe_uncounted(uncounted)}", file=sys.stderr)
+        notify(f"{study.name}: {describe_uncounted(uncounted)}")
 
 
-def _print_left_out(stamp: "Stamp") -> None:
+def _say_left_out(stamp: "Stamp", notify: Callable[[str], None]) -> None:
     from training_factors.storage.stamp import describe_left_out
 
     for line in stamp.data_report.lines():
-        print(line, file=sys.stderr)
+        notify(line)
     if stamp.left_out:
-        print(f"left out: {describe_left_out(stamp.left_out)}", file=sys.stderr)
+        notify(f"left out: {describe_left_out(stamp.left_out)}")
     if stamp.reach:
         ways = ", ".join(f"{name} ({words})" for name, words in stamp.reach.items())
-        print(f"acts on {stamp.model}: {ways}", file=sys.stderr)
+        notify(f"acts on {stamp.model}: {ways}")
     for note in stamp.notes:
-        print(f"note: {note}", file=sys.stderr)
+        notify(f"note: {note}")
 
 
-def load(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":
-    """Load the study of this name, or the only one; see `storage.studies.load_study`."""
+def open_stored(
+    name: str | None,
+    storage: str | None,
+    notify: Callable[[str], None],
+    *,
+    reading: bool = True,
+) -> "Study":
+    """Open the study of this name, or the only one; see `storage.studies.load_study`."""
     from training_factors.storage.database import open_database
     from training_factors.storage.studies import load_study
 
     study = load_study(open_database(database_url(storage), reading=reading), name)
-    _print_surprises(study, name)
+    _say_surprises(study, name, notify)
     return study
 
 
-def retry_failed(study: "Study") -> None:
-    """Put the runs that failed back into the queue."""
+def retry_failed(study: "Study", notify: Callable[[str], None]) -> None:
+    """Put the runs that failed back into the queue, and say how many."""
     from training_factors.storage.run_queue import Run
     from training_factors.storage.trials import read_trials
 
     trials = read_trials(study)
     count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
     words = "1 failed run is" if count == 1 else f"{count} failed runs are"
-    print(f"{words} retried", file=sys.stderr)
+    notify(f"{words} retried")
 
 
 def database_url(storage: str | None) -> str:
@@ -187,8 +194,3 @@ def check_device(name: str) -> None:
         from training_factors.study.training.device import open_device
 
         open_device(name)
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

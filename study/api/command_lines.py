@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
+from training_factors.storage.urls import URL_VARIABLES
+
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
 
 HIDDEN = "***"
 """Printed in place of a password."""
-
-VARIABLES = ("STUDY_STORAGE", "OPTUNA_STORAGE")
-"""Environment variables that may hold a database URL."""
 
 SCRIPTS = ("training-factors", "run-study")
 """Console scripts of the installed package."""
@@ -96,7 +95,7 @@ def redacted(text: str) -> str:
 
 
 def _passwords() -> Iterator[str]:
-    for url in (*sys.argv, *(os.environ.get(name, "") for name in VARIABLES)):
+    for url in (*sys.argv, *(os.environ.get(name, "") for name in URL_VARIABLES)):
         # SQLAlchemy's parser would reject a malformed URL, whose password must be hidden as well.
         _, scheme, rest = url.removeprefix("--storage=").partition("://")
         user, at, _ = rest.rpartition("@")
@@ -106,4 +105,4 @@ def _passwords() -> Iterator[str]:
 
 
 def _from_environment(storage: str) -> bool:
-    return storage in {os.environ.get(name) for name in VARIABLES}
+    return storage in {os.environ.get(name) for name in URL_VARIABLES}

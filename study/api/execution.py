@@ -1,0 +1,402 @@
+"""Run the queue of a study: on worker processes, in this process, or on a cluster.
+
+Imports stand inside the functions: only what is needed is loaded.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import joblib
+
+from training_factors.study.api.opening import (
+    database_url,
+    deleted_if_start_fails,
+    open_or_create,
+    retry_failed,
+)
+from training_factors.study.api.output import Output
+from training_factors.study.api.settings import DefinitionValues, Given, check_definition
+
+if TYPE_CHECKING:
+    from training_factors.search_spaces.description import DescribedFactor
+    from training_factors.storage.studies import Study
+    from training_factors.study.analysis.answer import Answer
+    from training_factors.study.running.planning import Plan
+    from training_factors.study.running.preparation import PreparedStudy
+    from training_factors.study.running.settings import StartMethod, WorkerTiming
+
+LEADING_FACTORS = 5
+"""Number of factors to confirm where none is named: those with the largest shares."""
+
+INTERRUPTED = (130, 143)
+"""Exit codes of workers that were asked to stop: by Ctrl-C, and by any other signal."""
+
+START_METHODS: "tuple[StartMethod, ...]" = ("fork", "spawn", "none")
+"""Ways in which worker processes come about; see `choose_start` in `study.running.processes`."""
+
+
+class WorkerSettings(NamedTuple):
+    """Workers of a study: their number, device, start and cluster.
+
+    workers: None for one per core, or `per_gpu` for each GPU. start: None for the fastest way that
+    works. cluster: address of the cluster that runs them; None for this machine. allow_code:
+    whether the functions that the study names may be imported. given: the objects that the study
+    uses. stop_requests: how many requests to stop the study had before these workers started; None:
+    count them now.
+    """
+
+    url: str
+    workers: int | None
+    per_gpu: int
+    device: str
+    timing: "WorkerTiming"
+    start: "StartMethod | None"
+    cluster: str | None
+    allow_code: bool
+    given: Given = Given()
+    stop_requests: int | None = None
+
+
+class StudyStoppedError(RuntimeError):
+    """The study stopped before its end; the same call resumes it.
+
+    exit_code: 1 when too many runs failed, 3 when the database was lost, 130 after Ctrl-C, 143
+    when somebody asked the workers to stop.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def worker_settings(
+    *,
+    storage: str | None,
+    workers: int | None,
+    per_gpu: int,
+    device: str,
+    start: str | None,
+    cluster: str | None,
+    allow_code: bool,
+    timing: "WorkerTiming",
+    stop_requests: int | None = None,
+) -> WorkerSettings:
+    """Check the settings of workers and return them as one record.
+
+    workers: 0 runs the study in this process. cluster: an address; see `check_cluster`.
+
+    Raises ValueError for a device, a start or a cluster that cannot be used.
+    """
+    _check_device(device)
+    method = _start_method(start, workers)
+    url = database_url(storage)
+    if cluster is not None:
+        from training_factors.study.running.cluster import check_cluster
+
+        if method is not None:
+            raise ValueError(f"--start {method} is for this machine; leave it out with --cluster")
+        check_cluster(cluster, url)
+    return WorkerSettings(
+        url, workers or None, per_gpu, device, timing, method, cluster, allow_code,
+        stop_requests=stop_requests,
+    )  # fmt: skip
+
+
+def _check_device(name: str) -> None:
+    """Raise ValueError for a device that is not on this machine, before anything is stored."""
+    if name not in ("auto", "cpu"):  # these always are
+        from training_factors.study.training.device import open_device
+
+        open_device(name)
+
+
+def _start_method(start: str | None, workers: int | None) -> "StartMethod | None":
+    """Return how workers start. Raises ValueError for an unknown way, or two that contradict."""
+    if workers == 0:
+        if start not in (None, "none"):
+            raise ValueError(
+                f"--workers 0 runs the study in this process; leave --start {start} out"
+            )
+        return "none"
+    if start == "none" and workers not in (None, 1):
+        raise ValueError(f"--start none runs everything in this process; leave --workers {workers} "
+                         "out")  # fmt: skip
+    if start is None:
+        return None
+    for method in START_METHODS:
+        if method == start:
+            return method
+    near = get_close_matches(start, START_METHODS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(START_METHODS)}"
+    raise ValueError(f"--start {start!r} is unknown; {hint}")
+
+
+def run_study(
+    values: DefinitionValues,
+    settings: WorkerSettings,
+    output: Output,
+    *,
+    name: str | None,
+    storage: str | None,
+    preset: str | None,
+    rows: int | None,
+    retries_failed: bool,
+) -> "tuple[Study, int]":
+    """Open or create a study, and run it; return it with the exit code of its workers.
+
+    values: the settings that the user named. retries_failed: whether runs that failed before are
+    run again. The others are as of `open_or_create`, which also says what is raised.
+    """
+    start = open_or_create(
+        values,
+        settings.given,
+        name=name,
+        storage=storage,
+        preset=preset,
+        rows=rows,
+        allow_code=settings.allow_code,
+        notify=output.notify,
+    )
+    if retries_failed:
+        retry_failed(start.study, output.notify)
+    with deleted_if_start_fails(start):
+        # Code that the stored study names and the user does not was refused above.
+        allowed = settings._replace(allow_code=True)
+        return start.study, run_queue(start.study, start.prepared, allowed, output)
+
+
+def plan_study(
+    values: DefinitionValues,
+    given: Given,
+    *,
+    preset: str | None,
+    rows: int | None,
+    workers: int | None,
+    per_gpu: int,
+    device: str,
+) -> "Plan":
+    """Time two probe runs and estimate how long a study would take; nothing is stored.
+
+    The arguments are as of `run_study` and `WorkerSettings`. Raises ValueError for wrong input.
+    """
+    from training_factors.study.running.planning import make_plan
+    from training_factors.study.running.preparation import prepare_study
+    from training_factors.study.running.settings import open_preset
+    from training_factors.study.training.device import default_workers, open_device
+
+    size = open_preset(preset or "quick", rows)
+    chosen = open_device(device)
+    prepared = prepare_study(check_definition(values), data=given.data, model=given.model)
+    is_any = device in ("auto", chosen.type)
+    usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
+    return make_plan(prepared, size, workers or usual, device)
+
+
+def run_queue(
+    study: "Study",
+    prepared: "PreparedStudy | None",
+    settings: WorkerSettings,
+    output: Output,
+    *,
+    is_stage: bool = False,
+) -> int:
+    """Run all waiting runs of a study, showing its progress; return the exit code.
+
+    prepared: None to prepare the stored study. is_stage: more runs may be added afterwards, so
+    that "all runs are done" is not said yet.
+    """
+    from training_factors.storage.database import open_database
+    from training_factors.storage.stop_requests import count_stop_requests
+    from training_factors.storage.studies import load_study
+
+    # The progress display takes no write lock.
+    study.database.close()
+    watched = load_study(open_database(settings.url, reading=True), study.name)
+    # Counted before torch is loaded, which takes seconds: a request in the meantime counts.
+    stop_requests = settings.stop_requests
+    if stop_requests is None:
+        stop_requests = count_stop_requests(watched)
+    done, total = _progress(watched)
+    if done == total:
+        if not is_stage:
+            output.notify(f"all {total} runs of {study.name} are done")
+        return 0
+    open_database(settings.url).close()  # raises ValueError if it cannot be written
+    if settings.cluster is not None:
+        return _run_on_cluster(watched, settings, settings.cluster, output)
+    from training_factors.study.running.preparation import prepare_stored_study
+
+    prepared = prepared or prepare_stored_study(
+        study,
+        allow_code=settings.allow_code,
+        data=settings.given.data,
+        model=settings.given.model,
+    )
+    return _run_here(watched, prepared, settings, output, stop_requests)
+
+
+def _run_on_cluster(study: "Study", settings: WorkerSettings, cluster: str, output: Output) -> int:
+    from training_factors.study.running.cluster import run_on_cluster
+
+    count = settings.workers or int(joblib.cpu_count())
+    words = worker_options(settings)
+    with output.progress(study, count, cluster) as tick:
+        return run_on_cluster(study, cluster, settings.url, count, words, tick)
+
+
+def _run_here(
+    study: "Study",
+    prepared: "PreparedStudy",
+    settings: WorkerSettings,
+    output: Output,
+    stop_requests: int,
+) -> int:
+    """Run the study on this machine; return the exit code."""
+    from training_factors.study.running.datasheet_builder import store_datasheet
+    from training_factors.study.running.in_process import run_in_process
+    from training_factors.study.running.processes import choose_start
+    from training_factors.study.running.settings import WorkerPool
+    from training_factors.study.running.supervisor import run_workers
+    from training_factors.study.training.device import default_workers, open_device
+
+    device = open_device(settings.device)
+    start = choose_start(settings.start, device.type, is_given=prepared.is_given)
+    is_any = settings.device in ("auto", device.type)
+    workers = settings.workers or default_workers(device, settings.per_gpu, is_any=is_any)
+    store_datasheet(study, prepared)
+    pool = WorkerPool(
+        1 if start == "none" else workers, settings.device, settings.url, study.folder / "logs",
+        settings.timing, stop_requests, start,
+    )  # fmt: skip
+    place = device.type if is_any else settings.device
+    if start == "none":
+        place += ", in this process"
+    run = run_in_process if start == "none" else run_workers
+    with output.progress(study, pool.workers, place) as tick:
+        return run(study, prepared, pool, tick)
+
+
+@contextmanager
+def kept_process_settings() -> Iterator[None]:
+    """Let the block train in this process; restore torch's threads and Optuna's log after it."""
+    import optuna
+    import torch
+
+    threads, verbosity = torch.get_num_threads(), optuna.logging.get_verbosity()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _progress(study: "Study") -> tuple[int, int]:
+    """Return how many runs of a study are done, and how many it has."""
+    phases = study.queue.progress().values()
+    return sum(phase.done for phase in phases), sum(phase.total for phase in phases)
+
+
+def run_confirmation(
+    study: "Study",
+    changes: dict[str, str],
+    difference: float,
+    settings: WorkerSettings,
+    output: Output,
+) -> tuple[int, "Study"]:
+    """Plan and run a confirmation, stage by stage; return the exit code and its study.
+
+    changes: factor -> the option to try where the best configuration has the baseline.
+    difference: the smallest difference worth seeing, in the unit of the objective.
+    """
+    from training_factors.storage.studies import create_confirmation
+    from training_factors.study.running.confirmation import ConfirmationRequest, plan_next
+    from training_factors.study.running.preparation import prepare_stored_study
+
+    prepared = prepare_stored_study(
+        study,
+        allow_code=settings.allow_code,
+        data=settings.given.data,
+        model=settings.given.model,
+    )
+    confirmation = create_confirmation(study)
+    request = ConfirmationRequest(changes, difference)
+    while True:
+        code = run_queue(confirmation, prepared, settings, output, is_stage=True)
+        if code or not plan_next(study, confirmation, prepared.space, request):
+            return code, confirmation
+
+
+def factors_to_confirm(study: "Study", named: Sequence[str] | None, jobs: int) -> dict[str, str]:
+    """Return the factors to confirm, each with its best option other than the baseline.
+
+    named: their names; None for those with the largest shares. jobs: number of processes that
+    compute the answer. Raises ValueError for
+    a factor that the study does not vary.
+    """
+    from training_factors.study.reporting.analyses import answer_of
+
+    answer = answer_of(study, jobs)
+    varied = [factor.name for factor in answer.factors]
+    wanted = varied[:LEADING_FACTORS] if named is None else named
+    for name in wanted:
+        if name not in varied:
+            near = get_close_matches(name, varied, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it varies {', '.join(varied)}"
+            raise ValueError(f"factor {name!r} is not varied by {study.name}; {hint}")
+    return {name: _best_alternative(answer, study.stamp.space.factor(name)) for name in wanted}
+
+
+def _best_alternative(answer: "Answer", factor: "DescribedFactor") -> str:
+    """Return the option with the highest mean besides the baseline; the baseline if alone."""
+    means = {
+        effect.option: effect.mean
+        for effect in answer.effects
+        if effect.factor == factor.name and effect.hyperparameter is None
+    }
+    others = [option.name for option in factor.options[1:]]
+    return max(others, key=lambda option: means[option], default=factor.baseline.name)
+
+
+def stop_reason(study: "Study", code: int) -> str | None:
+    """Return why the workers of this process ended by themselves; None if they were asked to."""
+    if code in INTERRUPTED:
+        return None
+    lines = [
+        line
+        for log in _worker_logs(study)
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    ]
+    return lines[-1] if lines else "workers ended"
+
+
+def _worker_logs(study: "Study") -> list[Path]:
+    """Return the logs of the workers that this process started, the latest last."""
+    logs = (study.folder / "logs").glob(f"{os.getpid()}-worker-*.log")
+    return sorted(logs, key=lambda log: log.stat().st_mtime)
+
+
+def describe_stop(study: "Study") -> str:
+    """Return how much of a study that stopped is done, or why that cannot be told."""
+    from training_factors.storage.retry import StorageUnavailableError
+    from training_factors.storage.run_queue import StudyGoneError
+    from training_factors.study.reporting.status import compute_status
+
+    try:
+        status = compute_status(study)
+    except (StorageUnavailableError, StudyGoneError) as error:
+        return str(error)
+    count = status.total - status.done
+    left = "1 is not done" if count == 1 else f"{count} are not done"
+    return f"stopped: {status.done} of {status.total} runs are done, {left}"
+
+
+def worker_options(settings: WorkerSettings) -> list[str]:
+    """Return the options of `worker` that run one worker with these settings elsewhere."""
+    from training_factors.study.running.settings import timing_options
+
+    words = ["--workers", "1", "--device", settings.device, *timing_options(settings.timing)]
+    return [*words, "--allow-code"] if settings.allow_code else words

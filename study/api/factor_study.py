@@ -1,0 +1,209 @@
+"""A study as Python uses it: what `training_factors.run` and `load` return."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from joblib import cpu_count
+
+from training_factors.storage.database import open_database
+from training_factors.storage.studies import Study, load_study
+from training_factors.storage.trials import read_trials
+from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.api.execution import (
+    StudyStoppedError,
+    describe_stop,
+    factors_to_confirm,
+    kept_process_settings,
+    run_confirmation,
+    stop_reason,
+    worker_settings,
+)
+from training_factors.study.api.opening import database_url
+from training_factors.study.api.output import choose_output
+from training_factors.study.api.results import Confirmed, Importance, Recommended
+from training_factors.study.api.settings import FilePath, Given, check_timing
+from training_factors.study.reporting.analyses import answer_of, read_study_data
+from training_factors.study.reporting.confirmation_table import read_confirmation
+from training_factors.study.reporting.recommendation_table import compute_recommendation
+from training_factors.study.reporting.report import read_report
+from training_factors.study.reporting.status import StudyStatus, compute_status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from training_factors.study.running.settings import StartMethod, WorkerTiming
+
+
+class FactorStudy:
+    """A study of training factors: its trials, its answer, and what follows from them.
+
+    Everything is read from the database when it is asked for, so that a study that other processes
+    work on shows its present state. An answer that takes seconds is computed once and cached there.
+
+    study: as `training_factors.storage` opens it. storage: URL of its database, as it was given.
+    given: the Python objects that it uses as data or model. trusted: whether the caller named the
+    code that the study imports.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        storage: str | None = None,
+        given: Given | None = None,
+        *,
+        trusted: bool = False,
+    ) -> None:
+        self._study, self._storage = study, storage
+        self._given, self._trusted = given or Given(), trusted
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self._study.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study's files: its report and its logs."""
+        return self._study.folder
+
+    @property
+    def objective(self) -> str:
+        """The name of the metric that the study maximizes on the validation part."""
+        return self._study.stamp.objective
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the data, which factors were left out, and how the model is used."""
+        stamp = self._study.stamp
+        left_out = (f"left out: {name} ({reason})" for name, reason in stamp.left_out)
+        return (*stamp.data_report.lines(), *left_out, *stamp.notes)
+
+    @property
+    def status(self) -> StudyStatus:
+        """The progress of the study: its runs, workers, failures and best run."""
+        return compute_status(self._study)
+
+    def trials(self) -> "pd.DataFrame":
+        """Return one row per trial; the columns are those of `frames.trials_frame`."""
+        from training_factors.study.reporting.frames import trials_frame
+
+        return trials_frame(read_trials(self._study))
+
+    def importance(self, *, jobs: int | None = None) -> Importance:
+        """Return the importance of every factor, how sure it is, and the verdict.
+
+        jobs: number of processes that compute it; None for one per core.
+
+        Raises NoAnswer when too few configurations were measured.
+        """
+        answer = answer_of(self._study, jobs or cpu_count())
+        return Importance(
+            self.name, self._study.stamp.data.name, self._study.stamp.objective, answer
+        )
+
+    def recommend(self) -> Recommended:
+        """Return what to set for every factor, each with its evidence.
+
+        Raises NoAnswer when too few configurations were measured.
+        """
+        return Recommended(compute_recommendation(self._study, cpu_count()))
+
+    def charts(self) -> dict[str, str]:
+        """Return the names of the charts that the study has, each with its title."""
+        from training_factors.study.reporting.chart_list import charts_of
+
+        report = read_report(self._study, cpu_count())
+        return {name: chart.title for name, chart in charts_of(report).items()}
+
+    def plot(self, name: str = "importance") -> "Figure":
+        """Return a chart of the report as a matplotlib figure.
+
+        name: one of `charts()`. Raises ValueError when the study has no such chart, NoAnswer when
+        no run is complete.
+        """
+        from training_factors.study.reporting.chart_list import charts_of, find_chart
+        from training_factors.study.reporting.matplotlib_charts import draw_chart
+
+        return draw_chart(find_chart(charts_of(read_report(self._study, cpu_count())), name))
+
+    def report(self, path: FilePath | None = None) -> Path:
+        """Write the full report as one HTML page; return where it lies.
+
+        path: of the file; None for `report.html` in the study's folder. Raises NoAnswer when no run
+        is complete.
+        """
+        from training_factors.study.api.reports import write_report_page
+
+        report = read_report(self._study, cpu_count())
+        file = None if path is None else Path(path)
+        return write_report_page(self._study, report, self._storage, file).path
+
+    def export(self, folder: FilePath, form: str = "csv") -> list[Path]:
+        """Write all tables into a folder; return the files.
+
+        form: `csv`, or `parquet` with the extra [parquet]. Raises ValueError when it is neither.
+        """
+        from training_factors.study.api.exports import tables_of, write_tables
+
+        return write_tables(
+            tables_of(read_study_data(self._study, cpu_count())), Path(folder), form
+        )
+
+    def confirm(
+        self,
+        factors: Sequence[str] | None = None,
+        *,
+        difference: float = 1.0,
+        workers: int | None = None,
+        per_gpu: int = 1,
+        device: str = "auto",
+        start: "StartMethod | None" = None,
+        cluster: str | None = None,
+        allow_code: bool = False,
+        timing: "WorkerTiming | None" = None,
+        progress: bool | None = None,
+    ) -> Confirmed:
+        """Compare the best configuration with one-factor changes in paired runs on the test part.
+
+        factors: their names; None for the five with the largest shares. difference: the smallest
+        one to detect, in points of the objective; it sets the number of seeds. The others are as of
+        `training_factors.run`.
+
+        Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations
+        were measured, ValueError for wrong input.
+        """
+        study = load_study(open_database(database_url(self._storage)), self.name)
+        changes = factors_to_confirm(study, factors, cpu_count())
+        settings = worker_settings(
+            storage=self._storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
+            cluster=cluster, allow_code=allow_code or self._trusted,
+            timing=timing or check_timing(),
+        )._replace(given=self._given)  # fmt: skip
+        with kept_process_settings():
+            code, confirming = run_confirmation(
+                study, changes, difference / 100, settings, choose_output(progress)
+            )
+        stop_if_interrupted(confirming, code)
+        return Confirmed(read_confirmation(study, confirming))
+
+    def __repr__(self) -> str:
+        return f"FactorStudy({self.name!r}, {self._study.database.url!r})"
+
+    def _repr_html_(self) -> str:
+        try:
+            shown = self.importance()._repr_html_()
+        except NoAnswer as error:
+            shown = f"<p>{html.escape(str(error))}</p>"
+        status = self.status
+        facts = f"{self.name}: {status.done} of {status.total} runs on {status.data}"
+        return f"<p>{html.escape(facts)}</p>{shown}"
+
+
+def stop_if_interrupted(study: Study, code: int) -> None:
+    """Raise StudyStoppedError, with the reason, for the exit code of workers that ended early."""
+    if code:
+        words = (stop_reason(study, code), describe_stop(study))
+        raise StudyStoppedError("; ".join(each for each in words if each), code)

@@ -1,0 +1,51 @@
+"""Write a study's report as a page, with the command lines that it shows."""
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from training_factors.storage.studies import Study
+from training_factors.study.api import command_lines
+from training_factors.study.reporting import page
+from training_factors.study.reporting.chart import Chart
+from training_factors.study.reporting.chart_list import charts_of
+from training_factors.study.reporting.page import Commands
+from training_factors.study.reporting.recommendation_table import (
+    definition_options,
+    holding_options,
+)
+from training_factors.study.reporting.report import Report
+
+
+class WrittenPage(NamedTuple):
+    """The page of a report on the disk, and the charts that it shows, by name."""
+
+    path: Path
+    charts: dict[str, Chart]
+
+
+def write_report_page(
+    study: Study, report: Report, storage: str | None, path: Path | None = None
+) -> WrittenPage:
+    """Write the page of a study's report.
+
+    storage: the database's URL as the user gave it. path: None for `report.html` in the study's
+    folder.
+    """
+    charts = charts_of(report)
+    text = page.render_page(report, charts, _report_commands(study, report, storage))
+    return WrittenPage(page.write_page(text, path or study.folder / "report.html"), charts)
+
+
+def _report_commands(study: Study, report: Report, storage: str | None) -> Commands:
+    """Return the command lines that a report shows."""
+    program = command_lines.program_words()
+    definition = definition_options(study.stamp.definition)
+    again = shlex.join([*program, *definition, "--study", study.name])
+    setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
+    if report.status.done < report.status.total:
+        following = command_lines.command_line("run", study, storage)
+    else:
+        more_rows = report.answer.verdict.more_rows if report.answer else 1
+        following = command_lines.next_command(study, storage, more_rows)
+    return Commands(again, following, setting)

@@ -1,0 +1,111 @@
+"""Run and load studies, and compare them, from Python."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Unpack
+
+from training_factors.storage.database import open_database
+from training_factors.storage.studies import load_study
+from training_factors.study.api.execution import (
+    kept_process_settings,
+    run_study,
+    worker_settings,
+)
+from training_factors.study.api.factor_study import FactorStudy, stop_if_interrupted
+from training_factors.study.api.opening import database_url
+from training_factors.study.api.output import choose_output
+from training_factors.study.api.results import Compared
+from training_factors.study.api.settings import (
+    FilePath,
+    StudySettings,
+    check_timing,
+    definition_values,
+)
+
+if TYPE_CHECKING:
+    from training_factors.study.running.settings import StartMethod, WorkerTiming
+
+
+def run(
+    data: object = None,
+    *,
+    model: FilePath | Callable[..., object] | None = None,
+    preset: str | None = None,
+    rows: int | None = None,
+    study: str | None = None,
+    storage: str | None = None,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    per_gpu: int = 1,
+    device: str = "auto",
+    start: "StartMethod | None" = None,
+    cluster: str | None = None,
+    allow_code: bool = False,
+    timing: "WorkerTiming | None" = None,
+    progress: bool | None = None,
+    **settings: Unpack[StudySettings],
+) -> FactorStudy:
+    """Run a study to its end, and return it; the same call resumes one that was interrupted.
+
+    Nothing is printed unless `progress` asks for it, or in a notebook, which shows a bar.
+
+    data: what to train on: a name such as `digits`, the path of a folder, table or .npz, or
+        `file.py:function`; or an object: a DataFrame, `(X, y)`, a dictionary of arrays, a
+        `torch.utils.data.Dataset`, `(train, test)` of these, or a function that returns such. None
+        for digits, or for the data of the stored study.
+    model: `mlp`, `cnn`, `torchvision:NAME`, `timm:NAME` or `file.py:callable`; or an `nn.Module`
+        class, or a function that returns a network. None for `mlp`, or for the stored model.
+    preset: `smoke`, `quick` (the default), `standard` or `deep`. rows: configurations to measure,
+        instead of those of the preset; without a preset a stored study gets nothing else.
+    study: its name; None for one that follows from data, model and settings.
+    storage: URL of the database; None for `sqlite:///runs/studies.db`.
+    retry_failed: run those again that failed.
+    workers: processes that train; None for one per core, or per GPU; 0 trains in this process.
+    per_gpu: processes for each GPU. device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    start: how the processes come about: `fork`, `spawn` or `none`; None for the fastest that works.
+    cluster: `dask://HOST:PORT` or `ray://HOST:PORT`, which then runs the processes.
+    allow_code: allow importing code that only the stored study names.
+    timing: intervals and timeouts of the workers.
+    progress: True shows messages and a progress bar on standard error, False nothing.
+    settings: of the data, the space and the study; see `StudySettings`.
+
+    Raises ValueError, one line that names the value and the remedy, for wrong input, and
+    StudyStoppedError when the study stops before its end.
+    """
+    values, given = definition_values(data, model, settings)
+    pool = worker_settings(
+        storage=storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
+        cluster=cluster, allow_code=allow_code, timing=timing or check_timing(),
+    )._replace(given=given)  # fmt: skip
+    with kept_process_settings():
+        opened, code = run_study(
+            values, pool, choose_output(progress), name=study, storage=storage, preset=preset,
+            rows=rows, retries_failed=retry_failed,
+        )  # fmt: skip
+    stop_if_interrupted(opened, code)
+    return FactorStudy(opened, storage, given, trusted=True)
+
+
+def load(study: str | None = None, storage: str | None = None) -> FactorStudy:
+    """Load a study, running or ended, to read its results.
+
+    study: its name; None for the only one. storage: URL of the database; None for
+    `sqlite:///runs/studies.db`.
+
+    Raises NoStudyError when there is none of this name, ValueError when there are several.
+    """
+    database = open_database(database_url(storage), reading=True)
+    return FactorStudy(load_study(database, study), storage)
+
+
+def compare(*studies: FactorStudy) -> Compared:
+    """Compare the importance of the factors that several studies vary.
+
+    Raises ValueError for fewer than two studies, or when they have no factor in common; NoAnswer
+    when one has measured too few configurations.
+    """
+    from training_factors.study.analysis.comparison import compare as compare_answers
+
+    answers = {study.name: study.importance().answer for study in studies}
+    if len(answers) < 2:
+        raise ValueError(f"compare needs two studies, got {', '.join(answers) or 'none'}")
+    return Compared(compare_answers(answers))

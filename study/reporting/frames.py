@@ -1,0 +1,243 @@
+"""Results as pandas DataFrames, for Python and for the files of `export`.
+
+Every function lists its columns. Shares are fractions of 1, as in the JSON documents; differences
+of the objective are in points (hundredths of its unit). An interval is a pair of columns that end
+in `_low` and `_high`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from training_factors.search_spaces.description import PLACEBO
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.answer import Answer, FactorImportance
+from training_factors.study.analysis.comparison import Comparison
+from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.recommendation import RecommendedSetting
+
+TRIAL_COLUMNS = (
+    "state", "phase", "row", "repeat", "seed", "value", "time_s", "diverged", "reason", "host",
+    "device",
+)  # fmt: skip
+"""Columns of every trial, before its metrics and its parameters."""
+
+FACTOR_COLUMNS = (
+    "topic", "share", "share_low", "share_high", "shown", "first_order", "total", "sd_points",
+    "p_value", "p_first", "best_option", "gain", "gain_low", "gain_high", "evidence",
+)  # fmt: skip
+
+
+def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return one row per trial, with its number as the index.
+
+    state: Optuna's. phase: baseline, measure, search or confirm. row: number within the phase.
+    repeat: 0, or the number of a repetition with another seed. seed: of the run. value: the
+    objective on the validation part. time_s: seconds of training. diverged: whether the loss
+    stopped being finite. reason: why it failed. host, device: where it ran. `metric.NAME`: metrics
+    on the validation part. `test.NAME`: on the test part, of a confirmation's trials alone. All
+    other columns are parameters, named as in the study, empty where they were not active.
+    """
+    records = [_trial_record(trial) for trial in trials]
+    parameters = dict.fromkeys(name for trial in trials for name in trial.parameters)
+    metrics = dict.fromkeys(name for record in records for name in record if "." in name)
+    measured = [name for name in metrics if name.startswith(("metric.", "test."))]
+    frame = pd.DataFrame(records, index=pd.Index([t.number for t in trials], name="number"))
+    return frame.reindex(columns=[*TRIAL_COLUMNS, *measured, *parameters])
+
+
+def _trial_record(trial: Trial) -> dict[str, object]:
+    attributes = trial.attributes
+    return {
+        **{name: getattr(trial, name) for name in ("state", "phase", "row", "repeat", "seed")},
+        "value": trial.value,
+        "time_s": trial.time_s,
+        "diverged": bool(attributes.get("diverged", False)),
+        "reason": attributes.get("reason"),
+        "host": attributes.get("host"),
+        "device": attributes.get("device"),
+        **{f"metric.{name}": value for name, value in trial.metrics.items()},
+        **{f"test.{name}": value for name, value in trial.test.items()},
+        **trial.parameters,
+    }
+
+
+def factors_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per factor, the largest share first, then the placebo; the index is its name.
+
+    topic: what a textbook calls it. share: the part of all variance that it causes, with its 95 %
+    interval. shown: the part of the share that the runs show. first_order, total: Sobol indices,
+    alone and with all interactions. sd_points: the standard deviation of the objective that it
+    causes. p_value: of the randomization test, corrected by Holm. p_first: probability that its
+    share is the largest. best_option, gain: the option with the highest mean, and that mean less
+    the baseline's, with its 95 % interval. evidence: `probable` or `not distinguishable`.
+    """
+    factors = [*answer.factors, *([answer.placebo] if answer.placebo else [])]
+    rows = [_factor_record(factor) for factor in factors]
+    index = pd.Index([factor.name for factor in factors], name="factor")
+    return pd.DataFrame(rows, index=index, columns=list(FACTOR_COLUMNS))
+
+
+def _factor_record(factor: FactorImportance) -> dict[str, object]:
+    return {
+        "topic": factor.topic,
+        **_with_interval("share", factor.share, factor.interval),
+        "shown": factor.shown,
+        "first_order": factor.first_order,
+        "total": factor.total,
+        "sd_points": factor.points,
+        "p_value": factor.p_value,
+        "p_first": factor.p_first,
+        "best_option": factor.best_option,
+        **_with_interval("gain", factor.gain, factor.gain_interval),
+        "evidence": factor.verdict,
+    }
+
+
+def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per hyperparameter and choice of an option, by factor; its name is the index.
+
+    factor: that it belongs to. share: its part of the factor's share, with its 95 % interval.
+    first_order, total, sd_points: as of `factors_frame`. range: highest mean less the lowest, in
+    points.
+    """
+    rows = {
+        one.name: {
+            "factor": factor.name,
+            **_with_interval("share", one.share, one.interval),
+            "first_order": one.first_order,
+            "total": one.total,
+            "sd_points": one.points,
+            "range": one.range,
+        }
+        for factor in answer.factors
+        for one in factor.hyperparameters
+    }
+    return _frame(rows, "hyperparameter")
+
+
+def topics_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per topic, the largest share first; the index is its name.
+
+    factors: their names, with commas. The other columns are those of `factors_frame`.
+    """
+    rows = {
+        one.name: {
+            "factors": ", ".join(one.factors),
+            **_with_interval("share", one.share, one.interval),
+            "shown": one.shown,
+            "first_order": one.first_order,
+            "total": one.total,
+            "sd_points": one.points,
+        }
+        for one in answer.topics
+    }
+    return _frame(rows, "topic")
+
+
+def effects_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per option and per value of a hyperparameter, in the order of the space.
+
+    factor, option, hyperparameter: what it is; an option has no hyperparameter. value: of the
+    hyperparameter. mean: mean objective there, over all other factors. difference: mean less that
+    of the factor's baseline, in points, with its 95 % interval.
+    """
+    return _listed(
+        {
+            "factor": one.factor,
+            "option": one.option,
+            "hyperparameter": one.hyperparameter,
+            "value": one.value,
+            "mean": one.mean,
+            **_with_interval("difference", one.points, one.interval),
+        }
+        for one in answer.effects
+        if one.factor != PLACEBO
+    )
+
+
+def interactions_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per pair of factors whose interaction is above 0, the largest share first.
+
+    one, other: the factors. share: of the variance that they cause only together, with its 95 %
+    interval.
+    """
+    return _listed(
+        {"one": one, "other": other, **_with_interval("share", share, interval)}
+        for (one, other), share, interval in answer.interactions
+    )
+
+
+def contrasts_frame(confirmation: Confirmation) -> pd.DataFrame:
+    """Return one row per change of the best configuration that paired runs compare with it.
+
+    change: in words, the index. factor: that was changed. seeds: number of pairs. difference: mean
+    test objective of the best configuration less that of the changed one, in points, with its 95 %
+    t-interval. p_value: of the paired t-test, corrected by Holm. better: fraction of the seeds
+    with which the best configuration is ahead. confirmed: whether it is significantly better.
+    """
+    rows = {
+        one.name: {
+            "factor": one.factor,
+            "seeds": one.seeds,
+            **_with_interval("difference", one.difference, one.interval),
+            "p_value": one.p_value,
+            "better": one.better,
+            "confirmed": one.confirmed,
+        }
+        for one in confirmation.contrasts
+    }
+    return _frame(rows, "change")
+
+
+def settings_frame(settings: Sequence[RecommendedSetting]) -> pd.DataFrame:
+    """Return one row per factor with its recommended setting; the index is its name.
+
+    option: to set. hyperparameters: of the option, as `name=value`, with commas. share: of the
+    factor; empty where it was not varied. gain: of the option over the baseline, in points. drop:
+    of the best configuration's test objective when this factor alone is changed, in points; empty
+    without paired runs. evidence: confirmed, probable, not distinguishable or untested.
+    """
+    rows = {
+        one.factor: {
+            "option": one.option,
+            "hyperparameters": ", ".join(f"{k}={v}" for k, v in one.hyperparameters.items()),
+            "share": one.share,
+            "gain": one.gain,
+            "drop": one.contrast.difference if one.contrast else None,
+            "evidence": one.evidence_level,
+        }
+        for one in settings
+    }
+    return _frame(rows, "factor")
+
+
+def comparison_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the shares of the factors that all studies vary: a row per factor and study.
+
+    factor, study: which. share: with its 95 % interval. evidence: as of `factors_frame`.
+    """
+    return _listed(
+        {
+            "factor": name,
+            "study": study,
+            **_with_interval("share", factor.share, factor.interval),
+            "evidence": factor.verdict,
+        }
+        for name, by_study in comparison.factors.items()
+        for study, factor in by_study.items()
+    )
+
+
+def _with_interval(name: str, value: float, interval: Sequence[float]) -> dict[str, float]:
+    low, high = interval
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _frame(rows: Mapping[str, Mapping[str, Any]], index: str) -> pd.DataFrame:
+    return pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), name=index))
+
+
+def _listed(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows))
