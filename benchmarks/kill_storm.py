@@ -1,6 +1,6 @@
 """Kills (SIGKILL) of workers, of their watcher and of their parent process: which runs are lost?
 
-python -m benchmarks.kill_storm [KILLS]
+python -m benchmarks.kill_storm [KILLS [fork|spawn [WORKERS]]]
 """
 
 import sys
@@ -11,18 +11,20 @@ from tempfile import TemporaryDirectory
 from tests.support.faults import kill_repeatedly
 from tests.support.servers import empty_databases
 
-WORKERS = 8
+DEFAULTS = ("220", "fork", "8")
 
 
 def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 220
+    kills, start, workers = ([*sys.argv[1:], *DEFAULTS[len(sys.argv) - 1 :]])[:3]
+    assert start == "fork" or start == "spawn"
     with TemporaryDirectory() as place, empty_databases(Path(place)) as urls:
         for kind, url in urls.items():
             folder = Path(place) / kind
             folder.mkdir()
             began = time.monotonic()
-            found = kill_repeatedly(url, folder, kills, WORKERS)
-            print(f"{kind}: {kills} kills of {WORKERS} workers in {time.monotonic() - began:.0f} s")
+            found = kill_repeatedly(url, folder, int(kills), int(workers), start)
+            seconds = time.monotonic() - began
+            print(f"{kind}: {kills} kills of {workers} workers ({start}) in {seconds:.0f} s")
             print(f"  {found}", flush=True)
 
 

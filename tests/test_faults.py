@@ -119,6 +119,11 @@ def test_a_storm_of_kills_loses_nothing(url: str, tmp_path: Path) -> None:
     assert_nothing_lost(kill_repeatedly(url, tmp_path, kills=40, workers=4))
 
 
+def test_kills_of_workers_that_are_started_anew_lose_nothing(tmp_path: Path) -> None:
+    found = kill_repeatedly(sqlite_in(tmp_path), tmp_path, kills=4, workers=2, start="spawn")
+    assert_nothing_lost(found)
+
+
 def test_many_start_at_once_on_an_empty_database(url: str) -> None:
     assert start_simultaneously(url, workers=8) == 8
 
@@ -127,6 +132,16 @@ def test_a_server_that_crashes_is_waited_for(
     own_postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
     code, found = stop_server_repeatedly(own_postgresql, tmp_path, [0.5], "immediate")
+    assert code == 0
+    assert_nothing_lost(found)
+
+
+def test_workers_that_are_started_anew_wait_for_a_server(
+    own_postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    code, found = stop_server_repeatedly(
+        own_postgresql, tmp_path, [0.5], "fast", workers=2, start="spawn"
+    )
     assert code == 0
     assert_nothing_lost(found)
 

@@ -20,15 +20,17 @@ from tests.support.workers import (
     kill,
     log_finished_runs,
     prepare_short_runs,
+    prepared_starts,
     replace_training,
     start_pool,
+    wait_until,
 )
 from training_factors.storage.database import open_database
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.running.settings import WorkerTiming
+from training_factors.study.running.settings import StartMethod, WorkerTiming
 
 KILL_TIMING = WorkerTiming(heartbeat_s=0.5, grace_s=2, checkpoint_s=0, retry_timeout_s=60)
 OUTAGE_TIMING = WorkerTiming(heartbeat_s=1, grace_s=8, retry_timeout_s=120)
@@ -84,22 +86,32 @@ def _check_integrity(url: str) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
-def kill_repeatedly(url: str, folder: Path, kills: int, workers: int, seed: int = 0) -> Faults:
+def kill_repeatedly(
+    url: str, folder: Path, kills: int, workers: int, start: StartMethod = "fork"
+) -> Faults:
     """Kill random workers, or their parent, this many times; then let the study finish."""
-    draws = random.Random(seed)
+    with prepared_starts(folder, folder / "ended.log"):
+        return _kill_repeatedly(url, folder, kills, workers, start)
+
+
+def _kill_repeatedly(
+    url: str, folder: Path, kills: int, workers: int, start: StartMethod
+) -> Faults:
+    draws = random.Random(0)
+    pause_s = 0.15 if start == "fork" else 1.5  # a process that is started anew loads torch first
     prepared = prepare_short_runs()
     study = create_short_study(url, prepared, 100)
     log_finished_runs(folder / "ended.log")
     planned = 100
-    pool = start_pool(url, prepared, folder, workers, KILL_TIMING)
+    pool = start_pool(url, prepared, folder, workers, KILL_TIMING, start)
     while pool.is_alive() or pool.exitcode != 0:
         if not pool.is_alive():
             study.database.close()
-            pool = start_pool(url, prepared, folder, workers, KILL_TIMING)
+            pool = start_pool(url, prepared, folder, workers, KILL_TIMING, start)
         if not kills:
             pool.join(0.5)
             continue
-        time.sleep(draws.expovariate(1 / 0.15))
+        time.sleep(draws.expovariate(1 / pause_s))
         if study.queue.progress()["measure"].waiting < 50:
             planned += 50
             study.queue.add([Run("measure", row) for row in range(planned)])
@@ -113,7 +125,12 @@ def kill_repeatedly(url: str, folder: Path, kills: int, workers: int, seed: int 
 
 
 def stop_server_repeatedly(
-    server: PostgresqlServer, folder: Path, downtimes: list[float], mode: str, workers: int = 4
+    server: PostgresqlServer,
+    folder: Path,
+    downtimes: list[float],
+    mode: str,
+    workers: int = 4,
+    start: StartMethod = "fork",
 ) -> tuple[int | None, Faults]:
     """Stop the server under a pool for each of these times, with a second of work in between.
 
@@ -121,14 +138,14 @@ def stop_server_repeatedly(
     """
     prepared = prepare_short_runs()
     log = folder / "ended.log"
-    with fresh_database(server.url) as url:
+    with fresh_database(server.url) as url, prepared_starts(folder, log, 0.2, epochs=4):
         runs = 60 + int(20 * len(downtimes))
         study = create_short_study(url, prepared, runs)
         replace_training(fake_training(0.2, epochs=4))
         log_finished_runs(log)
         study.database.close()
-        pool = start_pool(url, prepared, folder, workers, OUTAGE_TIMING)
-        time.sleep(1)
+        pool = start_pool(url, prepared, folder, workers, OUTAGE_TIMING, start)
+        wait_until(lambda: log.stat().st_size > 0)
         for seconds in downtimes:
             server.stop(mode)
             time.sleep(seconds)

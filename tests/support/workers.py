@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.context import ForkProcess
 from multiprocessing.process import BaseProcess
@@ -19,7 +20,7 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study, create_study, load_study
 from training_factors.study.running import trial_runner, worker
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
-from training_factors.study.running.settings import WorkerPool, WorkerTiming
+from training_factors.study.running.settings import StartMethod, WorkerPool, WorkerTiming
 from training_factors.study.running.supervisor import run_workers
 from training_factors.study.training.loop import Outcome
 
@@ -72,6 +73,36 @@ def log_finished_runs(path: Path) -> None:
     setattr(worker, "run_claim", logged)  # noqa: B010 - it is imported there, not declared
 
 
+_IN_STARTED_WORKERS = """
+import sys
+
+if "worker-process" in sys.orig_argv:
+    from pathlib import Path
+
+    from tests.support import workers
+
+    workers.log_finished_runs(Path({log!r}))
+    if {seconds!r}:
+        workers.replace_training(workers.fake_training({seconds!r}, {epochs!r}))
+"""
+"""Python imports a module `sitecustomize` when it starts; this one prepares started workers."""
+
+
+@contextmanager
+def prepared_starts(folder: Path, log: Path, seconds: float = 0, epochs: int = 1) -> Iterator[None]:
+    """Make workers that are started anew log finished runs, and train as `fake_training` does.
+
+    folder: for the module that does it. seconds: of the stand-in for training; 0 trains.
+    """
+    code = _IN_STARTED_WORKERS.format(log=str(log), seconds=seconds, epochs=epochs)
+    (folder / "sitecustomize.py").write_text(code, encoding="utf-8")
+    sys.path.insert(0, str(folder))  # started workers find modules where this process does
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def wait_until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     """Poll a condition until it holds. Raises TimeoutError when it does not within the limit."""
     deadline = time.monotonic() + limit_s
@@ -82,18 +113,20 @@ def wait_until(condition: Callable[[], bool], limit_s: float = 60) -> None:
 
 
 def start_pool(
-    url: str, prepared: PreparedStudy, folder: Path, workers: int, timing: WorkerTiming
+    url: str,
+    prepared: PreparedStudy,
+    folder: Path,
+    workers: int,
+    timing: WorkerTiming,
+    start: StartMethod = "fork",
 ) -> ForkProcess:
     """Start a process that works on the study as `worker --workers N` does, with its exit code."""
 
     def work() -> None:
         study = load_study(open_database(url, reading=True), NAME)
         logs = folder / "logs"
-        sys.exit(
-            run_workers(
-                study, prepared, WorkerPool(workers, "cpu", url, logs, timing), lambda: None
-            )
-        )
+        pool = WorkerPool(workers, "cpu", url, logs, timing, start=start)
+        sys.exit(run_workers(study, prepared, pool, lambda: None))
 
     process = FORK.Process(target=work)
     process.start()
