@@ -19,6 +19,8 @@ from training_factors.study.commands import execute
             "python -m training_factors",
             ["-m", "training_factors"],
         ),
+        ("/home/me/analysis.py", "run_study.py", ["training-factors"]),
+        ("/venv/lib/ipykernel_launcher.py", "run_study.py", ["training-factors"]),
     ],
 )
 def test_it_is_named_as_it_was_called(
@@ -27,7 +29,8 @@ def test_it_is_named_as_it_was_called(
     monkeypatch.setattr(sys, "argv", [called])
     assert program_name() == name
     assert program_words()[-len(words) :] == words
-    assert len(program_words()) == len(words) + called.endswith(".py")
+    begins_with_python = words[0].endswith(".py") or words[0] == "-m"
+    assert len(program_words()) == len(words) + begins_with_python
 
 
 @pytest.mark.parametrize("options", [["--epochs", "0"], ["--modle", "mlp"], ["--data", "none"]])

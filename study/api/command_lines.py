@@ -21,19 +21,28 @@ SCRIPTS = ("training-factors", "run-study")
 """Console scripts of the installed package."""
 
 
+ENTRY = "run_study.py"
+"""The program of a checkout."""
+
+
 def program_name() -> str:
     """Return how this program is called, for messages: `run_study.py`, `training-factors`, …"""
     if _is_package(Path(sys.argv[0])):
         return "python -m training_factors"
     name = Path(sys.argv[0]).name
-    return name if name in SCRIPTS else "run_study.py"
+    return name if name in SCRIPTS else ENTRY
 
 
 def program_words() -> list[str]:
-    """Return the first words of a command line that calls this program again."""
+    """Return the first words of a command line that calls this program again.
+
+    Within a program of the user's it is the installed console script.
+    """
     program = Path(sys.argv[0])
-    if program.suffix != ".py":
+    if program.name in SCRIPTS:
         return [program.name]
+    if program.name != ENTRY and not _is_package(program):
+        return [SCRIPTS[0]]
     found = shutil.which("python")
     is_same = found is not None and Path(found).samefile(sys.executable)
     python = "python" if is_same else sys.executable

@@ -64,8 +64,8 @@ class WorkerSettings(NamedTuple):
 class StudyStoppedError(RuntimeError):
     """The study stopped before its end; the same call resumes it.
 
-    exit_code: 1 when too many runs failed, 2 when a process cannot prepare the study, 3 when the database was lost, 130 after Ctrl-C, 143
-    when somebody asked the workers to stop.
+    exit_code: 1 when too many runs failed, 2 when a process cannot prepare the study, 3 when the
+    database was lost, 130 after Ctrl-C, 143 when somebody asked the workers to stop.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:

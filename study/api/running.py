@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Unpack
 
-from training_factors.storage.database import open_database
-from training_factors.storage.studies import load_study
+from training_factors.storage.database import NoDatabaseError, open_database
+from training_factors.storage.studies import NoStudyError, load_study
 from training_factors.study.api.execution import (
     kept_process_settings,
     run_study,
@@ -93,7 +93,10 @@ def load(study: str | None = None, storage: str | None = None) -> FactorStudy:
 
     Raises NoStudyError when there is none of this name, ValueError when there are several.
     """
-    database = open_database(database_url(storage), reading=True)
+    try:
+        database = open_database(database_url(storage), reading=True)
+    except NoDatabaseError as error:
+        raise NoStudyError(str(error)) from error
     return FactorStudy(load_study(database, study), storage)
 
 

@@ -71,6 +71,10 @@ class StudySettings(TypedDict, total=False):
     seed: int
 
 
+LISTS = ("ignore", "factors", "fix", "drop", "range", "choices")
+"""Settings that may hold several texts."""
+
+
 class Given(NamedTuple):
     """Data and model that are Python objects, not names; None where they are names."""
 
@@ -90,7 +94,7 @@ def definition_values(
 
     data, model, settings: as `training_factors.run` takes them; None for what is not named.
     """
-    values = {name: _stored(value) for name, value in settings.items() if value is not None}
+    values = {name: _stored(name, value) for name, value in settings.items() if value is not None}
     given = Given()
     if isinstance(data, str | PathLike):
         values["source"] = str(data)
@@ -145,10 +149,10 @@ def _option_error(error: Mapping[str, Any]) -> str:
     return f"{option} {error['input']!r}: {plain_message(error['msg'])}"
 
 
-def _stored(value: Any) -> object:
+def _stored(name: str, value: Any) -> object:
     """Return a setting as a definition stores it."""
-    if isinstance(value, PathLike):
-        return str(value)
+    if isinstance(value, str | PathLike):
+        return (str(value),) if name in LISTS else str(value)
     if isinstance(value, Mapping):
         return tuple(f"{name}={_as_text(each)}" for name, each in value.items())
     if isinstance(value, list | tuple | set | frozenset):

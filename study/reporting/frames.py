@@ -99,8 +99,8 @@ def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
     """Return one row per hyperparameter and choice of an option, by factor; its name is the index.
 
     factor: that it belongs to. share: its part of the factor's share, with its 95 % interval.
-    first_order, total, sd_points: as of `factors_frame`. range: highest mean less the lowest, in
-    points.
+    first_order, total: Sobol indices, alone and with all interactions. sd_points: the standard
+    deviation of the objective that it causes. range: highest mean less the lowest, in points.
     """
     rows = {
         one.name: {
@@ -120,7 +120,10 @@ def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
 def topics_frame(answer: Answer) -> pd.DataFrame:
     """Return one row per topic, the largest share first; the index is its name.
 
-    factors: their names, with commas. The other columns are those of `factors_frame`.
+    factors: their names, with commas. share: of the variance that they cause together, with its
+    95 % interval. shown: the part of the share that the runs show. first_order, total: Sobol
+    indices, alone and with all interactions. sd_points: the standard deviation of the objective
+    that they cause.
     """
     rows = {
         one.name: {
