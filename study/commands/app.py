@@ -109,7 +109,8 @@ def _option_error(error: Mapping[str, Any]) -> str:
     if not error["loc"]:
         return str(error["msg"]).removeprefix("Value error, ")
     option = "--" + str(error["loc"][0]).removesuffix("_s").replace("_", "-")
-    return f"{option} {error['input']!r}: {plain_message(error['msg'])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{option} {error['input']!r}: {plain_message(message)}"
 
 
 def plain_message(message: str) -> str:
