@@ -96,8 +96,8 @@ def _deviation_from_median(targets: Numbers) -> float:
     return float(np.abs(targets - np.median(targets)).mean())
 
 
-TARGET_UNIT = "the target's unit"
-"""Unit of RMSE and MAE, in words."""
+TARGET_UNIT = "target units"
+"""Unit of RMSE and MAE: that of the numbers that are predicted."""
 
 METRICS = (
     Metric("accuracy", "classification", _largest_part),

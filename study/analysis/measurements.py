@@ -162,9 +162,7 @@ def is_at_chance(trial: Trial) -> bool:
     if has_diverged(trial) or chance is None:
         return has_diverged(trial)
     assert trial.value is not None
-    return bool(
-        chance >= perfect or (trial.value - chance) / (perfect - chance) <= AT_CHANCE
-    )
+    return bool(chance >= perfect or (trial.value - chance) / (perfect - chance) <= AT_CHANCE)
 
 
 def _share_at_chance(runs: Sequence[Trial]) -> float | None:
