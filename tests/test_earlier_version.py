@@ -60,6 +60,7 @@ NEW_KEYS = {
     "/data_report",
     "/data_report/notes",
     "/data_report/parts",
+    "/objective",
     "/explained",
     "/factors[]/shown",
     "/topics[]/shown",
@@ -75,6 +76,7 @@ NEW_KEYS = {
     "/definition/group",
     "/definition/group_from",
     "/definition/split_column",
+    "/definition/metric",
 }
 """Keys that documents have in addition to those of earlier versions."""
 

@@ -108,6 +108,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         row["verdict"] = evidence_for(factor, contrast)
     return {
         **document,
+        "objective": summary.objective,
         "left_out": dict(summary.left_out),
         "reach": dict(summary.reach),
         "notes": list(summary.notes),
