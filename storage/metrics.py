@@ -11,7 +11,7 @@ are worse than that would make up nearly all variance of a study.
 How a metric is computed from the outputs of a network is in `study.training.metrics`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +24,7 @@ Numbers = NDArray[Any]
 NEGATIVE = "negative_"
 """Prefix of the name of an objective that is minus a metric."""
 
-CUTOFF = 0.3
+CUTOFF = 0.4
 """Similarity from which an unknown name is taken for a misspelt metric (0 to 1, of difflib)."""
 
 
@@ -131,12 +131,25 @@ def metric_name(text: str) -> str:
 
     Raises ValueError, which names the nearest metric, if there is none of this name.
     """
-    name = text.strip().lower().replace("-", "_")
-    if name in _BY_NAME:
+    return find_name(text, _BY_NAME, "there is no such metric")
+
+
+def normal_name(text: str) -> str:
+    """Return a metric's name in small letters with underscores: `macro_f1` for `Macro-F1`."""
+    return text.strip().lower().replace("-", "_")
+
+
+def find_name(text: str, names: Collection[str], otherwise: str) -> str:
+    """Return that of some metrics' names which the text is, but for dashes and capitals.
+
+    Raises ValueError if it is none of them: `otherwise`, the nearest name, and all names.
+    """
+    name = normal_name(text)
+    if name in names:
         return name
-    near = get_close_matches(name, _BY_NAME, n=1, cutoff=CUTOFF)
+    near = get_close_matches(name, names, n=1, cutoff=CUTOFF)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"there is no such metric; {hint}all are {', '.join(_BY_NAME)}")
+    raise ValueError(f"{otherwise}; {hint}choose one of {', '.join(names)}")
 
 
 def choose_metric(name: str | None, classes: int | None) -> Metric:

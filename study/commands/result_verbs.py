@@ -136,7 +136,8 @@ def compare(
 
         opened = [study_loading.load(name, storage) for name in studies]
         found = compare_studies(opened, jobs=study_loading.cores())
-    show(comparison_document(found) if as_json else draw_comparison(found))
+        objectives = {one.name: one.stamp.objective for one in opened}
+    show(comparison_document(found) if as_json else draw_comparison(found, objectives))
 
 
 @app.command()

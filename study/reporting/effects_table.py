@@ -28,7 +28,7 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
     unit = unit_of(objective)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    for heading in ("mean", f"difference,\n{unit.name}", "95 % interval"):
+    for heading in ("mean", f"difference,\n{unit.column}", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
     for factor in answer.factors:

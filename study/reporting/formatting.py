@@ -16,6 +16,9 @@ from training_factors.study.analysis.intervals import Interval
 SIGNIFICANT_DIGITS = 3
 """Significant digits of a difference that is shown in the unit of its metric."""
 
+MAX_DECIMALS = 6
+"""Maximum number of its decimals."""
+
 
 def open_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error.
@@ -84,6 +87,11 @@ class Unit(NamedTuple):
     note: str
     is_own: bool = False
 
+    @property
+    def column(self) -> str:
+        """The name as the heading of a narrow column, a word per line."""
+        return self.name.replace(" ", "\n")
+
     def scaled(self, difference: float) -> float:
         """Return a difference in hundredths of the objective, in this unit."""
         return difference / 100 if self.is_own else difference
@@ -105,7 +113,7 @@ class Unit(NamedTuple):
         size = abs(self.scaled(difference))
         if not self.is_own or size == 0:
             return digits
-        return max(0, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(size)))
+        return min(MAX_DECIMALS, max(0, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(size))))
 
 
 def unit_of(objective: str) -> Unit:
@@ -114,8 +122,10 @@ def unit_of(objective: str) -> Unit:
     if not own:
         words = f"{objective.replace('_', ' ')} points"
         return Unit("points", words, "one point is 0.01")
-    note = "that of the numbers that are predicted" if own == TARGET_UNIT else "natural logarithms"
-    return Unit(own, own, f"the unit is {note}", is_own=True)
+    note = "one nat is a factor of e in probability"
+    if own == TARGET_UNIT:
+        note = "the unit is that of the numbers that are predicted"
+    return Unit(own, own, note, is_own=True)
 
 
 def describe_objective(objective: str) -> str:

@@ -219,7 +219,7 @@ def _cell(share: float, longest: float) -> int:
 
 def _factor_table(answer: Answer, unit: Unit) -> Table:
     rows = (*answer.factors, answer.placebo)
-    table = _share_table("factor", f"SD,\n{unit.name}", f"gain,\n{unit.name}")
+    table = _share_table("factor", f"SD,\n{unit.column}", f"gain,\n{unit.column}")
     for factor in rows:
         numbers = unit.unsigned(factor.points), unit.signed(factor.gain)
         style = "" if factor.matters else "dim"

@@ -18,8 +18,9 @@ from training_factors.storage.metrics import (
     Metric,
     chance_levels,
     choose_metric,
-    metric_name,
+    find_name,
     metrics_of,
+    normal_name,
 )
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
@@ -107,17 +108,15 @@ def _stored_metric(study: Study, trials: Sequence[Trial], name: str) -> Metric:
         metric: sum(_value(trial, metric, chance) is None for trial in complete)
         for metric in metrics_of(classes)
     }
-    stored = ", ".join(metric.name for metric, count in lacking.items() if not count)
-    try:
-        metric = choose_metric(metric_name(name), classes)
-    except ValueError as error:
-        raise ValueError(f"--of {name!r}: {error}; {study.name} has stored {stored}") from None
-    if lacking[metric]:
-        raise ValueError(
-            f"--of {name!r}: {lacking[metric]} of {len(complete)} runs of {study.name} have not "
-            f"stored {metric.name}, since an earlier version trained them; all have {stored}"
-        )
-    return metric
+    stored = [metric.name for metric, count in lacking.items() if not count]
+    for metric, count in lacking.items():
+        if count and metric.name == normal_name(name):
+            raise ValueError(
+                f"--of {name!r}: {count} of {len(complete)} runs of {study.name} have no usable "
+                f"{metric.name}, as those of an earlier version; choose one of {', '.join(stored)}"
+            )
+    found = find_name(name, stored, f"--of {name!r} is no metric of {study.name}")
+    return choose_metric(found, classes)
 
 
 def _chance(study: Study) -> Mapping[str, float]:
