@@ -20,8 +20,8 @@ class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
     source, and from limit to split_column: the data; see `training_factors.study.data.options`.
-    weights: a file of weights to start from. metric: the objective, of `storage.metrics`; None for
-    accuracy, or R² for regression.
+    weights: a file of weights to start from. metric: name of the metric that is maximized, or
+    minimized if it is a loss (see `storage.metrics`); None for accuracy, or R² for regression.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
     """
