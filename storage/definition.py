@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from training_factors.storage.metrics import metric_name
+from training_factors.storage.metrics import DEFAULT_METRICS, metric_name
 
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
@@ -63,8 +63,10 @@ def default_name(definition: Definition) -> str:
     """Return the name of a study that the user has not named; equal definitions share it.
 
     It names data and model; a digest of the whole definition follows if any other setting is not
-    the default.
+    the default. The metric that the data's task has by default changes no name.
     """
+    if definition.metric in DEFAULT_METRICS:
+        definition = definition.model_copy(update={"metric": None})
     data = PurePath(definition.source).stem.partition(":")[0] or "data"
     plain = f"{data}-{definition.model.partition(':')[0]}"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain)[:40].strip("-.") or "study"

@@ -116,6 +116,9 @@ METRICS = (
 )  # fmt: skip
 """All metrics; the first one of a task is its default objective."""
 
+DEFAULT_METRICS = tuple({metric.task: metric.name for metric in reversed(METRICS)}.values())
+"""Names of the metrics that are the objective where none is named, one per task."""
+
 _BY_NAME = {metric.name: metric for metric in METRICS}
 _BY_OBJECTIVE = {metric.objective: metric for metric in METRICS}
 

@@ -37,6 +37,7 @@ def test_a_metric_is_named_with_dashes_or_capitals() -> None:
         Definition(metric="macro_f1")
     )
     assert default_name(Definition(metric="auc")) != default_name(Definition())
+    assert default_name(Definition(metric="accuracy")) == default_name(Definition())
 
 
 @pytest.mark.parametrize(("wrong", "near"), [("f1", "macro_f1"), ("mse", "rmse"), ("loss", "log")])
