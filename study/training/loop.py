@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -160,7 +161,8 @@ def _train(
     metrics = _measure_in_source_unit(data, outputs, data.validation.targets)
     value = objective.of(metrics)
     on_training = float(objective.evaluate(predict(training, part.inputs), part.targets))
-    metrics[f"train_{objective.metric.name}"] = objective.metric.signed(on_training)
+    if isfinite(on_training):  # AUC is not defined where the recipe's part lacks a class
+        metrics[f"train_{objective.metric.name}"] = objective.metric.signed(on_training)
     cells = confusion(outputs, data.validation.targets, problem)
     outcome = Outcome(value, metrics, False, False, epochs, confusion=cells)
     if test is None:
