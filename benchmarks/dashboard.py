@@ -39,7 +39,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
         study = create_simulated_study(url, trials)
-        chart = dashboard_figure(answer_of(study, jobs=2))
+        chart = dashboard_figure(answer_of(study, jobs=2), study.stamp.objective)
         began = time.perf_counter()
         save_to_dashboard(study, chart, "## verdict")
         table.add_row("chart and note kept", f"{time.perf_counter() - began:.2f}")

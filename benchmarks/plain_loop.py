@@ -37,7 +37,7 @@ from training_factors.search_spaces.recipe import Recipe, Stage, identity, no_mi
 from training_factors.search_spaces.space import Config
 from training_factors.study.data.division import DataPart, training_division
 from training_factors.study.running.preparation import PreparedStudy
-from training_factors.study.training.metrics import chance
+from training_factors.study.training.metrics import open_objective
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.training_state import to_float
 
@@ -118,7 +118,7 @@ class Loop:
                 rates.step()
             accuracy = self._accuracy(network, valid_loader)
             if not loss.isfinite():
-                return chance(data.validation.targets, data.problem)
+                return open_objective(None, data.validation.targets, data.problem).at_chance
             report(accuracy, epoch)
         return accuracy
 

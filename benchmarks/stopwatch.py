@@ -18,6 +18,7 @@ from training_factors.storage.run_queue import RunQueue
 from training_factors.study.running import trial_runner
 from training_factors.study.running.checkpointer import Checkpointer
 from training_factors.study.training import loop
+from training_factors.study.training.metrics import Objective
 
 Place = tuple[Any, str, str]
 """(who owns it, its name, the stage that it belongs to)."""
@@ -38,7 +39,7 @@ PLACES: tuple[Place, ...] = (
     (torch.Tensor, "backward", "backward"),
     *((kind, "step", "optimizer") for kind in (*OPTIMIZERS, LambdaLR)),
     (loop, "predict", "evaluation"),
-    (loop, "objective", "evaluation"),
+    (Objective, "evaluate", "evaluation"),
     (loop, "measure", "metrics"),
     (loop, "confusion", "metrics"),
     (loop, "start_training", "building"),

@@ -5,13 +5,14 @@ import re
 from pathlib import PurePath
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from training_factors.search_spaces.user_code import GIVEN
+from training_factors.storage.metrics import DEFAULT_METRICS, metric_name
 
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
-    "group_from", "split_column",
+    "group_from", "split_column", "metric",
 )  # fmt: skip
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
@@ -20,7 +21,8 @@ class Definition(BaseModel):
     """The settings of a study. The same settings, on the same data, give the same study.
 
     source, and from limit to split_column: the data; see `training_factors.study.data.options`.
-    weights: a file of weights to start from.
+    weights: a file of weights to start from. metric: name of the metric that is maximized, or
+    minimized if it is a loss (see `storage.metrics`); None for accuracy, or R² for regression.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
     """
@@ -48,16 +50,24 @@ class Definition(BaseModel):
     drop: tuple[str, ...] = ()
     range: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    metric: str | None = None
     epochs: int = Field(default=15, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @field_validator("metric")
+    @classmethod
+    def _name_metric(cls, metric: str | None) -> str | None:
+        return None if metric is None else metric_name(metric)
 
 
 def default_name(definition: Definition) -> str:
     """Return the name of a study that the user has not named; equal definitions share it.
 
     It names data and model; a digest of the whole definition follows if any other setting is not
-    the default.
+    the default. The metric that the data's task has by default changes no name.
     """
+    if definition.metric in DEFAULT_METRICS:
+        definition = definition.model_copy(update={"metric": None})
     source = definition.source.removeprefix(GIVEN)
     data = PurePath(source).stem.partition(":")[0] or "data"
     plain = f"{data}-{definition.model.removeprefix(GIVEN).partition(':')[0]}"

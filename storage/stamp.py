@@ -42,13 +42,15 @@ class DataStamp(NamedTuple):
 class Stamp(NamedTuple):
     """The stamp of a study.
 
-    objective: name of the metric that is maximized. skipped: names of the first unreadable files;
-    how many there are in all is in `DataStamp.skipped`. left_out: factors and options that do not
-    apply to the data or do not act on the model, each as (name, reason). reach: how the recipe
-    reaches a model that is not built in, by factor. notes: about how the model is used.
+    objective: name of what is maximized, a metric or minus a metric (see `storage.metrics`).
+    skipped: names of the first unreadable files; how many there are in all is in
+    `DataStamp.skipped`. left_out: factors and options that do not apply to the data or do not act
+    on the model, each as (name, reason). reach: how the recipe reaches a model that is not built
+    in, by factor. notes: about how the model is used.
     class_names: empty for regression. code: the user's code that the study runs. digests: of the
     files of that code, and of packages that bring factors. versions: package name -> version, of
-    the process that created the study. data_report: what was done to the data.
+    the process that created the study. data_report: what was done to the data. chance: metric ->
+    its value at chance on the validation part; empty in studies of earlier versions.
     """
 
     objective: str
@@ -67,6 +69,7 @@ class Stamp(NamedTuple):
     digests: Mapping[str, str] = {}
     versions: Mapping[str, str] = {}
     data_report: DataReport = DataReport()
+    chance: Mapping[str, float] = {}
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document of the stamp, which `read_stamp` reads."""
@@ -84,6 +87,7 @@ class Stamp(NamedTuple):
             "digests": dict(self.digests),
             "versions": dict(self.versions),
             "data_report": self.data_report.as_document(),
+            "chance": dict(self.chance),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -134,6 +138,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         digests=document.get("digests", {}),
         versions=document.get("versions", {}),
         data_report=read_data_report(document.get("data_report", {})),
+        chance=document.get("chance", {}),
     )
 
 

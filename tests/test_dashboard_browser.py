@@ -35,7 +35,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("dashboard")
     made = hostile_study(open_database(f"sqlite:///{folder}/studies.db", create=True))
     save_note(made.optuna_study, "A user's text.")
-    save_to_dashboard(made, dashboard_figure(ANSWER), study_note(ANSWER, NAME))
+    save_to_dashboard(
+        made, dashboard_figure(ANSWER, "accuracy"), study_note(ANSWER, NAME, "accuracy")
+    )
     return made
 
 
@@ -127,4 +129,6 @@ def test_with_write_the_page_can_save_a_note(study: Study, page: WatchedPage) ->
         page.page.get_by_text("More of a user's text.", exact=True).wait_for()
         assert has_no_problems(page, writable)
     assert get_note(study.optuna_study).endswith("More of a user's text.\n")
-    assert not save_to_dashboard(study, dashboard_figure(ANSWER), study_note(ANSWER, NAME))
+    assert not save_to_dashboard(
+        study, dashboard_figure(ANSWER, "accuracy"), study_note(ANSWER, NAME, "accuracy")
+    )

@@ -60,6 +60,7 @@ NEW_KEYS = {
     "/data_report",
     "/data_report/notes",
     "/data_report/parts",
+    "/objective",
     "/explained",
     "/factors[]/shown",
     "/topics[]/shown",
@@ -75,6 +76,7 @@ NEW_KEYS = {
     "/definition/group",
     "/definition/group_from",
     "/definition/split_column",
+    "/definition/metric",
 }
 """Keys that documents have in addition to those of earlier versions."""
 
@@ -91,6 +93,20 @@ def test_documents_have_the_same_keys(
     assert set(keys(expected)) <= set(keys(document))
     if verb == "status":
         assert document == expected
+
+
+def test_another_metric_is_shown_as_far_as_it_was_stored(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chance levels follow from the classes of the validation part, which the data sheet has."""
+    assert execute(["importance", "--of", "log-loss", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["objective"] == "negative_log_loss"
+    assert document["evidence"]["at_chance"] is not None
+    assert execute(["importance", "--of", "balanced-accuracy"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "have no usable balanced_accuracy, as those of an earlier version" in line
+    assert line.endswith("choose one of accuracy, macro_f1, kappa, auc, log_loss")
 
 
 def test_the_data_sheet_is_found(folder: Path) -> None:

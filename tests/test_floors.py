@@ -20,13 +20,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces.user_code": (),
     "study.training.seeds": (),
     "storage.data_report": (),
+    "storage.metrics": (),
     "study.data": (
         "study.data", "study.training.seeds", "storage.data_report", "search_spaces.problem",
         "search_spaces.user_code",
     ),
     "study.training": (
-        "study.training", "study.data", "search_spaces.problem", "search_spaces.recipe",
-        "search_spaces.user_code",
+        "study.training", "study.data", "storage.metrics", "search_spaces.problem",
+        "search_spaces.recipe", "search_spaces.user_code",
     ),
     "study.running": ("study.running", "study.training", "study.data", "storage", "search_spaces"),
     "study.analysis": (

@@ -217,6 +217,13 @@ OWN = ["run", "--study", "mine"]
         ([*OWN, "--space", "full"], "space: "),
         ([*OWN, "--fix", "optimizer=adam"], "space: optimizer"),
         ([*OWN, "--data", "diabetes"], "objective: accuracy in the study, r2 now"),
+        ([*OWN, "--metric", "log-loss"], "accuracy in the study, negative_log_loss now"),
+        (["run", "--metric", "acuracy"], "--metric 'acuracy': there is no such metric; did you "
+         "mean 'accuracy'? choose one of accuracy, balanced_accuracy"),
+        (["run", "--data", "wine", "--metric", "rmse"], "'rmse' is for regression, but this is "
+         "classification; choose one of accuracy, "),
+        (["run", "--data", "diabetes", "--metric", "auc"], "choose one of r2, rmse, mae"),
+        (["importance", "--study", "mine", "--of", "mse"], "'mse' is no metric of mine; choose"),
         (["run", "--study", ""], "must be 1 to 64"),
         (["run", "--study", "x" * 65], "must be 1 to 64"),
         (["run", "--study", "a\x00b"], "printable"),
@@ -257,7 +264,7 @@ OWN = ["run", "--study", "mine"]
         (["run", "--model", "no.such:function"], "no.such"),
         (["run", "--image-size", "2", "--data", "digits"], "--image-size 2"),
     ],
-)
+)  # fmt: skip
 def test_what_is_asked_of_a_study_that_cannot_be(
     capsys: pytest.CaptureFixture[str], stored: Path, arguments: list[str], words: str
 ) -> None:

@@ -155,13 +155,14 @@ def has_diverged(trial: Trial) -> bool:
 def is_at_chance(trial: Trial) -> bool:
     """Return whether a run is no better than chance, as every diverged run is.
 
-    Only divergence counts for a run whose chance level is not known.
+    Only divergence counts for a run whose chance level is not known. Runs of earlier versions do
+    not say what a perfect objective is: it was 1.
     """
-    chance = trial.attributes.get("chance")
+    chance, perfect = trial.attributes.get("chance"), trial.attributes.get("perfect", 1.0)
     if has_diverged(trial) or chance is None:
         return has_diverged(trial)
     assert trial.value is not None
-    return bool(chance >= 1 or (trial.value - chance) / (1 - chance) <= AT_CHANCE)
+    return bool(chance >= perfect or (trial.value - chance) / (perfect - chance) <= AT_CHANCE)
 
 
 def _share_at_chance(runs: Sequence[Trial]) -> float | None:

@@ -73,10 +73,10 @@ class Findings(NamedTuple):
         return tuple(self.names[number] for number in by_share)
 
     @property
-    def upper_points(self) -> float:
-        """The most that a factor may move the objective, as a standard deviation in points."""
+    def upper_deviation(self) -> float:
+        """The most that a factor may move the objective, as a standard deviation."""
         highest = max(high for _, high in self.shares.intervals())
-        return 100 * math.sqrt(highest * self.variance)
+        return math.sqrt(highest * self.variance)
 
 
 def evidence_level(p_value: float) -> str:
@@ -117,7 +117,7 @@ def _no_effect(findings: Findings) -> Verdict:
     if evidence.noise.degrees and evidence.noise.part > 0.5:
         sentence = (
             f"no effect detected: with 95 % confidence no factor moves the objective by more than "
-            f"{findings.upper_points:.1f} points (standard deviation, {rows} configurations)"
+            f"{findings.upper_deviation:.2g} (standard deviation, {rows} configurations)"
         )
         return Verdict("nothing", (), sentence, None)
     because = ""

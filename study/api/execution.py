@@ -330,6 +330,24 @@ def run_confirmation(
             return code, confirmation
 
 
+def smallest_difference(study: "Study", named: float | None) -> float:
+    """Return the smallest difference worth seeing, in the unit of the objective.
+
+    named: in points, or in the unit of a loss; None for one point, or 1 % of the loss at chance.
+    Raises ValueError for a difference that is too small.
+    """
+    from training_factors.storage.metrics import metric_of
+
+    metric = metric_of(study.stamp.objective)
+    least = 0.0 if metric.unit else 0.01
+    if named is not None and not (named >= least and named > 0):
+        at_least = "greater than 0" if metric.unit else "0.01 or more"
+        raise ValueError(f"--difference {named:g} must be {at_least}")
+    if not metric.unit:
+        return (1.0 if named is None else named) / 100
+    return study.stamp.chance[metric.name] / 100 if named is None else named
+
+
 def factors_to_confirm(study: "Study", named: Sequence[str] | None, jobs: int) -> dict[str, str]:
     """Return the factors to confirm, each with its best option other than the baseline.
 

@@ -17,6 +17,7 @@ from training_factors.study.api.execution import (
     factors_to_confirm,
     kept_process_settings,
     run_confirmation,
+    smallest_difference,
     stop_reason,
     worker_settings,
 )
@@ -26,6 +27,7 @@ from training_factors.study.api.results import Confirmed, Importance, Recommende
 from training_factors.study.api.settings import FilePath, Given, check_timing
 from training_factors.study.reporting.analyses import answer_of, read_study_data
 from training_factors.study.reporting.confirmation_table import read_confirmation
+from training_factors.study.reporting.other_metric import answer_for_metric
 from training_factors.study.reporting.recommendation_table import compute_recommendation
 from training_factors.study.reporting.report import read_report
 from training_factors.study.reporting.status import StudyStatus, compute_status
@@ -92,13 +94,18 @@ class FactorStudy:
 
         return trials_frame(read_trials(self._study))
 
-    def importance(self, *, jobs: int | None = None) -> Importance:
+    def importance(self, *, of: str | None = None, jobs: int | None = None) -> Importance:
         """Return the importance of every factor, how sure it is, and the verdict.
 
+        of: another metric than the objective, of those that every run has stored, as `log_loss`.
         jobs: number of processes that compute it; None for one per core.
 
-        Raises NoAnswer when too few configurations were measured.
+        Raises NoAnswer when too few configurations were measured, ValueError for a metric that the
+        study has not stored.
         """
+        if of is not None:
+            found = answer_for_metric(self._study, of, jobs or cpu_count())
+            return Importance(self.name, self._study.stamp.data.name, found.objective, found.answer)
         answer = answer_of(self._study, jobs or cpu_count())
         return Importance(
             self.name, self._study.stamp.data.name, self._study.stamp.objective, answer
@@ -156,7 +163,7 @@ class FactorStudy:
         self,
         factors: Sequence[str] | None = None,
         *,
-        difference: float = 1.0,
+        difference: float | None = None,
         workers: int | None = None,
         per_gpu: int = 1,
         device: str = "auto",
@@ -169,13 +176,15 @@ class FactorStudy:
         """Compare the best configuration with one-factor changes in paired runs on the test part.
 
         factors: their names; None for the five with the largest shares. difference: the smallest
-        one to detect, in points of the objective; it sets the number of seeds. The others are as of
+        one to detect, in points of the objective or in the unit of a loss; None for one point, or 1 %
+        of the loss at chance. It sets the number of seeds. The others are as of
         `training_factors.run`.
 
         Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations
         were measured, ValueError for wrong input.
         """
         study = load_study(open_database(database_url(self._storage)), self.name)
+        smallest = smallest_difference(study, difference)
         changes = factors_to_confirm(study, factors, cpu_count())
         settings = worker_settings(
             storage=self._storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
@@ -184,7 +193,7 @@ class FactorStudy:
         )._replace(given=self._given)  # fmt: skip
         with kept_process_settings():
             code, confirming = run_confirmation(
-                study, changes, difference / 100, settings, choose_output(progress)
+                study, changes, smallest, settings, choose_output(progress)
             )
         stop_if_interrupted(confirming, code)
         return Confirmed(read_confirmation(study, confirming))

@@ -89,7 +89,7 @@ class Importance:
         from training_factors.study.reporting.charts import importance
         from training_factors.study.reporting.matplotlib_charts import draw_chart
 
-        return draw_chart(importance.chart(self.answer, self.subject))
+        return draw_chart(importance.chart(self.answer, self.subject, self.objective))
 
     def __str__(self) -> str:
         notes = "".join(f"{note}\n" for note in self.notes)
@@ -182,19 +182,20 @@ class Recommended:
 
 @dataclass(frozen=True)
 class Compared:
-    """The shares of the same factors in several studies."""
+    """The shares of the same factors in several studies. objectives: study -> its objective."""
 
     comparison: Comparison
+    objectives: Mapping[str, str]
 
     def table(self) -> "pd.DataFrame":
         """Return a row per factor and study; see `frames.comparison_frame`."""
         return frames.comparison_frame(self.comparison)
 
     def __str__(self) -> str:
-        return as_text(draw_comparison(self.comparison))
+        return as_text(draw_comparison(self.comparison, self.objectives))
 
     def _repr_html_(self) -> str:
-        return as_html(draw_comparison(self.comparison))
+        return as_html(draw_comparison(self.comparison, self.objectives))
 
 
 def as_text(drawn: RenderableType) -> str:

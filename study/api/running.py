@@ -111,4 +111,5 @@ def compare(*studies: FactorStudy) -> Compared:
     answers = {study.name: study.importance().answer for study in studies}
     if len(answers) < 2:
         raise ValueError(f"compare needs two studies, got {', '.join(answers) or 'none'}")
-    return Compared(compare_answers(answers))
+    objectives = {study.name: study.objective for study in studies}
+    return Compared(compare_answers(answers), objectives)

@@ -45,7 +45,9 @@ class StudySettings(TypedDict, total=False):
     `{"optimizer": "adamw", "optimizer.adamw.lr": 1e-3}`. drop: factors that stay at their baseline.
     range: ranges of hyperparameters, as `{"optimizer.sgd.lr": tf.LogUniform(1e-3, 1)}`. choices:
     options of factors, the baseline first, as `{"activation": ["relu", "gelu"]}`. The last four
-    also take the texts of the command line. epochs: of each run (15). seed: of the study (0).
+    also take the texts of the command line. metric: to maximize: `accuracy` (the default),
+    `balanced_accuracy`, `macro_f1`, `kappa`, `auc`, `log_loss`; `r2` (the default for regression),
+    `rmse`, `mae`; losses are minimized. epochs: of each run (15). seed: of the study (0).
     """
 
     target: str
@@ -67,6 +69,7 @@ class StudySettings(TypedDict, total=False):
     drop: Names
     range: "Names | Mapping[str, Uniform | LogUniform | Integer | OneOf | tuple[float, float]]"
     choices: Names | Mapping[str, Sequence[str]]
+    metric: str
     epochs: int
     seed: int
 
@@ -146,7 +149,8 @@ def _option_error(error: Mapping[str, Any]) -> str:
     if not error["loc"]:
         return str(error["msg"]).removeprefix("Value error, ")
     option = "--" + str(error["loc"][0]).removesuffix("_s").replace("_", "-")
-    return f"{option} {error['input']!r}: {plain_message(error['msg'])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{option} {error['input']!r}: {plain_message(message)}"
 
 
 def _stored(name: str, value: Any) -> object:

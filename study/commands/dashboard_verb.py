@@ -136,6 +136,8 @@ def publish_answer(study: "Study", answer: "Answer") -> None:
     )
 
     try:
-        save_to_dashboard(study, dashboard_figure(answer), study_note(answer, study.name))
+        objective = study.stamp.objective
+        note = study_note(answer, study.name, objective)
+        save_to_dashboard(study, dashboard_figure(answer, objective), note)
     except (StorageUnavailableError, ValueError) as error:
         print(f"the dashboard's chart and note could not be updated: {error}", file=sys.stderr)

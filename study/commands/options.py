@@ -149,6 +149,14 @@ Choices = Annotated[
         rich_help_panel=_SPACE,
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="What is maximized: accuracy (the default), balanced_accuracy, macro_f1, kappa, auc, "
+        "log_loss; r2 (the default for regression), rmse, mae. Losses are minimized.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Epochs = Annotated[
     int | None, typer.Option(help="Epochs of each run (default 15).", rich_help_panel=_STUDY)
 ]
@@ -287,6 +295,7 @@ DEFINITION_OPTIONS: dict[str, Any] = {
     "drop": Drop,
     "range": Range,
     "choices": Choices,
+    "metric": Metric,
     "epochs": Epochs,
     "seed": Seed,
 }

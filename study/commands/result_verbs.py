@@ -27,9 +27,19 @@ def importance(
             help="Also show importance for other outcomes: early epochs, divergence, time, …",
         ),
     ] = False,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            help="For another metric than the objective, from what every run has stored: log_loss. "
+            "It is only printed."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show which factor matters most, how sure that is, and the best configuration."""
+    if of is not None:
+        _importance_of(of, study, storage, lenses, as_json)
+        return
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
@@ -58,6 +68,23 @@ def importance(
         show(importance_tables.draw_summary(summary, chart, page, following))
         show("")
         show(importance_tables.draw_lenses(found, summary.answer))
+
+
+def _importance_of(
+    metric: str, study: str | None, storage: str | None, lenses: bool, as_json: bool
+) -> None:
+    """Show which factor matters most for another metric; write and publish nothing."""
+    with verb_context():
+        if lenses:
+            raise ValueError("--of and --lenses cannot be combined: lenses are of the objective")
+        from training_factors.study.reporting import other_metric
+
+        opened = open_study(study, storage)
+        found = other_metric.answer_for_metric(opened, metric, count_cores())
+    if as_json:
+        show(other_metric.metric_answer_document(found))
+    else:
+        show(other_metric.draw_metric_answer(found))
 
 
 @app.command()
@@ -109,7 +136,8 @@ def compare(
 
         opened = [open_study(name, storage) for name in studies]
         found = compare_studies(opened, jobs=count_cores())
-    show(comparison_document(found) if as_json else draw_comparison(found))
+        objectives = {one.name: one.stamp.objective for one in opened}
+    show(comparison_document(found) if as_json else draw_comparison(found, objectives))
 
 
 @app.command()

@@ -186,13 +186,13 @@ def confirm(
         ),
     ] = None,
     difference: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.01,
-            help="Smallest difference to detect, in points of the objective (one point is 0.01); "
-            "it sets the number of seeds.",
+            help="Smallest difference to detect, in points of the objective (one point is 0.01, "
+            "the default) or in the unit of a loss (default: 1 % of the loss at chance); it sets "
+            "the number of seeds.",
         ),
-    ] = 1.0,
+    ] = None,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -226,11 +226,10 @@ def confirm(
             timing=timing,
         )
         opened = open_study(study, storage, reading=False)
+        smallest = execution.smallest_difference(opened, difference)
         names = None if factors is None else [name.strip() for name in factors.split(",")]
         changes = execution.factors_to_confirm(opened, names, count_cores())
-        code, confirmation = execution.run_confirmation(
-            opened, changes, difference / 100, pool, TERMINAL
-        )
+        code, confirmation = execution.run_confirmation(opened, changes, smallest, pool, TERMINAL)
     _exit_early(confirmation, code)
     from training_factors.study.api.reports import write_report_page
     from training_factors.study.reporting.confirmation_table import (

@@ -96,8 +96,8 @@ def _imbalance(targets: NDArray[np.int64], classes: tuple[str, ...]) -> list[Dat
     text = (
         f"class {classes[int(counts.argmin())]!r} has {counts.min()} of {len(targets):,} samples; "
         f"a network that always says {classes[int(counts.argmax())]!r} has an accuracy of "
-        f"{counts.max() / len(targets):.3f}: look at balanced accuracy or macro F1, and vary "
-        "class_weight (--space full); more runs do not help"
+        f"{counts.max() / len(targets):.3f}: choose --metric balanced_accuracy or "
+        "macro_f1, and vary class_weight (--space full); more runs do not help"
     )
     return [data_note(WARNING, text)]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from training_factors.study.analysis.intervals import Interval
-from training_factors.study.reporting.formatting import points
+from training_factors.study.reporting.formatting import Unit
 
 LIGHT = {
     "background": "#ffffff", "text": "#1a1a1a", "muted": "#5f5f5f", "faint": "#b4b4b4",
@@ -227,13 +227,17 @@ def forest_panel(
     differences: Sequence[float],
     intervals: Sequence[Interval],
     colors: Sequence[str],
+    unit: Unit,
 ) -> Panel:
-    """Return a forest plot: a point and its interval for each difference, and a line at zero."""
+    """Return a forest plot: a point and its interval for each difference, and a line at zero.
+
+    differences, intervals: in hundredths of the objective; they are drawn in the unit.
+    """
     scatter = Scatter(
-        "", tuple(colors), tuple(differences), tuple(range(len(names))),
-        intervals=tuple(intervals),
+        "", tuple(colors), tuple(map(unit.scaled, differences)), tuple(range(len(names))),
+        intervals=tuple((unit.scaled(low), unit.scaled(high)) for low, high in intervals),
         notes=tuple(
-            f"{name} {points(difference)}"
+            f"{name} {unit.signed(difference)}"
             for name, difference in zip(names, differences, strict=True)
         ),
     )  # fmt: skip

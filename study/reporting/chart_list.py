@@ -36,10 +36,10 @@ def _all_charts(report: Report) -> Iterator[Chart | None]:
     """Yield every chart in the order of the page; None where there is nothing to show."""
     answer, objective = report.answer, report.objective
     if answer is not None:
-        yield importance.chart(answer, report.data)
+        yield importance.chart(answer, report.data, objective)
         yield effects.gains(answer, objective)
         yield from effects.charts(answer, report.space, objective)
-        yield importance.topics(answer)
+        yield importance.topics(answer, objective)
         yield interactions.chart(answer)
     if report.confirmation is not None:
         yield confirmation.chart(report.confirmation, objective)

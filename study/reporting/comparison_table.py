@@ -1,6 +1,7 @@
 """The comparison of several studies, as a table and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -27,8 +28,12 @@ def compare_studies(studies: Sequence[Study], jobs: int) -> Comparison:
     return compare({study.name: answer_of(study, jobs) for study in studies})
 
 
-def draw_comparison(comparison: Comparison) -> RenderableType:
+def draw_comparison(
+    comparison: Comparison, objectives: Mapping[str, str] = MappingProxyType({})
+) -> RenderableType:
     """Draw one column of shares per study, then rank correlations and significant differences.
+
+    objectives: study -> name of what it maximized; said where they differ.
 
     Factors with a significant difference are bold. Intervals are left out where they do not fit.
     """
@@ -38,6 +43,9 @@ def draw_comparison(comparison: Comparison) -> RenderableType:
         for (one, other), rho in comparison.correlations.items()
         if rho is not None
     ]
+    if len(set(objectives.values())) > 1:
+        each = ", ".join(f"{study} {objective}" for study, objective in objectives.items())
+        lines.insert(0, f"The studies maximized different objectives: {each}.")
     has_intervals = len(next(iter(comparison.factors.values()))) <= MOST_WITH_INTERVALS
     intervals = " with its 95 % interval" if has_intervals else ""
     lines += [_sentence(one) for one in significant] or [

@@ -17,11 +17,10 @@ from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHAB
 from training_factors.study.reporting.analyses import ConfirmationData, read_confirmation_data
 from training_factors.study.reporting.charts.confirmation import PLACEBO_NOTE
 from training_factors.study.reporting.formatting import (
+    Unit,
     draw_notes,
-    points,
-    points_interval,
-    points_unit,
     probability,
+    unit_of,
     whole_line,
 )
 
@@ -78,7 +77,7 @@ def draw_contrasts(result: ConfirmationResult) -> RenderableType:
         "on the validation set",
     )
     return Group(
-        title, Text(), _contrast_table(confirmation), Text(),
+        title, Text(), _contrast_table(confirmation, unit_of(result.objective)), Text(),
         draw_notes(_notes(confirmation, result.objective)),
     )  # fmt: skip
 
@@ -94,23 +93,23 @@ def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:
     return document
 
 
-def _contrast_table(confirmation: Confirmation) -> Table:
+def _contrast_table(confirmation: Confirmation, unit: Unit) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("one change")
     for heading in ("seeds", "drop if\nchanged", "95 % interval", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("evidence")
     for contrast in confirmation.contrasts:
-        table.add_row(*_cells(contrast), style="" if contrast.confirmed else "dim")
+        table.add_row(*_cells(contrast, unit), style="" if contrast.confirmed else "dim")
     return table
 
 
-def _cells(contrast: Contrast) -> tuple[str, ...]:
+def _cells(contrast: Contrast, unit: Unit) -> tuple[str, ...]:
     return (
         contrast.name,
         str(contrast.seeds),
-        points(contrast.difference, 2),
-        points_interval(contrast.interval, 2),
+        unit.signed(contrast.difference, 2),
+        unit.interval(contrast.interval, 2),
         probability(contrast.p_value),
         CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
     )
@@ -118,13 +117,14 @@ def _cells(contrast: Contrast) -> tuple[str, ...]:
 
 def _notes(confirmation: Confirmation, objective: str) -> list[tuple[str, str]]:
     """Return the words of the table that need it, each with a sentence that explains it."""
+    unit = unit_of(objective)
     has_placebo = any(contrast.factor == PLACEBO for contrast in confirmation.contrasts)
     placebo = [("placebo", PLACEBO_NOTE)] if has_placebo else []
     return [
         (
             "drop",
             f"The mean test {objective} of the best configuration minus that with this one change, "
-            f"trained with the same seeds, in {points_unit(objective)} (hundredths).",
+            f"trained with the same seeds, in {unit.words}; {unit.note}.",
         ),
         ("p", "p-value of the paired t test, corrected for the number of changes (Holm)."),
         (

@@ -24,7 +24,13 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.reporting.chart import LIGHT
 from training_factors.study.reporting.charts import importance
-from training_factors.study.reporting.formatting import percent, percents, points
+from training_factors.study.reporting.formatting import (
+    Unit,
+    describe_objective,
+    percent,
+    percents,
+    unit_of,
+)
 from training_factors.study.reporting.plotly_charts import (
     Plot,
     escaped_html,
@@ -134,16 +140,17 @@ def _changes(trial: Trial, space: SpaceDescription) -> list[str]:
     return ["- differs from the baseline:", *lines]
 
 
-def study_note(answer: Answer, name: str) -> str:
+def study_note(answer: Answer, name: str, objective: str) -> str:
     """Return the note of a study as Markdown: verdict, table of factors and further commands.
 
-    name: of the study.
+    name, objective: of the study.
     """
+    unit = unit_of(objective)
     parts = [
         "## Which training factor matters most",
         f"**{escaped_markdown(answer.verdict.sentence)}**",
-        _factor_table(answer),
-        _legend(answer),
+        _factor_table(answer, unit),
+        _legend(answer, objective),
         WHY_OTHERS_DIFFER,
         "For more, run these in a terminal (with `--storage` if the study was run with it):",
         "\n".join(["```", *(_command(verb, name) for verb in VERBS), "```"]),
@@ -157,43 +164,43 @@ def _command(verb: str, name: str) -> str:
     return shlex.join(["python", "run_study.py", verb, "--study", " ".join(name.split())])
 
 
-def _factor_table(answer: Answer) -> str:
+def _factor_table(answer: Answer, unit: Unit) -> str:
     head = (
-        "| factor | share | 95 % interval | SD, points | gain, points | best option |",
+        f"| factor | share | 95 % interval | SD, {unit.name} | gain, {unit.name} | best option |",
         "|:-|-:|-:|-:|-:|:-|",
     )
     factors = (*answer.factors, answer.placebo)
-    return "\n".join([*head, *(_factor_row(factor) for factor in factors)])
+    return "\n".join([*head, *(_factor_row(factor, unit) for factor in factors)])
 
 
-def _factor_row(factor: FactorImportance) -> str:
+def _factor_row(factor: FactorImportance, unit: Unit) -> str:
     name = escaped_markdown(factor.name)
     cells = (
         f"**{name}**" if factor.matters else name,
         f"{percent(factor.share)} %",
         percents(factor.interval),
-        f"{factor.points:.1f}",
-        points(factor.gain),
+        unit.unsigned(factor.points),
+        unit.signed(factor.gain),
         "" if factor.name == PLACEBO else escaped_markdown(factor.best_option),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _legend(answer: Answer) -> str:
-    counts = answer.evidence
+def _legend(answer: Answer, objective: str) -> str:
+    counts, unit = answer.evidence, unit_of(objective)
     return (
         f"Share: the part of all variance between {counts.rows} measured configurations "
         f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
         f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
-        f"objective that the factor causes, in points; one point is 0.01. Gain: the best option "
-        f"minus the baseline, in points. Bold: distinguishable from noise. The placebo is a "
-        f"parameter that training never reads."
+        f"{escaped_markdown(describe_objective(objective))} that the factor causes, in "
+        f"{unit.name}; {unit.note}. Gain: the best option minus the baseline, in {unit.name}. "
+        "Bold: distinguishable from noise. The placebo is a parameter that training never reads."
     )
 
 
-def dashboard_figure(answer: Answer) -> Plot:
+def dashboard_figure(answer: Answer, objective: str) -> Plot:
     """Return our chart for the dashboard: the shares of all factors, titled with the verdict."""
-    shares, *_ = importance.chart(answer, "").panels
+    shares, *_ = importance.chart(answer, "", objective).panels
     figure = plotly_panel(shares)
     title = [escaped_html(line) for line in textwrap.wrap(answer.verdict.sentence, CARD_CHARACTERS)]
     # The dashboard's card decides on the height.

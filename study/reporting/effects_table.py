@@ -10,11 +10,10 @@ from rich.text import Text
 from training_factors.study.analysis.answer import Answer, as_plain
 from training_factors.study.analysis.effects import Effect
 from training_factors.study.reporting.formatting import (
+    Unit,
     draw_notes,
-    points,
-    points_interval,
-    points_unit,
     short_value,
+    unit_of,
 )
 
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -26,15 +25,16 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
 
     Factors that are not distinguishable from noise are dim.
     """
+    unit = unit_of(objective)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
-    for heading in ("mean", "difference,\npoints", "95 % interval"):
+    for heading in ("mean", f"difference,\n{unit.column}", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
     for factor in answer.factors:
         table.add_row(Text(factor.name, style="bold" if factor.matters else "dim"))
         for curve in _curves(answer.effects, factor.name):
-            _add_row(table, curve)
+            _add_row(table, curve, unit)
     return Group(table, Text(), draw_notes(_notes(answer, objective)))
 
 
@@ -54,22 +54,22 @@ def _curves(effects: Sequence[Effect], factor: str) -> Iterator[list[Effect]]:
     yield from curves.values()
 
 
-def _add_row(table: Table, curve: Sequence[Effect]) -> None:
+def _add_row(table: Table, curve: Sequence[Effect], unit: Unit) -> None:
     """Add the row of an option, or of a hyperparameter at its best value with its curve."""
     best = max(curve, key=lambda effect: effect.mean)
     if best.hyperparameter is None:
-        table.add_row(f"  {best.option}", *_numbers(best), style=_style(best))
+        table.add_row(f"  {best.option}", *_numbers(best, unit), style=_style(best))
         return
     name = best.hyperparameter.removeprefix(f"{best.factor}.")
-    cells = (f"    {name} = {short_value(best.value)}", *_numbers(best), _sketch(curve))
+    cells = (f"    {name} = {short_value(best.value)}", *_numbers(best, unit), _sketch(curve))
     table.add_row(*cells, style=_style(best))
 
 
-def _numbers(effect: Effect) -> tuple[str, str, str]:
+def _numbers(effect: Effect, unit: Unit) -> tuple[str, str, str]:
     """Return the cells mean, points and interval; the baseline has no difference to itself."""
     if effect.interval == (0, 0):
         return f"{effect.mean:.4f}", "", "baseline"
-    return f"{effect.mean:.4f}", points(effect.points), points_interval(effect.interval)
+    return f"{effect.mean:.4f}", unit.signed(effect.points), unit.interval(effect.interval)
 
 
 def _style(effect: Effect) -> str:
@@ -88,6 +88,7 @@ def _sketch(curve: Sequence[Effect]) -> str:
 
 def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
     """Return the columns, each with a sentence that explains it."""
+    unit = unit_of(objective)
     return [
         ("setting", "An option of the factor, or a hyperparameter at its best value."),
         (
@@ -97,8 +98,7 @@ def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
         ),
         (
             "difference",
-            f"The mean minus that of the factor's baseline option, in {points_unit(objective)} "
-            "(hundredths).",
+            f"The mean minus that of the factor's baseline option, in {unit.words}; {unit.note}.",
         ),
         ("curve", "The mean along the hyperparameter's range, from its low end to its high end."),
         ("bold", "A factor that is distinguishable from noise; other factors' names are dim."),

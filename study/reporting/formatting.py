@@ -1,14 +1,23 @@
 """Consoles, and numbers and names as text, in one format on every screen."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from training_factors.search_spaces.description import parse_parameter
+from training_factors.storage.metrics import NEGATIVE, TARGET_UNIT, objective_unit
 from training_factors.study.analysis.intervals import Interval
+
+SIGNIFICANT_DIGITS = 3
+"""Significant digits of a difference that is shown in the unit of its metric."""
+
+MAX_DECIMALS = 6
+"""Maximum number of its decimals."""
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -62,22 +71,68 @@ def percents(interval: Interval, digits: int = 1) -> str:
     return f"{percent(interval[0], digits)} to {percent(interval[1], digits)}"
 
 
-def points(difference: float, digits: int = 1) -> str:
-    """Return a difference in points with its sign: `+1.3`."""
-    return f"{difference:+.{digits}f}"
+class Unit(NamedTuple):
+    """The unit in which differences of an objective are shown.
 
+    Analyses give differences in hundredths of the objective. Those of a loss are shown in its own
+    unit (nats, or that of the numbers that are predicted), all others in points, one hundredth
+    each.
 
-def points_interval(interval: Interval, digits: int = 1) -> str:
-    """Return an interval of differences in points: `-0.2 to +2.8`."""
-    return f"{points(interval[0], digits)} to {points(interval[1], digits)}"
-
-
-def points_unit(objective: str) -> str:
-    """Return the unit of differences in the objective, in the plural: `accuracy points`.
-
-    One point is one hundredth of the objective.
+    name: in headings, `points`. words: in sentences, `accuracy points`. note: what the unit is,
+    for the end of a sentence. is_own: whether it is the unit of the metric.
     """
-    return f"{objective.replace('_', ' ')} points"
+
+    name: str
+    words: str
+    note: str
+    is_own: bool = False
+
+    @property
+    def column(self) -> str:
+        """The name as the heading of a narrow column, a word per line."""
+        return self.name.replace(" ", "\n")
+
+    def scaled(self, difference: float) -> float:
+        """Return a difference in hundredths of the objective, in this unit."""
+        return difference / 100 if self.is_own else difference
+
+    def signed(self, difference: float, digits: int = 1) -> str:
+        """Return a difference with its sign: `+1.3`. digits: decimals of points."""
+        return f"{self.scaled(difference):+.{self._decimals(difference, digits)}f}"
+
+    def unsigned(self, size: float, digits: int = 1) -> str:
+        """Return the size of a difference: `1.3`."""
+        return f"{self.scaled(size):.{self._decimals(size, digits)}f}"
+
+    def interval(self, interval: Interval, digits: int = 1) -> str:
+        """Return an interval of differences: `-0.2 to +2.8`."""
+        low, high = interval
+        return f"{self.signed(low, digits)} to {self.signed(high, digits)}"
+
+    def _decimals(self, difference: float, digits: int) -> int:
+        size = abs(self.scaled(difference))
+        if not self.is_own or size == 0:
+            return digits
+        return min(MAX_DECIMALS, max(0, SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(size))))
+
+
+def unit_of(objective: str) -> Unit:
+    """Return the unit in which differences of an objective are shown."""
+    own = objective_unit(objective)
+    if not own:
+        words = f"{objective.replace('_', ' ')} points"
+        return Unit("points", words, "one point is 0.01")
+    note = "one nat is a factor of e in probability"
+    if own == TARGET_UNIT:
+        note = "the unit is that of the numbers that are predicted"
+    return Unit(own, own, note, is_own=True)
+
+
+def describe_objective(objective: str) -> str:
+    """Return what a study maximizes, in words: its name, and what it is for a loss."""
+    if not objective.startswith(NEGATIVE):
+        return objective
+    return f"{objective} (minus {objective.removeprefix(NEGATIVE)}, so that higher is better)"
 
 
 def probability(p_value: float) -> str:

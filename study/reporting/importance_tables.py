@@ -32,12 +32,13 @@ from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
+    Unit,
+    describe_objective,
     draw_notes,
     format_settings,
     percent,
     percents,
-    points,
-    points_unit,
+    unit_of,
     whole_line,
 )
 from training_factors.study.reporting.status import best_trial
@@ -107,6 +108,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         row["verdict"] = evidence_for(factor, contrast)
     return {
         **document,
+        "objective": summary.objective,
         "left_out": dict(summary.left_out),
         "reach": dict(summary.reach),
         "notes": list(summary.notes),
@@ -126,7 +128,7 @@ def write_summary(summary: Summary, folder: Path) -> list[Path]:
     document = folder / "importance.json"
     text = json.dumps(summary_document(summary), indent=2) + "\n"
     write_atomically(document, text.encode(), REPORT)
-    chart = importance.chart(summary.answer, summary.data)
+    chart = importance.chart(summary.answer, summary.data, summary.objective)
     return [*matplotlib_charts.save_chart(chart, folder), document]
 
 
@@ -193,7 +195,7 @@ def draw_importance(answer: Answer, objective: str = "objective") -> RenderableT
     Factors that are not distinguishable from noise are dim.
     """
     sentence = Text(answer.verdict.sentence, style="bold")
-    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer)]
+    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer, unit_of(objective))]
     if any(len(topic.factors) > 1 for topic in answer.topics):
         parts += [Text(), _topic_table(answer)]
     return Group(*parts, Text(), _notes(answer, objective))
@@ -215,11 +217,11 @@ def _cell(share: float, longest: float) -> int:
     return round(share / longest * (BAR_WIDTH - 1)) if longest else 0
 
 
-def _factor_table(answer: Answer) -> Table:
+def _factor_table(answer: Answer, unit: Unit) -> Table:
     rows = (*answer.factors, answer.placebo)
-    table = _share_table("factor", "SD,\npoints", "gain,\npoints")
+    table = _share_table("factor", f"SD,\n{unit.column}", f"gain,\n{unit.column}")
     for factor in rows:
-        numbers = f"{factor.points:.1f}", points(factor.gain)
+        numbers = unit.unsigned(factor.points), unit.signed(factor.gain)
         style = "" if factor.matters else "dim"
         table.add_row(*_share_cells(factor, rows), *numbers, style=style)
     return table
@@ -254,14 +256,14 @@ def _share_cells(
 
 def _notes(answer: Answer, objective: str) -> Table:
     """Draw the explanation of each column, and what the shares rest on."""
-    unit = points_unit(objective)
+    unit = unit_of(objective)
     sd_note = (
-        f"How much the factor makes {objective} vary: the standard deviation that it causes, in "
-        f"{unit} (hundredths)."
+        f"How much the factor makes {describe_objective(objective)} vary: the standard deviation "
+        f"that it causes, in {unit.words}; {unit.note}."
     )
     gain_note = (
         f"The mean {objective} with the factor's best option minus that with its baseline option, "
-        f"in {unit}."
+        f"in {unit.words}."
     )
     notes = [
         ("share", _share_note(answer)),
@@ -314,7 +316,7 @@ def _runs_note(answer: Answer) -> str:
         return f"{sentence}."
     sentence = (
         f"{sentence} and {100 * counts.at_chance:.0f} % were no better than chance: they diverged, "
-        "or reached at most 5 % of the way from the chance level to 1."
+        "or reached at most 5 % of the way from the chance level to a perfect value."
     )
     if counts.at_chance > MUCH_CHANCE:
         return f"{sentence} That is too many; narrow the ranges (--range, --choices, --drop)."

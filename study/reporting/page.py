@@ -21,10 +21,11 @@ from training_factors.study.analysis.verdict import UNTESTED
 from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
 from training_factors.study.reporting.formatting import (
+    describe_objective,
     format_settings,
     percent,
-    points_unit,
     slug,
+    unit_of,
 )
 from training_factors.study.reporting.importance_tables import summary_document
 from training_factors.study.reporting.plotly_charts import plotly_panel
@@ -54,7 +55,7 @@ def study_facts(report: Report) -> list[str]:
         f"data {status.data}", f"model {status.model}",
         f"{status.done:,} of {status.total:,} runs",
         ", ".join(outcomes(status).split("  ")),
-        f"objective: validation {status.objective}",
+        f"objective: validation {describe_objective(status.objective)}",
     ]  # fmt: skip
 
 
@@ -103,14 +104,15 @@ def settings_table(report: Report) -> Table | None:
     """Return the recommended settings by share; None without an answer."""
     if report.advice is None:
         return None
-    unit = points_unit(report.objective)
+    unit = unit_of(report.objective)
     headings = (
-        "factor", "set to", "share", f"gain, {unit}", f"drop if changed, {unit}", "evidence",
+        "factor", "set to", "share", f"gain, {unit.words}", f"drop if changed, {unit.words}",
+        "evidence",
     )  # fmt: skip
     settings = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
     settings.sort(key=lambda one: -(one.share or 0.0))
     return _without_empty_columns(
-        Table(headings, tuple(setting_cells(setting) for setting in settings))
+        Table(headings, tuple(setting_cells(setting, unit) for setting in settings))
     )
 
 

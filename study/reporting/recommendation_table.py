@@ -18,11 +18,11 @@ from training_factors.study.analysis.recommendation import RecommendedSetting, r
 from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
 from training_factors.study.reporting.analyses import StudyData, read_study_data
 from training_factors.study.reporting.formatting import (
+    Unit,
     draw_notes,
     format_settings,
     percent,
-    points,
-    points_unit,
+    unit_of,
     whole_line,
 )
 from training_factors.study.reporting.status import best_trial
@@ -108,7 +108,10 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
     return Group(
         Text.assemble(("recommended configuration", "bold"), f"  {recommendation.source}"),
         Text(),
-        _settings_table([one for one in settings if one.evidence_level != UNTESTED]),
+        _settings_table(
+            [one for one in settings if one.evidence_level != UNTESTED],
+            unit_of(recommendation.objective),
+        ),
         Text(),
         *(
             [Text(f"These factors did not vary in this study: {untested}."), Text()]
@@ -121,18 +124,19 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
 
 def column_notes(objective: str) -> list[tuple[str, str]]:
     """Return the columns of the settings that need it, each with a sentence that explains it."""
-    unit = points_unit(objective)
+    unit = unit_of(objective)
     return [
         ("share", "The part of all variance between configurations that the factor causes."),
         (
             "gain",
-            f"The mean {objective} with this option minus that with the baseline option, in {unit} "
-            "(hundredths).",
+            f"The mean {objective} with this option minus that with the baseline option, in "
+            f"{unit.words}; {unit.note}.",
         ),
         (
             "drop if changed",
             f"The drop of the best configuration's {objective} on the test set when this factor "
-            f"alone is changed, in {unit}. It is empty where no paired runs changed the factor.",
+            f"alone is changed, in {unit.words}. It is empty where no paired runs changed the "
+            "factor.",
         ),
         (
             "evidence",
@@ -143,7 +147,7 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
     ]
 
 
-def _settings_table(settings: Sequence[RecommendedSetting]) -> Table:
+def _settings_table(settings: Sequence[RecommendedSetting], unit: Unit) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for heading in ("factor", "set to", "share", "gain", "drop if\nchanged", "evidence"):
         right = heading in ("share", "gain", "drop if\nchanged")
@@ -155,19 +159,19 @@ def _settings_table(settings: Sequence[RecommendedSetting]) -> Table:
         )
     for setting in settings:
         style = "" if setting.evidence_level in _WELL_SUPPORTED else "dim"
-        table.add_row(*setting_cells(setting), style=style)
+        table.add_row(*setting_cells(setting, unit), style=style)
     return table
 
 
-def setting_cells(setting: RecommendedSetting) -> tuple[str, ...]:
+def setting_cells(setting: RecommendedSetting, unit: Unit) -> tuple[str, ...]:
     """Return the cells of one factor: name, setting, share, gain, drop and evidence."""
     hyperparameters = format_settings(setting.hyperparameters, sign="=", between=" ")
     return (
         setting.factor,
         f"{setting.option} {hyperparameters}".strip(),
         "" if setting.share is None else f"{percent(setting.share)} %",
-        "" if setting.gain is None else points(setting.gain),
-        "" if setting.contrast is None else points(setting.contrast.difference, 2),
+        "" if setting.gain is None else unit.signed(setting.gain),
+        "" if setting.contrast is None else unit.signed(setting.contrast.difference, 2),
         setting.evidence_level,
     )
 
@@ -215,6 +219,7 @@ def recommendation_toml(recommendation: Recommendation) -> str:
         f"model = {json.dumps(definition.model)}",
         *([] if definition.weights is None else [f"weights = {json.dumps(definition.weights)}"]),
         *([f"factor = {json.dumps(definition.factors)}"] if definition.factors else []),
+        *([] if definition.metric is None else [f"metric = {json.dumps(definition.metric)}"]),
         f"epochs = {json.dumps(definition.epochs)}",
         "",
         "[settings]",

@@ -19,7 +19,7 @@ from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
-from training_factors.study.reporting.formatting import plural
+from training_factors.study.reporting.formatting import describe_objective, plural
 
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
@@ -322,6 +322,10 @@ class StudyPlan(Protocol):
         """Name of the network, `mlp:small`."""
 
     @property
+    def objective(self) -> str:
+        """Name of what is maximized."""
+
+    @property
     def epochs(self) -> int:
         """Number of epochs per run."""
 
@@ -377,6 +381,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "data": f"{plan.data}, {plan.samples:,} samples",
         "": "\n".join(plan.data_report.lines()),
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
+        "objective": f"validation {describe_objective(plan.objective)}",
         "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),
         "left out": describe_left_out(plan.left_out),

@@ -26,16 +26,18 @@ WARM_UP_SAMPLES = 64
 class Plan(NamedTuple):
     """The size and the estimated duration of a study.
 
-    data_report: what was done to the data. parameters: number of parameters that vary. left_out:
-    (name, reason) of factors, options and hyperparameters that do not apply to the data or do not
-    act on the model. reach: how the recipe reaches a model that is not built in, by factor. notes:
-    about how the model is used. probes_s: seconds of each probe run.
+    data_report: what was done to the data. objective: name of what is maximized. parameters: number
+    of parameters that vary. left_out: (name, reason) of factors, options and hyperparameters that
+    do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
+    is not built in, by factor. notes: about how the model is used. probes_s: seconds of each probe
+    run.
     """
 
     data: str
     samples: int
     data_report: DataReport
     model: str
+    objective: str
     device: str
     factors: tuple[str, ...]
     parameters: int
@@ -68,6 +70,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         samples=len(prepared.dataset.targets),
         data_report=prepared.data_report,
         model=normal_name(definition.model),
+        objective=prepared.metric.objective,
         device=str(device),
         factors=tuple(factor.name for factor in space.varied),
         parameters=len(space.coordinates()) - 1,
@@ -93,5 +96,8 @@ def _train_seconds(prepared: PreparedStudy, data: Division, config: Config, epoc
     recipe = prepared.space.build(config, data.problem)
     seed = prepared.definition.seed
     every = evaluation_interval(epochs)
-    train(recipe, data, prepared.model, epochs, seed, lambda *_: False, every=every)
+    train(
+        recipe, data, prepared.model, epochs, seed, lambda *_: False, every=every,
+        metric=prepared.metric,
+    )  # fmt: skip
     return time.perf_counter() - start

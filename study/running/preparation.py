@@ -18,15 +18,16 @@ from training_factors.search_spaces.user_code import (
 )
 from training_factors.storage.data_report import DataReport
 from training_factors.storage.definition import Definition
+from training_factors.storage.metrics import Metric, choose_metric
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
 from training_factors.study.data.dataset import Dataset
-from training_factors.study.data.division import report_data
+from training_factors.study.data.division import divide, report_data
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import configure_process
-from training_factors.study.training.metrics import objective_name
+from training_factors.study.training.metrics import measure_chance
 from training_factors.study.training.model import (
     LIBRARIES,
     Model,
@@ -80,6 +81,11 @@ class PreparedStudy(NamedTuple):
         return any(name.startswith(GIVEN) for name in (*names, *sources))
 
     @property
+    def metric(self) -> Metric:
+        """Return the metric that the study maximizes."""
+        return choose_metric(self.definition.metric, self.dataset.problem.classes)
+
+    @property
     def data_report(self) -> DataReport:
         """Return what was done to the data."""
         return report_data(self.dataset, self.definition.seed)
@@ -89,7 +95,7 @@ class PreparedStudy(NamedTuple):
         dataset, problem = self.dataset, self.dataset.problem
         code = user_code(self.definition)
         return Stamp(
-            objective=objective_name(problem),
+            objective=self.metric.objective,
             data=DataStamp(
                 name=dataset.name,
                 samples=len(dataset.targets),
@@ -112,7 +118,14 @@ class PreparedStudy(NamedTuple):
             digests=self._digests(code),
             versions={package: version(package) for package in PACKAGES},
             data_report=self.data_report,
+            chance=self._chance(),
         )
+
+    def _chance(self) -> dict[str, float]:
+        """Return every metric at chance, on the validation part."""
+        dataset = self.dataset
+        validation = divide(dataset, self.definition.seed).validation
+        return measure_chance(dataset.targets[validation], dataset.problem)
 
     def _digests(self, code: Sequence[str]) -> dict[str, str]:
         """Return digests of the user's code, of packages with factors, and of the weights."""
@@ -153,6 +166,7 @@ def prepare_study(
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     settings = definition.model_dump(include=set(DataOptions._fields))
     dataset = load_dataset(definition.source, DataOptions(**settings), data)
+    choose_metric(definition.metric, dataset.problem.classes)  # fail before building the model
     weights = None if definition.weights is None else read_weights(definition.weights)
     opened = open_model(definition.model, dataset.problem, weights, model)
     if stored is not None and _same_space(stored.definition, definition):

@@ -26,6 +26,7 @@ from training_factors.study.running.reporter import RunReporter, evaluation_inte
 from training_factors.study.running.search import propose_configuration, pruning_thresholds
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.loop import Outcome, train
+from training_factors.study.training.metrics import Objective
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import derive_seed
 
@@ -38,9 +39,9 @@ logger = logging.getLogger(__name__)
 class WorkerContext(NamedTuple):
     """A worker's study, and everything that its runs have in common.
 
-    data: training pool and validation part on the worker's device. chance: the objective of a
-    model that has learned nothing. objective: its name. test: the test part, if the study is a
-    confirmation. checkpoint_s: seconds of training between two checkpoints.
+    data: training pool and validation part on the worker's device. objective: of the study, on the
+    validation part. test: the test part, if the study is a confirmation. checkpoint_s: seconds of
+    training between two checkpoints.
     """
 
     study: Study
@@ -50,8 +51,7 @@ class WorkerContext(NamedTuple):
     epochs: int
     seed: int
     device: str
-    chance: float
-    objective: str
+    objective: Objective
     test: DataPart | None
     checkpoint_s: float
 
@@ -96,7 +96,8 @@ def _start_or_resume(context: WorkerContext, claim: Claim) -> LiveTrial:
         "seed": _seed(context, claim),
         "host": platform.node(),
         "device": context.device,
-        "chance": context.chance,
+        "chance": context.objective.at_chance,
+        "perfect": context.objective.metric.perfect,
     }
     distributions = context.space.distributions(config)
     return start_trial(context.study, claim, config, distributions, attributes)
@@ -141,7 +142,8 @@ def _train(context: WorkerContext, trial: LiveTrial, reporter: RunReporter) -> O
     every = evaluation_interval(context.epochs)
     try:
         recipe = context.space.build(trial.parameters, context.data.problem)
-        return train(recipe, *arguments, start=reporter.resume(), every=every)
+        metric = context.objective.metric
+        return train(recipe, *arguments, start=reporter.resume(), every=every, metric=metric)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
         return "out of memory"
@@ -165,7 +167,7 @@ def _store_outcome(
 ) -> str | None:
     """End the trial as complete, pruned or failed; return the reason when it failed."""
     if isinstance(outcome, Outcome) and not math.isfinite(outcome.value):
-        outcome = f"the {context.objective} is {outcome.value}"
+        outcome = f"the {context.objective.metric.objective} is {outcome.value}"
     if isinstance(outcome, str):
         trial.fail(outcome)
         return outcome
@@ -179,7 +181,7 @@ def _store_outcome(
     if outcome.diverged:
         attributes["diverged"] = True
     if outcome.test is not None:
-        attributes |= {"test": outcome.test, "test_value": outcome.test[context.objective]}
+        attributes |= {"test": outcome.test, "test_value": outcome.test_value}
     if outcome.test_confusion:
         attributes["test_confusion"] = outcome.test_confusion
     trial.complete(outcome.value, attributes, reporter.unwritten)

@@ -16,7 +16,7 @@ from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.running.trial_runner import WorkerContext, run_claim
 from training_factors.study.training.device import open_device
-from training_factors.study.training.metrics import chance, objective_name
+from training_factors.study.training.metrics import open_objective
 
 DONE, FAILED, LOST = 0, 10, 3
 """Exit codes of a worker: no run waits; too many runs failed (not 1, the code of a process that an
@@ -56,8 +56,7 @@ def open_context(
         prepared.definition.epochs,
         seed,
         str(device),
-        chance(data.validation.targets, data.problem),
-        objective_name(data.problem),
+        open_objective(prepared.metric, data.validation.targets, data.problem, data.target_scale),
         open_test_part(prepared, device) if study.is_confirmation else None,
         timing.checkpoint_s,
     )

@@ -3,22 +3,25 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from math import isfinite
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from training_factors.search_spaces.recipe import Recipe, Transform
+from training_factors.storage.metrics import Metric
 from training_factors.study.data.division import DataPart, Division
 from training_factors.study.training.cuda_graph import GraphedStep, Step
 from training_factors.study.training.metrics import (
     ConfusionCells,
     Metrics,
-    chance,
+    Objective,
     confusion,
+    in_source_unit,
     measure,
-    objective,
-    objective_name,
+    measure_chance,
+    open_objective,
 )
 from training_factors.study.training.model import Model, lay_out
 from training_factors.study.training.seeds import derive_seed, generator, seeded_globals
@@ -55,13 +58,13 @@ class Outcome(NamedTuple):
 
     value: the objective on the validation part after the last epoch that was trained; chance if
         the run diverged.
-    metrics: all metrics on the validation part, and the objective on the training part; empty if
-        the run was stopped, only the objective at chance if it diverged.
+    metrics: all metrics on the validation part, and that of the objective on the training part;
+        empty if the run was stopped, at chance if it diverged.
     diverged: the loss or an output became infinite or NaN.
     stopped: the callback stopped the run before its last epoch.
     epochs: number of epochs that were trained, those before `start` included.
-    test: all metrics on the test part, or only the objective at chance if the run diverged; None
-        if no test part was given or the run was stopped.
+    test, test_value: all metrics and the objective on the test part, at chance if the run diverged;
+        None if no test part was given or the run was stopped.
     confusion, test_confusion: the confusion matrix on the validation and the test part; empty for
         regression and for runs that were stopped or diverged.
     """
@@ -74,6 +77,7 @@ class Outcome(NamedTuple):
     test: Metrics | None = None
     confusion: ConfusionCells = ()
     test_confusion: ConfusionCells = ()
+    test_value: float | None = None
 
 
 def train(
@@ -87,6 +91,7 @@ def train(
     start: SavedState | None = None,
     every: int = 1,
     capture: bool = False,
+    metric: Metric | None = None,
 ) -> Outcome:
     """Train a network by the recipe and measure it on the validation part.
 
@@ -103,6 +108,7 @@ def train(
     every: number of epochs between two measurements of the objective; the last epoch is always
         measured.
     capture: run steps as one CUDA graph on a GPU; see `GraphedStep`.
+    metric: the objective; None for accuracy, or R² for regression.
 
     A loss or output that is not finite ends the run: it counts as a result, at chance, and not as a
     failure. Errors of the model or the device, such as torch.OutOfMemoryError, are passed on.
@@ -112,7 +118,9 @@ def train(
     restored after it.
     """
     with seeded_globals(derive_seed(seed, "globals")):
-        return _train(recipe, data, model, epochs, seed, report, test, start, every, capture)
+        return _train(
+            recipe, data, model, epochs, seed, report, test, start, every, capture, metric
+        )
 
 
 def _train(
@@ -126,9 +134,11 @@ def _train(
     start: SavedState | None,
     every: int,
     capture: bool,
+    metric: Metric | None,
 ) -> Outcome:
     """Train a network as `train` says."""
     problem = data.problem
+    objective = open_objective(metric, data.validation.targets, problem, data.target_scale)
     part = _training_part(recipe, data, seed)
     training = start_training(recipe, part, problem, model, epochs, seed)
     first_epoch = 0 if start is None else restore_state(training, start)
@@ -141,18 +151,23 @@ def _train(
         outputs = predict(training, data.validation.inputs) if is_measured else loss
         # This is the first time in the epoch that the program waits for the device.
         if not bool(loss.isfinite() & outputs.isfinite().all()):
-            return _diverged_outcome(data, epoch + 1, test)
-        value = float(objective(outputs, data.validation.targets, problem)) if is_measured else None
+            return _diverged_outcome(objective, data, epoch + 1, test)
+        value = None
+        if is_measured:
+            value = float(objective.evaluate(outputs, data.validation.targets))
         should_stop = report(epoch, value, partial(save_state, training, epoch))
         if should_stop and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
-    assert value is not None  # the last epoch is measured
     metrics = _measure_in_source_unit(data, outputs, data.validation.targets)
-    training_value = objective(predict(training, part.inputs), part.targets, problem)
-    metrics[f"train_{objective_name(problem)}"] = float(training_value)
+    value = objective.of(metrics)
+    on_training = float(objective.evaluate(predict(training, part.inputs), part.targets))
+    if isfinite(on_training):  # AUC is not defined where the recipe's part lacks a class
+        metrics[f"train_{objective.metric.name}"] = objective.metric.signed(on_training)
     cells = confusion(outputs, data.validation.targets, problem)
     outcome = Outcome(value, metrics, False, False, epochs, confusion=cells)
-    return outcome if test is None else _add_test_part(outcome, training, data, test)
+    if test is None:
+        return outcome
+    return _add_test_part(outcome, objective.metric, training, data, test)
 
 
 def train_epoch(training: Training, step: Step) -> Tensor:
@@ -259,28 +274,32 @@ def _measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) ->
     """Measure all metrics; those of regression in the unit of the source."""
     scale = data.target_scale
     if scale is not None:
-        outputs, targets = (
-            numbers * scale.deviation + scale.mean for numbers in (outputs, targets)
-        )
+        outputs, targets = (in_source_unit(numbers, scale) for numbers in (outputs, targets))
     return measure(outputs, targets, data.problem)
 
 
-def _add_test_part(outcome: Outcome, training: Training, data: Division, test: DataPart) -> Outcome:
+def _add_test_part(
+    outcome: Outcome, metric: Metric, training: Training, data: Division, test: DataPart
+) -> Outcome:
     outputs = predict(training, test.inputs)
+    metrics = _measure_in_source_unit(data, outputs, test.targets)
+    objective = open_objective(metric, test.targets, data.problem, data.target_scale)
     return outcome._replace(
-        test=_measure_in_source_unit(data, outputs, test.targets),
+        test=metrics,
+        test_value=objective.of(metrics),
         test_confusion=confusion(outputs, test.targets, data.problem),
     )
 
 
-def _diverged_outcome(data: Division, epochs: int, test: DataPart | None) -> Outcome:
-    name = objective_name(data.problem)
-    value = chance(data.validation.targets, data.problem)
-    return Outcome(
-        value,
-        {name: value},
-        diverged=True,
-        stopped=False,
-        epochs=epochs,
-        test=test and {name: chance(test.targets, data.problem)},
+def _diverged_outcome(
+    objective: Objective, data: Division, epochs: int, test: DataPart | None
+) -> Outcome:
+    problem, scale = data.problem, data.target_scale
+    metrics = measure_chance(data.validation.targets, problem, scale)
+    outcome = Outcome(objective.at_chance, metrics, diverged=True, stopped=False, epochs=epochs)
+    if test is None:
+        return outcome
+    on_test = open_objective(objective.metric, test.targets, problem, scale)
+    return outcome._replace(
+        test=measure_chance(test.targets, problem, scale), test_value=on_test.at_chance
     )

@@ -29,3 +29,18 @@ def test_another_definition_has_another_name() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Definition(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_metric_is_named_with_dashes_or_capitals() -> None:
+    assert Definition(metric="Macro-F1").metric == "macro_f1"
+    assert default_name(Definition(metric="macro-f1")) == default_name(
+        Definition(metric="macro_f1")
+    )
+    assert default_name(Definition(metric="auc")) != default_name(Definition())
+    assert default_name(Definition(metric="accuracy")) == default_name(Definition())
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("f1", "macro_f1"), ("mse", "rmse"), ("loss", "log")])
+def test_an_unknown_metric_names_the_nearest(wrong: str, near: str) -> None:
+    with pytest.raises(ValidationError, match=f"did you mean '{near}"):
+        Definition(metric=wrong)

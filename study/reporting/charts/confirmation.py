@@ -4,7 +4,7 @@ from training_factors.search_spaces.description import PLACEBO
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
 from training_factors.study.reporting.chart import Chart, Table, forest_panel, with_gray_names
-from training_factors.study.reporting.formatting import points, points_interval, probability
+from training_factors.study.reporting.formatting import probability, unit_of
 
 PLACEBO_NOTE = (
     "The placebo is a parameter that training never reads; its p-value is not Holm-corrected."
@@ -17,20 +17,24 @@ def chart(confirmation: Confirmation, objective: str) -> Chart | None:
     contrasts = confirmation.contrasts
     if not contrasts:
         return None
+    unit = unit_of(objective)
     panel = forest_panel(
-        f"drop on the test set if changed, {objective} points (95 % interval)",
+        f"drop on the test set if changed, {unit.words} (95 % interval)",
         [contrast.name for contrast in contrasts],
         [contrast.difference for contrast in contrasts],
         [contrast.interval for contrast in contrasts],
-        ["primary" if contrast.confirmed else "faint" for contrast in contrasts],
+        ["primary" if contrast.confirmed else "faint" for contrast in contrasts], unit,
     )  # fmt: skip
     unconfirmed = [i for i, contrast in enumerate(contrasts) if not contrast.confirmed]
     table = Table(
-        ("change", "seeds", "drop if changed, points", "95 % interval", "p (Holm)", "evidence"),
+        (
+            "change", "seeds", f"drop if changed, {unit.name}", "95 % interval", "p (Holm)",
+            "evidence",
+        ),
         tuple(
             (
-                contrast.name, str(contrast.seeds), points(contrast.difference, 2),
-                points_interval(contrast.interval, 2), probability(contrast.p_value),
+                contrast.name, str(contrast.seeds), unit.signed(contrast.difference, 2),
+                unit.interval(contrast.interval, 2), probability(contrast.p_value),
                 CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE,
             )
             for contrast in contrasts
@@ -47,7 +51,8 @@ def _title(confirmation: Confirmation, objective: str) -> str:
     if not confirmed:
         return "No single change makes the best configuration significantly worse"
     worst = max(confirmed, key=lambda contrast: contrast.difference)
-    return f"Confirmed: {worst.name} costs {worst.difference:.2f} {objective} points"
+    unit = unit_of(objective)
+    return f"Confirmed: {worst.name} costs {unit.unsigned(worst.difference, 2)} {unit.words}"
 
 
 def _note(confirmation: Confirmation, objective: str) -> str:
@@ -59,7 +64,7 @@ def _note(confirmation: Confirmation, objective: str) -> str:
     seeds = str(few) if few == many else f"{few} to {many}"
     return (
         f"The mean test {objective} of the best configuration minus that of the same configuration "
-        f"with one change, trained with the same {seeds} seeds; one point is 0.01. Grey, "
+        f"with one change, trained with the same {seeds} seeds; {unit_of(objective).note}. Grey, "
         "“not distinguishable”: the best configuration is not significantly better than the "
         f"changed one (paired t test, Holm-corrected).{placebo} Re-tuned: with the learning rate "
         "that was best on the validation set among the 8 that were tried; such a comparison is "

@@ -33,7 +33,8 @@ def chart(breakdowns: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
     )
     note = (
         f"{overall.at_chance} of {overall.runs} measured runs scored no better than chance: "
-        "they reached at most 5 % of the way from the chance level to 1, or diverged. "
+        "they reached at most 5 % of the way from the chance level to a perfect value, or "
+        "diverged. "
         f"{overall.diverged} of these diverged, that is, their loss stopped being finite. Dashed: "
         f"the average of all measured runs, {percent(overall.share, 0)} %. “above” and “below” "
         "mark the upper and lower third of the runs with that hyperparameter. Settings are ordered "

@@ -9,10 +9,10 @@ from training_factors.study.analysis.effects import Effect
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Table, forest_panel
 from training_factors.study.reporting.formatting import (
+    Unit,
     percent,
-    points,
-    points_interval,
     short_value,
+    unit_of,
 )
 
 COLUMNS = 3
@@ -24,31 +24,32 @@ BASELINE_INTERVAL = (0.0, 0.0)
 
 def gains(answer: Answer, objective: str) -> Chart:
     """Return the gain of each factor's best option over its baseline."""
-    factors = answer.factors
+    factors, unit = answer.factors, unit_of(objective)
     panel = forest_panel(
-        _gain_title(objective), [f"{factor.name}: {factor.best_option}" for factor in factors],
+        _gain_title(unit), [f"{factor.name}: {factor.best_option}" for factor in factors],
         [factor.gain for factor in factors], [factor.gain_interval for factor in factors],
-        [_color(factor.gain_interval, factor) for factor in factors],
+        [_color(factor.gain_interval, factor) for factor in factors], unit,
     )  # fmt: skip
     significant = [factor for factor in factors if factor.matters and factor.gain_interval[0] > 0]
     best = max(significant, key=lambda factor: factor.gain, default=None)
     title = "No option is significantly better than the baseline of its factor"
     if best is not None:
         title = (
-            f"{best.name} has the largest gain: {points(best.gain)} points with {best.best_option}"
+            f"{best.name} has the largest gain: {unit.signed(best.gain)} {unit.name} with "
+            f"{best.best_option}"
         )
     note = (
         f"Mean {objective} with the best option of each factor minus that with its baseline, "
-        "averaged over all other factors; one point is 0.01. It is 0 where the baseline is the "
+        f"averaged over all other factors; {unit.note}. It is 0 where the baseline is the "
         "best option. Grey: not significant, because the interval contains 0 or the factor is not "
         "distinguishable from noise."
     )
     table = Table(
-        ("factor", "best option", "difference, points", "95 % interval", "share, %"),
+        ("factor", "best option", f"difference, {unit.name}", "95 % interval", "share, %"),
         tuple(
             (
-                factor.name, factor.best_option, points(factor.gain),
-                points_interval(factor.gain_interval), percent(factor.share),
+                factor.name, factor.best_option, unit.signed(factor.gain),
+                unit.interval(factor.gain_interval), percent(factor.share),
             )
             for factor in factors
         ),
@@ -58,6 +59,7 @@ def gains(answer: Answer, objective: str) -> Chart:
 
 def charts(answer: Answer, space: SpaceDescription, objective: str) -> Iterator[Chart]:
     """Yield one chart per factor, the factor with the largest share first."""
+    unit = unit_of(objective)
     dimensions = {coordinate.name: coordinate.dimension for coordinate in space.coordinates}
     for factor in answer.factors:
         effects = [effect for effect in answer.effects if effect.factor == factor.name]
@@ -66,26 +68,27 @@ def charts(answer: Answer, space: SpaceDescription, objective: str) -> Iterator[
         for effect in effects:
             if effect.hyperparameter is not None:
                 by_hyperparameter.setdefault(effect.hyperparameter, []).append(effect)
-        panels = [_options_panel(factor, options, objective)] if options else []
+        panels = [_options_panel(factor, options, unit)] if options else []
         panels += [
-            _hyperparameter_panel(factor, name, values, dimensions[name], objective)
+            _hyperparameter_panel(factor, name, values, dimensions[name], unit)
             for name, values in by_hyperparameter.items()
         ]
         yield Chart(
-            f"effects.{factor.name}", _title(factor, options or effects), _note(options, objective),
-            tuple(panels), _table(effects), COLUMNS if by_hyperparameter else 1,
+            f"effects.{factor.name}", _title(factor, options or effects, unit),
+            _note(options, objective), tuple(panels), _table(effects, unit),
+            COLUMNS if by_hyperparameter else 1,
         )  # fmt: skip
 
 
-def _gain_title(objective: str) -> str:
-    return f"{objective} points over the baseline (95 % interval)"
+def _gain_title(unit: Unit) -> str:
+    return f"{unit.words} over the baseline (95 % interval)"
 
 
-def _options_panel(factor: FactorImportance, options: Sequence[Effect], objective: str) -> Panel:
+def _options_panel(factor: FactorImportance, options: Sequence[Effect], unit: Unit) -> Panel:
     return forest_panel(
-        _gain_title(objective), [effect.option for effect in options],
+        _gain_title(unit), [effect.option for effect in options],
         [effect.points for effect in options], [effect.interval for effect in options],
-        [_color(effect.interval, factor) for effect in options],
+        [_color(effect.interval, factor) for effect in options], unit,
     )  # fmt: skip
 
 
@@ -94,7 +97,7 @@ def _hyperparameter_panel(
     path: str,
     effects: Sequence[Effect],
     dimension: Dimension,
-    objective: str,
+    unit: Unit,
 ) -> Panel:
     """Return a curve with its interval; a forest plot if the values are not numbers."""
     name = parse_parameter(path)
@@ -102,18 +105,21 @@ def _hyperparameter_panel(
     values = [effect.value for effect in effects]
     if any(isinstance(value, bool | str) for value in values):
         named = [effect._replace(option=str(effect.value)) for effect in effects]
-        panel = _options_panel(factor, named, objective)
-        return panel._replace(x=Axis("difference, points"), title=title, is_wide=False, height=200)
+        panel = _options_panel(factor, named, unit)
+        x = Axis(f"difference, {unit.name}")
+        return panel._replace(x=x, title=title, is_wide=False, height=200)
     line = Line(
         "", "primary" if factor.matters else "faint", tuple(float(value) for value in values),
-        tuple(effect.points for effect in effects),
-        band=tuple(effect.interval for effect in effects),
+        tuple(unit.scaled(effect.points) for effect in effects),
+        band=tuple(
+            (unit.scaled(low), unit.scaled(high)) for low, high in (e.interval for e in effects)
+        ),
     )  # fmt: skip
     x = Axis(name.hyperparameter or "", is_log=isinstance(dimension, LogUniform))
-    return Panel(x, Axis("difference, points"), (line,), 200, is_wide=False, title=title)
+    return Panel(x, Axis(f"difference, {unit.name}"), (line,), 200, is_wide=False, title=title)
 
 
-def _title(factor: FactorImportance, effects: Sequence[Effect]) -> str:
+def _title(factor: FactorImportance, effects: Sequence[Effect], unit: Unit) -> str:
     """Name the settings that are significantly better and worse than the baseline."""
     if not factor.matters:
         return f"{factor.name}: not distinguishable from noise"
@@ -121,9 +127,10 @@ def _title(factor: FactorImportance, effects: Sequence[Effect]) -> str:
     worst = min(effects, key=lambda effect: effect.points)
     parts = []
     if best.interval[0] > 0:
-        parts.append(f"{_setting(best)} gains {best.points:.1f} points")
+        parts.append(f"{_setting(best)} gains {unit.unsigned(best.points)} {unit.name}")
     if worst.interval[1] < 0:
-        parts.append(f"{_setting(worst)} loses {abs(worst.points):.1f} points")
+        loss = unit.unsigned(abs(worst.points))
+        parts.append(f"{_setting(worst)} loses {loss} {unit.name}")
     findings = " and ".join(parts) or "no setting differs significantly from the baseline"
     return f"{factor.name}: {findings}"
 
@@ -132,8 +139,8 @@ def _note(options: Sequence[Effect], objective: str) -> str:
     baseline = next((e.option for e in options if e.interval == BASELINE_INTERVAL), None)
     over = f"the baseline, {baseline}" if baseline else "the baseline"
     return (
-        f"Difference in mean {objective} from {over}, averaged over all other factors; one point "
-        "is 0.01. Grey: not significant."
+        f"Difference in mean {objective} from {over}, averaged over all other factors; "
+        f"{unit_of(objective).note}. Grey: not significant."
     )
 
 
@@ -149,16 +156,19 @@ def _short_name(effect: Effect) -> str:
     return parse_parameter(effect.hyperparameter or "").hyperparameter or ""
 
 
-def _table(effects: Sequence[Effect]) -> Table:
+def _table(effects: Sequence[Effect], unit: Unit) -> Table:
     is_baseline = [effect.interval == BASELINE_INTERVAL for effect in effects]
     return Table(
-        ("option", "hyperparameter", "value", "mean", "difference, points", "95 % interval"),
+        (
+            "option", "hyperparameter", "value", "mean", f"difference, {unit.name}",
+            "95 % interval",
+        ),
         tuple(
             (
                 effect.option, _short_name(effect),
                 short_value(effect.value) if effect.hyperparameter else "",
-                f"{effect.mean:.4f}", points(effect.points),
-                "baseline" if baseline else points_interval(effect.interval),
+                f"{effect.mean:.4f}", unit.signed(effect.points),
+                "baseline" if baseline else unit.interval(effect.interval),
             )
             for effect, baseline in zip(effects, is_baseline, strict=True)
         ),

@@ -12,22 +12,29 @@ from training_factors.study.reporting.chart import (
     shares_panel,
     with_gray_names,
 )
-from training_factors.study.reporting.formatting import percent, percents, points, probability
+from training_factors.study.reporting.formatting import (
+    Unit,
+    percent,
+    percents,
+    probability,
+    unit_of,
+)
 
 ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
 
-def chart(answer: Answer, subject: str) -> Chart:
+def chart(answer: Answer, subject: str, objective: str) -> Chart:
     """Return the share of every factor and of the placebo, and the parts of the variance.
 
     subject: name of the data, for the title.
     """
-    factors = (*answer.factors, answer.placebo)
+    factors, unit = (*answer.factors, answer.placebo), unit_of(objective)
     shares = shares_panel(
         [factor.name for factor in factors], [factor.share for factor in factors],
         [factor.shown for factor in factors], [factor.interval for factor in factors],
-        [_color(factor, answer) for factor in factors], [_label(factor) for factor in factors],
+        [_color(factor, answer) for factor in factors],
+        [_label(factor, unit) for factor in factors],
         room=ROOM,
     )  # fmt: skip
     not_significant = [i for i, factor in enumerate(factors) if not factor.matters]
@@ -36,14 +43,14 @@ def chart(answer: Answer, subject: str) -> Chart:
         f"{_evidence(answer)}. Solid: the part of a share that the runs show. Hollow: how far it "
         "could reach, since nobody knows yet which factors cause what is not explained. Point: the "
         "best estimate. Grey: not distinguishable from noise. The placebo is a parameter that "
-        "training never reads. SD: the standard deviation of the objective that the factor causes; "
-        "one point is 0.01."
+        f"training never reads. SD: the standard deviation of the {objective} that the factor "
+        f"causes; {unit.note}."
     )
     panels = (panel, _variance_panel(answer))
-    return Chart("importance", _title(answer, subject), note, panels, factor_table(factors))
+    return Chart("importance", _title(answer, subject), note, panels, factor_table(factors, unit))
 
 
-def topics(answer: Answer) -> Chart | None:
+def topics(answer: Answer, objective: str) -> Chart | None:
     """Return the share of every topic; None if every topic has a single factor."""
     rows = answer.topics
     if not any(len(topic.factors) > 1 for topic in rows):
@@ -63,7 +70,7 @@ def topics(answer: Answer) -> Chart | None:
         "shares. It is estimated separately, so a topic of one factor differs from that factor by "
         "the sampling error. Grey: no factor of the topic is distinguishable from noise."
     )
-    return Chart("topics", title, note, (panel,), _topic_table(rows))
+    return Chart("topics", title, note, (panel,), _topic_table(rows, unit_of(objective)))
 
 
 def _title(answer: Answer, subject: str) -> str:
@@ -111,18 +118,18 @@ def _color(factor: FactorImportance, answer: Answer) -> str:
     return "primary" if factor.name in answer.verdict.leaders else "secondary"
 
 
-def _label(factor: FactorImportance) -> str:
+def _label(factor: FactorImportance, unit: Unit) -> str:
     if not factor.matters:
         return ""
-    return f"{percent(factor.share, 0)} % · SD {factor.points:.1f} points"
+    return f"{percent(factor.share, 0)} % · SD {unit.unsigned(factor.points)} {unit.name}"
 
 
-def factor_table(factors: Sequence[FactorImportance]) -> Table:
+def factor_table(factors: Sequence[FactorImportance], unit: Unit) -> Table:
     """Return every number that is known of each factor."""
     headings = (
         "factor", "share, %", "95 % interval", "shown, %", "alone, %", "with interactions, %",
-        "SD, points", "gain, points", "best option", "p (Holm)", "first with probability, %",
-        "evidence from measured runs",
+        f"SD, {unit.name}", f"gain, {unit.name}", "best option", "p (Holm)",
+        "first with probability, %", "evidence from measured runs",
     )  # fmt: skip
     return Table(
         headings,
@@ -130,7 +137,7 @@ def factor_table(factors: Sequence[FactorImportance]) -> Table:
             (
                 factor.name, percent(factor.share), percents(factor.interval),
                 percent(factor.shown), percent(factor.first_order), percent(factor.total),
-                f"{factor.points:.1f}", points(factor.gain), factor.best_option,
+                unit.unsigned(factor.points), unit.signed(factor.gain), factor.best_option,
                 probability(factor.p_value), percent(factor.p_first, 0), factor.verdict,
             )
             for factor in factors
@@ -138,13 +145,13 @@ def factor_table(factors: Sequence[FactorImportance]) -> Table:
     )  # fmt: skip
 
 
-def _topic_table(rows: Sequence[TopicImportance]) -> Table:
+def _topic_table(rows: Sequence[TopicImportance], unit: Unit) -> Table:
     return Table(
-        ("topic", "share, %", "95 % interval", "shown, %", "SD, points", "factors"),
+        ("topic", "share, %", "95 % interval", "shown, %", f"SD, {unit.name}", "factors"),
         tuple(
             (
                 topic.name, percent(topic.share), percents(topic.interval), percent(topic.shown),
-                f"{topic.points:.1f}", ", ".join(topic.factors),
+                unit.unsigned(topic.points), ", ".join(topic.factors),
             )
             for topic in rows
         ),

@@ -75,11 +75,11 @@ def test_the_sentence_follows_from_the_numbers(
 
 
 def test_nothing_matters_more_than_the_upper_bounds_say() -> None:
-    """97 % seed noise: √(0.03 · 0.04) = 3.5 points, and somewhat more for the estimate's error."""
+    """97 % seed noise: √(0.03 · 0.04) = 0.035, and somewhat more for the estimate's error."""
     case = Case((0.02, 0.0, 0.0, 0.0), (1, 1, 1, 1), noise=SeedNoise(0.97, 10**6), error=0.001)
-    highest = case.findings().upper_points
-    assert 2 < highest < 3.6
-    assert f"more than {highest:.1f} points" in judge(case.findings()).sentence
+    highest = case.findings().upper_deviation
+    assert 0.02 < highest < 0.036
+    assert f"more than {highest:.2g} (standard" in judge(case.findings()).sentence
 
 
 def test_more_rows_are_asked_for_where_they_narrow_the_set() -> None:

@@ -15,6 +15,7 @@ from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.chart import DARK, LIGHT, Bars, Chart, Heatmap, Panel
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import confusion, division, effects, importance
+from training_factors.study.reporting.formatting import unit_of
 from training_factors.study.reporting.plotly_charts import plotly_panel, themed
 
 NAMES = (
@@ -86,13 +87,13 @@ def test_a_file_name_must_end_in_a_known_format(charts: dict[str, Chart], tmp_pa
 
 @pytest.mark.parametrize("title", VERDICTS)
 def test_the_title_states_the_finding(title: str) -> None:
-    chart = importance.chart(written_answer(VERDICTS[title]), "digits")
+    chart = importance.chart(written_answer(VERDICTS[title]), "digits", "accuracy")
     assert chart.title == title
     assert matplotlib_charts.draw_chart(chart).texts[0].get_text() == title
 
 
 def test_factors_not_distinguishable_from_noise_are_grey() -> None:
-    shares, parts = importance.chart(written_answer(), "digits").panels
+    shares, parts = importance.chart(written_answer(), "digits", "accuracy").panels
     names = [shares.y.names[i] for i in shares.y.gray]
     assert names == ["augment_corruption", "placebo"]
     bars, hollow = (mark for mark in shares.marks if isinstance(mark, Bars))
@@ -107,13 +108,15 @@ def test_factors_not_distinguishable_from_noise_are_grey() -> None:
 
 
 def _axes(panel: Panel) -> Axes:
-    chart = Chart("one", "title", "note", (panel,), importance.factor_table(()))
+    chart = Chart(
+        "one", "title", "note", (panel,), importance.factor_table((), unit_of("accuracy"))
+    )
     (axes,) = matplotlib_charts.draw_chart(chart).axes
     return axes
 
 
 def test_bars_and_error_bars_are_equally_long_in_both_drawings() -> None:
-    panel, _ = importance.chart(written_answer(), "digits").panels
+    panel, _ = importance.chart(written_answer(), "digits", "accuracy").panels
     solid, hollow, estimates = plotly_panel(panel)["data"]
     patches = [patch for patch in _axes(panel).patches if isinstance(patch, Rectangle)]
     drawn = [patch.get_width() for patch in patches]
@@ -128,7 +131,7 @@ def test_bars_and_error_bars_are_equally_long_in_both_drawings() -> None:
 
 
 def test_topics_are_drawn_if_one_has_several_factors() -> None:
-    chart = importance.topics(written_answer())
+    chart = importance.topics(written_answer(), "accuracy")
     assert chart is not None
     assert chart.table.rows == (
         ("learning", "98.0", "90.0 to 100.0", "70.0", "31.0", "optimizer, loss"),

@@ -8,7 +8,8 @@ EVERYTHING = Definition(
     fit="crop", scale="0:1", labels="labels.csv", ignore=("g",), impute="none", group="patient",
     group_from="p.", split_column="split", model="net.py:Net", weights="w.pt",
     space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), range=("d=1:2",),
-    choices=("e=f,g",), epochs=3, seed=7,
+    choices=("e=f,g",), metric="rmse", epochs=3,
+    seed=7,
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.support.reports import (
 )
 from training_factors.study.reporting import importance_tables, page
 from training_factors.study.reporting.chart_list import charts_of
-from training_factors.study.reporting.formatting import percent, percents, points, slug
+from training_factors.study.reporting.formatting import percent, percents, slug, unit_of
 from training_factors.study.reporting.report import Report
 
 
@@ -122,7 +122,7 @@ def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
         assert interval == percents(tuple(factor["interval"]))
         assert row[3] == percent(factor["shown"])
         assert row[6] == f"{factor['points']:.1f}"
-        assert row[7] == points(factor["gain"])
+        assert row[7] == unit_of("accuracy").signed(factor["gain"])
         (line,) = (line for line in printed if line.startswith(f"{name} {share} % {interval} "))
         assert line.endswith(f" {row[6]} {row[7]}")
     assert document["verdict"]["sentence"] in "".join(found.texts)

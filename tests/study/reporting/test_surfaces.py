@@ -90,27 +90,31 @@ def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
     assert document["verdict"]["sentence"] == verdict.sentence
     console = printed(importance_tables.draw_importance(found.answer))
     assert verdict.sentence in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", console).split())
-    assert verdict.sentence in study_note(found.answer, "s")
+    assert verdict.sentence in study_note(found.answer, "s", "accuracy")
     text = unescape(page.render_page(found, charts_of(found), COMMANDS))
     assert verdict.sentence in text
-    title = dashboard_figure(found.answer)["layout"]["title"]["text"].replace("<br>", " ")
+    title = dashboard_figure(found.answer, "accuracy")["layout"]["title"]["text"].replace(
+        "<br>", " "
+    )
     assert title == verdict.sentence
     assert (verdict.kind == "nothing") == (not verdict.leaders)
     assert (verdict.kind == "leader") == (len(verdict.leaders) == 1)
     any_effect = any(factor.p_value < SIGNIFICANT for factor in found.answer.factors)
     assert any_effect == (verdict.kind != "nothing")
     for name in verdict.leaders:
-        assert name in importance.chart(found.answer, "").title or len(verdict.leaders) > 3
+        assert (
+            name in importance.chart(found.answer, "", "accuracy").title or len(verdict.leaders) > 3
+        )
 
 
 def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
     assert found.answer is not None and found.summary is not None and found.advice is not None
     rows = importance_tables.summary_document(found.summary)["factors"]
-    panel = importance.chart(found.answer, "").panels[0]
+    panel = importance.chart(found.answer, "", "accuracy").panels[0]
     gray = {panel.y.names[i] for i in panel.y.gray}
     advised = {one.factor: one.evidence_level for one in found.advice.settings}
     effects = printed(draw_effects(found.answer, "accuracy"))
-    note = study_note(found.answer, "s")
+    note = study_note(found.answer, "s", "accuracy")
     for factor, row in zip(found.answer.factors, rows, strict=True):
         significant = factor.p_value < SIGNIFICANT
         assert (factor.verdict == PROBABLE) == significant
@@ -123,9 +127,9 @@ def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
 def test_numbers_are_the_same_everywhere_and_add_up(found: Report) -> None:
     assert found.answer is not None and found.summary is not None
     answer = found.answer
-    table = {row[0]: row for row in importance.chart(answer, "").table.rows}
+    table = {row[0]: row for row in importance.chart(answer, "", "accuracy").table.rows}
     text = printed(importance_tables.draw_importance(answer))
-    note = study_note(answer, "s")
+    note = study_note(answer, "s", "accuracy")
     for factor in (*answer.factors, answer.placebo):
         share, interval = percent(factor.share), percents(factor.interval)
         assert table[factor.name][1:3] == (share, interval)

@@ -9,11 +9,12 @@ import torch
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
+from training_factors.storage.metrics import choose_metric, metrics_of
 from training_factors.study.data.division import DataPart, Division, training_division
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.training.loop import EpochCallback, Outcome, train
-from training_factors.study.training.metrics import chance
+from training_factors.study.training.metrics import open_objective
 from training_factors.study.training.model import open_model
 from training_factors.study.training.training_state import SavedState
 
@@ -82,7 +83,7 @@ def test_classification_learns(digits: Division, model: str) -> None:
     assert outcome.value > 0.8
     assert outcome.metrics["accuracy"] == pytest.approx(outcome.value)
     assert set(outcome.metrics) == {
-        "accuracy", "macro_f1", "kappa", "auc", "log_loss", "train_accuracy",
+        "accuracy", "balanced_accuracy", "macro_f1", "kappa", "auc", "log_loss", "train_accuracy",
     }  # fmt: skip
 
 
@@ -94,11 +95,59 @@ def test_regression_learns(diabetes: Division) -> None:
     assert set(outcome.metrics) == {"r2", "rmse", "mae", "train_r2"}
 
 
+@pytest.mark.parametrize("name", ["balanced_accuracy", "auc", "log_loss"])
+def test_any_metric_of_classification_is_maximized(digits: Division, name: str) -> None:
+    """The curve has the formula's values, the end the stored metric's: they agree."""
+    curve: list[float] = []
+
+    def report(epoch: int, value: float | None, save: object) -> bool:
+        curve.append(value or 0.0)
+        return False
+
+    metric, model = choose_metric(name, 10), open_model("mlp", digits.problem)
+    outcome = train(recipe(digits.problem), digits, model, 3, 0, report, metric=metric)
+    assert outcome.value == metric.signed(outcome.metrics[name])
+    assert outcome.value == pytest.approx(curve[-1], abs=1e-9)
+    assert curve[-1] > curve[0]
+    assert f"train_{name}" in outcome.metrics
+    if metric.is_loss:
+        assert outcome.value < 0 < outcome.metrics[f"train_{name}"] < outcome.metrics[name]
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_an_error_is_minimized_in_the_unit_of_the_source(diabetes: Division, name: str) -> None:
+    curve: list[float] = []
+
+    def report(epoch: int, value: float | None, save: object) -> bool:
+        curve.append(value or 0.0)
+        return False
+
+    metric, model = choose_metric(name, None), open_model("mlp", diabetes.problem)
+    outcome = train(
+        recipe(diabetes.problem), diabetes, model, 20, 0, report, diabetes.validation, metric=metric
+    )
+    assert -90 < outcome.value == -outcome.metrics[name] < -30
+    assert outcome.value == pytest.approx(curve[-1], rel=1e-6)
+    assert outcome.test_value == outcome.value, "the validation part stands for the test part"
+
+
+@pytest.mark.parametrize("name", ["log_loss", "balanced_accuracy"])
+def test_a_run_that_diverges_has_every_metric_at_chance(digits: Division, name: str) -> None:
+    wild = replace(recipe(digits.problem), schedule=lambda progress: float("inf"))
+    metric, model = choose_metric(name, 10), open_model("mlp", digits.problem)
+    outcome = train(wild, digits, model, 3, 0, never, digits.validation, metric=metric)
+    assert outcome.diverged
+    assert outcome.value == outcome.test_value == metric.signed(outcome.metrics[name])
+    assert outcome.test == outcome.metrics
+
+
 def test_a_run_that_diverges_counts_as_chance(digits: Division) -> None:
     wild = replace(recipe(digits.problem), schedule=lambda progress: float("inf"))
     outcome = train(wild, digits, open_model("mlp", digits.problem), 3, 0, never)
     assert outcome.diverged
-    assert outcome.value == chance(digits.validation.targets, digits.problem)
+    chance = open_objective(None, digits.validation.targets, digits.problem).at_chance
+    assert outcome.value == outcome.metrics["accuracy"] == chance
+    assert outcome.metrics.keys() == {metric.name for metric in metrics_of(10)}
     assert outcome.epochs < 3
 
 
