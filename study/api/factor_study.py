@@ -132,9 +132,13 @@ class FactorStudy:
         no run is complete.
         """
         from training_factors.study.reporting.chart_list import charts_of, find_chart
-        from training_factors.study.reporting.matplotlib_charts import draw_chart
+        from training_factors.study.reporting.matplotlib_charts import (
+            NotebookFigure,
+            draw_chart,
+        )
 
-        return draw_chart(find_chart(charts_of(read_report(self._study, cpu_count())), name))
+        charts = charts_of(read_report(self._study, cpu_count()))
+        return draw_chart(find_chart(charts, name), NotebookFigure)
 
     def report(self, path: FilePath | None = None) -> Path:
         """Write the full report as one HTML page; return where it lies.
@@ -176,8 +180,8 @@ class FactorStudy:
         """Compare the best configuration with one-factor changes in paired runs on the test part.
 
         factors: their names; None for the five with the largest shares. difference: the smallest
-        one to detect, in points of the objective or in the unit of a loss; None for one point, or 1 %
-        of the loss at chance. It sets the number of seeds. The others are as of
+        one to detect, in points of the objective or in the unit of a loss; it sets the number of
+        seeds. None for one point, or for 1 % of the loss at chance. The others are as of
         `training_factors.run`.
 
         Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations

@@ -87,9 +87,14 @@ class Importance:
     def plot(self) -> "Figure":
         """Return the chart of the shares as a matplotlib figure."""
         from training_factors.study.reporting.charts import importance
-        from training_factors.study.reporting.matplotlib_charts import draw_chart
+        from training_factors.study.reporting.matplotlib_charts import (
+            NotebookFigure,
+            draw_chart,
+        )
 
-        return draw_chart(importance.chart(self.answer, self.subject, self.objective))
+        return draw_chart(
+            importance.chart(self.answer, self.subject, self.objective), NotebookFigure
+        )
 
     def __str__(self) -> str:
         notes = "".join(f"{note}\n" for note in self.notes)

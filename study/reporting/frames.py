@@ -16,6 +16,7 @@ from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.recommendation import RecommendedSetting
+from training_factors.study.reporting.formatting import format_settings
 
 TRIAL_COLUMNS = (
     "state", "phase", "row", "repeat", "seed", "value", "time_s", "diverged", "reason", "host",
@@ -89,7 +90,7 @@ def _factor_record(factor: FactorImportance) -> dict[str, object]:
         "sd_points": factor.points,
         "p_value": factor.p_value,
         "p_first": factor.p_first,
-        "best_option": factor.best_option,
+        "best_option": "" if factor.name == PLACEBO else factor.best_option,
         **_with_interval("gain", factor.gain, factor.gain_interval),
         "evidence": factor.verdict,
     }
@@ -197,7 +198,8 @@ def contrasts_frame(confirmation: Confirmation) -> pd.DataFrame:
 def settings_frame(settings: Sequence[RecommendedSetting]) -> pd.DataFrame:
     """Return one row per factor with its recommended setting; the index is its name.
 
-    option: to set. hyperparameters: of the option, as `name=value`, with commas. share: of the
+    option: to set. hyperparameters: of the option, as `name=value`, with commas; four digits of
+    each. share: of the
     factor; empty where it was not varied. gain: of the option over the baseline, in points. drop:
     of the best configuration's test objective when this factor alone is changed, in points; empty
     without paired runs. evidence: confirmed, probable, not distinguishable or untested.
@@ -205,7 +207,7 @@ def settings_frame(settings: Sequence[RecommendedSetting]) -> pd.DataFrame:
     rows = {
         one.factor: {
             "option": one.option,
-            "hyperparameters": ", ".join(f"{k}={v}" for k, v in one.hyperparameters.items()),
+            "hyperparameters": format_settings(one.hyperparameters, sign="="),
             "share": one.share,
             "gain": one.gain,
             "drop": one.contrast.difference if one.contrast else None,

@@ -100,6 +100,14 @@ def draw_chart(chart: Chart, new_figure: Callable[..., Figure] = Figure) -> Figu
     return figure
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows at its own size, without `%matplotlib inline`."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (round(100 * inches) for inches in self.get_size_inches())
+        return encode_figure(self, ".png"), {"width": width, "height": height}
+
+
 def encode_figure(figure: Figure, ending: str) -> bytes:
     """Return the figure as the content of a file; ending: `.png`, `.svg` or `.pdf`."""
     content = io.BytesIO()
