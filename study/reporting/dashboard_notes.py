@@ -24,7 +24,7 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.reporting.chart import LIGHT
 from training_factors.study.reporting.charts import importance
-from training_factors.study.reporting.formatting import percent, percents, points
+from training_factors.study.reporting.formatting import PLACEBO_MEANING, percent, percents, points
 from training_factors.study.reporting.plotly_charts import (
     Plot,
     escaped_html,
@@ -162,7 +162,7 @@ def _factor_table(answer: Answer) -> str:
         "| factor | share | 95 % interval | SD, points | gain, points | best option |",
         "|:-|-:|-:|-:|-:|:-|",
     )
-    factors = (*answer.factors, answer.placebo)
+    factors = answer.factors_and_placebo
     return "\n".join([*head, *(_factor_row(factor) for factor in factors)])
 
 
@@ -181,13 +181,13 @@ def _factor_row(factor: FactorImportance) -> str:
 
 def _legend(answer: Answer) -> str:
     counts = answer.evidence
+    placebo = "" if answer.placebo is None else f" {PLACEBO_MEANING}"
     return (
         f"Share: the part of all variance between {counts.rows} measured configurations "
         f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
         f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
         f"objective that the factor causes, in points; one point is 0.01. Gain: the best option "
-        f"minus the baseline, in points. Bold: distinguishable from noise. The placebo is a "
-        f"parameter that training never reads."
+        f"minus the baseline, in points. Bold: distinguishable from noise.{placebo}"
     )
 
 

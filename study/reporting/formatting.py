@@ -10,6 +10,9 @@ from rich.text import Text
 from training_factors.search_spaces.description import parse_parameter
 from training_factors.study.analysis.intervals import Interval
 
+PLACEBO_MEANING = "The placebo is a parameter that training never reads."
+"""Sentence below tables and charts of factors that list the placebo."""
+
 
 def open_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error.

@@ -12,7 +12,13 @@ from training_factors.study.reporting.chart import (
     shares_panel,
     with_gray_names,
 )
-from training_factors.study.reporting.formatting import percent, percents, points, probability
+from training_factors.study.reporting.formatting import (
+    PLACEBO_MEANING,
+    percent,
+    percents,
+    points,
+    probability,
+)
 
 ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
@@ -23,7 +29,7 @@ def chart(answer: Answer, subject: str) -> Chart:
 
     subject: name of the data, for the title.
     """
-    factors = (*answer.factors, answer.placebo)
+    factors = answer.factors_and_placebo
     shares = shares_panel(
         [factor.name for factor in factors], [factor.share for factor in factors],
         [factor.shown for factor in factors], [factor.interval for factor in factors],
@@ -32,12 +38,12 @@ def chart(answer: Answer, subject: str) -> Chart:
     )  # fmt: skip
     not_significant = [i for i, factor in enumerate(factors) if not factor.matters]
     panel = with_gray_names(shares, not_significant)
+    placebo = "" if answer.placebo is None else f" {PLACEBO_MEANING}"
     note = (
         f"{_evidence(answer)}. Solid: the part of a share that the runs show. Hollow: how far it "
         "could reach, since nobody knows yet which factors cause what is not explained. Point: the "
-        "best estimate. Grey: not distinguishable from noise. The placebo is a parameter that "
-        "training never reads. SD: the standard deviation of the objective that the factor causes; "
-        "one point is 0.01."
+        f"best estimate. Grey: not distinguishable from noise.{placebo} SD: the standard deviation "
+        "of the objective that the factor causes; one point is 0.01."
     )
     panels = (panel, _variance_panel(answer))
     return Chart("importance", _title(answer, subject), note, panels, factor_table(factors))
