@@ -101,6 +101,9 @@ Numeric = Uniform | LogUniform | Integer | Steps | LogInteger
 AnyDimension = Varied | Steps | LogInteger
 """The dimension of any parameter of Optuna that varies."""
 
+Discrete = Integer | OneOf | Steps | LogInteger
+"""Dimensions with a limited number of values, each of which has a place, counted from 0."""
+
 
 def dimension_of(distribution: BaseDistribution) -> AnyDimension:
     """Return the dimension with the values and the scale of a distribution that is not single.
@@ -134,3 +137,27 @@ def choice_texts(choices: Sequence[object]) -> list[str]:
     distinct = list({repr(choice): choice for choice in choices}.values())
     counts = Counter(str(choice) for choice in distinct)
     return [str(choice) if counts[str(choice)] == 1 else repr(choice) for choice in distinct]
+
+
+def count_values(dimension: Discrete) -> int:
+    """Return the number of values of a dimension that has a limited number of them."""
+    if isinstance(dimension, OneOf):
+        return len(dimension.choices)
+    if isinstance(dimension, Integer):
+        return dimension.high - dimension.low + 1
+    return dimension.count
+
+
+def place_of(dimension: Discrete, value: Value) -> int:
+    """Return the place of a value among those of its dimension, counted from 0."""
+    if isinstance(dimension, OneOf):
+        return dimension.choices.index(value)
+    step = dimension.step if isinstance(dimension, Steps) else 1
+    return round((float(value) - dimension.low) / step)
+
+
+def unit_of(dimension: Discrete, place: int) -> float:
+    """Return the centre of the part of the unit interval that belongs to the value at a place."""
+    if isinstance(dimension, LogInteger):
+        return dimension.encode(dimension.low + place)
+    return (place + 0.5) / count_values(dimension)

@@ -15,8 +15,14 @@ from training_factors.search_spaces.description import (
     parse_parameter,
 )
 from training_factors.search_spaces.dimension import Integer, LogUniform, OneOf, Uniform, Value
-from training_factors.search_spaces.distribution import AnyDimension, LogInteger, Steps
-from training_factors.study.analysis.features import LatentAxis, Layout, count_values
+from training_factors.search_spaces.distribution import (
+    AnyDimension,
+    Discrete,
+    Steps,
+    count_values,
+    unit_of,
+)
+from training_factors.study.analysis.features import LatentAxis, Layout
 from training_factors.study.analysis.intervals import Interval
 
 VALUES_PER_HYPERPARAMETER = 7
@@ -133,8 +139,8 @@ def _option_of(layout: Layout, axis: LatentAxis) -> str:
     if not axis.conditions:
         return ""
     parent, slots = axis.conditions[0]
-    dimension = layout.axes[parent].dimension
-    return ", ".join(str(dimension.decode(_slot_unit(dimension, slot))) for slot in slots)
+    dimension = _discrete(layout.axes[parent])
+    return ", ".join(str(dimension.decode(unit_of(dimension, slot))) for slot in slots)
 
 
 def _parent_pins(layout: Layout, axis: LatentAxis) -> dict[int, float]:
@@ -142,16 +148,14 @@ def _parent_pins(layout: Layout, axis: LatentAxis) -> dict[int, float]:
     pins: dict[int, float] = {}
     for parent, slots in axis.conditions:
         pins |= _parent_pins(layout, layout.axes[parent])
-        pins[parent] = _slot_unit(layout.axes[parent].dimension, slots[0])
+        pins[parent] = unit_of(_discrete(layout.axes[parent]), slots[0])
     return pins
 
 
-def _slot_unit(dimension: AnyDimension, slot: int) -> float:
-    """Return the coordinate in the middle of the part that belongs to a value's place."""
-    assert not isinstance(dimension, Uniform | LogUniform), "parents have a few values"
-    if isinstance(dimension, LogInteger):
-        return dimension.encode(dimension.low + slot)
-    return (slot + 0.5) / count_values(dimension)
+def _discrete(parent: LatentAxis) -> Discrete:
+    """Return the dimension of an axis that others depend on."""
+    assert not isinstance(parent.dimension, Uniform | LogUniform), "parents have a few values"
+    return parent.dimension
 
 
 def _values_along(dimension: AnyDimension) -> list[tuple[float, Value]]:
@@ -160,7 +164,7 @@ def _values_along(dimension: AnyDimension) -> list[tuple[float, Value]]:
         return _choice_units(dimension)
     count = VALUES_PER_HYPERPARAMETER
     if isinstance(dimension, Integer | Steps) and count_values(dimension) <= count:
-        middles = [_slot_unit(dimension, k) for k in range(count_values(dimension))]
+        middles = [unit_of(dimension, k) for k in range(count_values(dimension))]
         return [(unit, dimension.decode(unit)) for unit in middles]
     units = np.linspace(0, 1, count) * (1 - 1e-9)
     return [(float(unit), dimension.decode(float(unit))) for unit in units]

@@ -27,7 +27,13 @@ from training_factors.search_spaces.dimension import (
     Value,
     Varied,
 )
-from training_factors.search_spaces.distribution import AnyDimension, LogInteger, Steps
+from training_factors.search_spaces.distribution import (
+    AnyDimension,
+    Discrete,
+    LogInteger,
+    Steps,
+    count_values,
+)
 
 Array = NDArray[np.float64]
 
@@ -104,7 +110,8 @@ class Layout:
     def decode(self, units: Array) -> Array:
         """Encode points of the latent unit cube: (points, axes) -> (points, columns)."""
         chosen: dict[int, NDArray[np.int64]] = {}
-        encoded, active = [], []
+        encoded: list[Array] = []
+        active: list[NDArray[np.bool_]] = []
         for i, (axis, unit) in enumerate(zip(self.axes, units.T, strict=True)):
             is_active = np.ones(unit.shape, dtype=np.bool_)
             for parent, slots in axis.conditions:
@@ -288,19 +295,13 @@ def _round_trip(dimension: AnyDimension, unit: Array) -> Array:
     return (_slot(dimension, unit) + 0.5) / count_values(dimension)
 
 
-def count_values(dimension: Integer | OneOf | Steps | LogInteger) -> int:
-    """Return the number of values of a dimension that has a limited number of them."""
-    if isinstance(dimension, OneOf):
-        return len(dimension.choices)
-    if isinstance(dimension, Integer):
-        return dimension.high - dimension.low + 1
-    return dimension.count
-
-
-def _slot(dimension: Integer | OneOf | Steps | LogInteger, unit: Array) -> NDArray[np.int64]:
+def _slot(dimension: Discrete, unit: Array) -> NDArray[np.int64]:
     """Return the place, among the values of a dimension, of the value at each unit."""
     last = count_values(dimension) - 1
     if isinstance(dimension, LogInteger):
         values = np.rint(np.exp(dimension.start + unit * dimension.width))
-        return np.clip(values - dimension.low, 0, last).astype(np.int64)
-    return np.minimum((unit * (last + 1)).astype(np.int64), last)
+        values = np.clip(values - dimension.low, 0, last)
+    else:
+        values = np.minimum(unit * (last + 1), last)
+    slots: NDArray[np.int64] = values.astype(np.int64)
+    return slots

@@ -22,9 +22,9 @@ from training_factors.search_spaces.description import (
     parse_parameter,
 )
 from training_factors.search_spaces.dimension import OneOf, Uniform
-from training_factors.search_spaces.distribution import AnyDimension
+from training_factors.search_spaces.distribution import place_of
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.features import Layout, count_values, read_layout
+from training_factors.study.analysis.features import Layout, read_layout
 from training_factors.study.analysis.rows import Rows
 
 Array = NDArray[np.float64]
@@ -89,20 +89,13 @@ def twin_function(units: Array) -> Array:
     return value
 
 
-def place_of(dimension: AnyDimension, value: Any) -> int:
-    """Return the place of a value among those of its dimension."""
-    count = count_values(dimension)  # type: ignore[arg-type]
-    middles = [dimension.encode(dimension.decode((k + 0.5) / count)) for k in range(count)]
-    return middles.index(dimension.encode(value))
-
-
 def decode_parameters(layout: Layout, units: Array) -> dict[str, Any]:
     """Decode the active parameters at a point one by one, as a run does."""
     parameters: dict[str, Any] = {}
     for one, unit in zip(layout.axes, units, strict=True):
         if all(
             (chosen := layout.axes[parent]).name in parameters
-            and place_of(chosen.dimension, parameters[chosen.name]) in slots
+            and place_of(chosen.dimension, parameters[chosen.name]) in slots  # type: ignore[arg-type]
             for parent, slots in one.conditions
         ):
             parameters[one.name] = one.dimension.decode(float(unit))
