@@ -53,7 +53,7 @@ def lay_out(
     requirements = find_requirements(
         {name: _column(one, one.name == placebo) for name, one in by_name.items()}
     )
-    order = sorted(by_name, key=lambda name: (name == placebo, -by_name[name].count, name))
+    order = sorted(by_name, key=lambda name: (name == placebo, -by_name[name].occurrences, name))
     parents = {name: found[0].parent for name, found in requirements.items() if found}
     named = group_parameters([*order, *constant], parents, groups)
     axes: list[LatentAxis] = []
@@ -121,7 +121,7 @@ def _alone(placebo: str | None, named: Mapping[str, str]) -> str | None:
 
 def _presence_note(parameter: Parameter) -> str:
     return (
-        f"{parameter.name} is present in {parameter.count} of {len(parameter.values)} trials, and "
+        f"{parameter.name} is present in {parameter.occurrences} of {len(parameter.values)} trials, and "
         "no choice or whole number explains in which; its presence counts as a choice of its own, "
         "either way with probability one half"
     )

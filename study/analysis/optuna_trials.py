@@ -68,7 +68,7 @@ class Parameter(NamedTuple):
     notes: tuple[str, ...]
 
     @property
-    def count(self) -> int:
+    def occurrences(self) -> int:
         """The number of trials that have the parameter."""
         return sum(value is not None for value in self.values)
 

@@ -29,12 +29,12 @@ class Column(NamedTuple):
 
     present: whether the trial has it. places: the place of its value among all values that it can
     take, counted from 0; -1 where it is absent. None for real numbers, which decide nothing here.
-    count: how many values it can take. ordered: whether these are numbers.
+    values: how many it can take. ordered: whether these are numbers.
     """
 
     present: Mask
     places: NDArray[np.int64] | None
-    count: int
+    values: int
     ordered: bool
 
 
@@ -107,7 +107,7 @@ def _candidate(parent: str, column: Column, present: Mask) -> _Candidate | None:
     tail = column.ordered and (
         bool(forbidding.max() < allowing.min()) or bool(allowing.max() < forbidding.min())
     )
-    places = _whole_tail(allowing, forbidding, column.count) if tail else allowing
+    places = _whole_tail(allowing, forbidding, column.values) if tail else allowing
     requirement = Requirement(parent, tuple(places.tolist()))
     return _Candidate(requirement, holds, column.present, len(seen), tail)
 
