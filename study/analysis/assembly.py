@@ -193,7 +193,7 @@ def _hyperparameters(
 
 def _best_effect(effects: Sequence[Effect]) -> Effect | None:
     """Return the largest effect of an option, or of a value where the factor has one option."""
-    options = [effect for effect in effects if effect.hyperparameter is None]
+    options = [effect for effect in effects if effect.hyperparameter in (None, effect.factor)]
     return max(options or effects, key=lambda effect: effect.points, default=None)
 
 
@@ -202,7 +202,8 @@ def _level_name(effect: Effect) -> str:
     if effect.hyperparameter is None:
         return effect.option
     name = parse_parameter(effect.hyperparameter).hyperparameter or effect.hyperparameter
-    return f"{name} {effect.value}"
+    value = f"{effect.value:.4g}" if isinstance(effect.value, float) else effect.value
+    return f"{name} {value}"
 
 
 def _range(effects: Sequence[Effect]) -> float:

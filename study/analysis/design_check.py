@@ -28,9 +28,9 @@ from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.optuna_trials import Parameter
 from training_factors.study.analysis.significance import holm
 
-ADAPTIVE = 0.005
-"""Holm-corrected level at which trials count as adaptive. By construction fewer than 0.5 % of
-random designs are flagged, with a reserve since the tests are approximate."""
+ADAPTIVE = 0.002
+"""Holm-corrected level at which trials count as adaptive. At most 1 % of random designs are to be
+flagged; the tests are approximate, so the level is lower."""
 
 MIN_TRIALS = 20
 """Minimum number of trials with a parameter, or with both of two, for a test."""

@@ -120,10 +120,10 @@ def _alone(placebo: str | None, named: Mapping[str, str]) -> str | None:
 
 
 def _presence_note(parameter: Parameter) -> str:
+    trials = f"{parameter.occurrences} of {len(parameter.values)} trials"
     return (
-        f"{parameter.name} is present in {parameter.occurrences} of {len(parameter.values)} trials, and "
-        "no choice or whole number explains in which; its presence counts as a choice of its own, "
-        "either way with probability one half"
+        f"{parameter.name} is present in {trials}, and no choice or whole number explains in which"
+        "; its presence counts as a choice of its own, either way with probability one half"
     )
 
 

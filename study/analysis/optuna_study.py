@@ -209,12 +209,14 @@ def _active(parameters: Sequence[Parameter], found: OptunaLayout, trial: int) ->
 
 
 def _mirrored(values: Array, of: Sequence[float]) -> Array:
-    """Return values mirrored within the range of others: the lowest becomes the highest.
+    """Return values with their order reversed, within the range of others.
 
-    Unlike a change of the sign this keeps values between 0 and 1 there, which are modelled by their
-    logits, so that an error rate has the shares of the accuracy.
+    Values between 0 and 1 are modelled by their logits, so they stay there: each is taken from 1. An
+    error rate then has the shares of the accuracy.
     """
-    mirrored: Array = min(of) + max(of) - values
+    low, high = min(of), max(of)
+    centre = 1.0 if low >= 0 and high <= 1 else low + high
+    mirrored: Array = centre - values
     return mirrored
 
 
