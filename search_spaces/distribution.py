@@ -6,7 +6,6 @@ are known by their texts: `True`, `1` and `1.0` are equal in Python, but not the
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,9 +133,9 @@ def choice_texts(choices: Sequence[object]) -> list[str]:
     It is what `str` gives, or what `repr` gives where that is not unique: `1` and `'1'`. A choice
     that is listed twice has its text once.
     """
-    distinct = list({repr(choice): choice for choice in choices}.values())
-    counts = Counter(str(choice) for choice in distinct)
-    return [str(choice) if counts[str(choice)] == 1 else repr(choice) for choice in distinct]
+    distinct = {repr(choice): str(choice) for choice in choices}
+    unique = len(set(distinct.values())) == len(distinct)
+    return list(distinct.values() if unique else distinct)
 
 
 def count_values(dimension: Discrete) -> int:

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chisquare, kstest, rankdata, t
+from scipy.special import stdtr
+from scipy.stats import chisquare, kstest, rankdata
 
 from training_factors.search_spaces.dimension import Integer, OneOf
 from training_factors.search_spaces.distribution import (
@@ -62,12 +63,13 @@ class _Sample(NamedTuple):
 
     units: values on the unit scale, (trials,); NaN where it is absent. Values of numbers with a
     limited number of them are spread at random over their parts of the unit interval, which makes
-    them uniform there if they are uniform (randomized probability integral transform). levels: the
-    number of trials with each different value. dimension: its values.
+    them uniform there if they are uniform (randomized probability integral transform). ranks: of
+    the units. levels: the number of trials with each different value. dimension: its values.
     """
 
     name: str
     units: Array
+    ranks: Array
     levels: NDArray[np.int64]
     dimension: AnyDimension
 
@@ -87,11 +89,11 @@ def check_design(parameters: Sequence[Parameter], seed: int = 0) -> DesignCheck:
     samples = [one for one in samples if np.isfinite(one.units).sum() >= MIN_TRIALS]
     tests = [_Test("uniform", (one.name,), _uniformity(one)) for one in samples]
     tests += [
-        _Test("independent", (one.name, other.name), _independence(one.units, other.units))
+        _Test("independent", (one.name, other.name), _independence(one.ranks, other.ranks))
         for one, other in combinations(samples, 2)
     ]
     tests += [
-        _Test("steady", (one.name,), _independence(one.units, np.arange(len(one.units))))
+        _Test("steady", (one.name,), _independence(one.ranks, np.arange(len(one.ranks))))
         for one in samples
         if not one.balanced  # a grid may be tried in any order
     ]
@@ -122,7 +124,8 @@ def _sample(parameter: Parameter, seed: tuple[int, int]) -> _Sample:
             units[i] = low + spread[i] * (high - low)
     present = [value for value in parameter.values if value is not None]
     _, levels = np.unique(np.array(present), return_counts=True)
-    return _Sample(parameter.name, units, levels, parameter.dimension)
+    ranks = rankdata(units, nan_policy="omit")
+    return _Sample(parameter.name, units, ranks, levels, parameter.dimension)
 
 
 def _part(dimension: AnyDimension, value: float | str) -> tuple[float, float]:
@@ -157,15 +160,17 @@ def _uniformity(sample: _Sample) -> float:
 
 
 def _independence(one: Array, other: NDArray[np.generic]) -> float:
-    """Return the p-value of Spearman's rank correlation over the trials that have both."""
+    """Return the p-value of the rank correlation over the trials that have both (Spearman, 1904).
+
+    one, other: ranks, (trials,); NaN where there is none.
+    """
     both = np.isfinite(one) & np.isfinite(other)
     count = int(both.sum())
     if count < MIN_TRIALS:
         return 1.0
-    first, second = rankdata(one[both]), rankdata(other[both])
-    correlation = float(np.corrcoef(first, second)[0, 1])
-    statistic = abs(correlation) * np.sqrt((count - 2) / max(1e-12, 1 - correlation**2))
-    return float(2 * t.sf(statistic, count - 2))
+    correlation = float(np.corrcoef(one[both], other[both])[0, 1])
+    statistic = abs(correlation) * math.sqrt((count - 2) / max(1e-12, 1 - correlation**2))
+    return 2 * float(stdtr(count - 2, -statistic))
 
 
 def _sentence(

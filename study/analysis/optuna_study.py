@@ -211,7 +211,7 @@ def _active(parameters: Sequence[Parameter], found: OptunaLayout, trial: int) ->
 def _mirrored(values: Array, of: Sequence[float]) -> Array:
     """Return values with their order reversed, within the range of others.
 
-    Values between 0 and 1 are modelled by their logits, so they stay there: each is taken from 1. An
+    Values between 0 and 1 are modelled by their logits, so they stay there: 1 less each of them. An
     error rate then has the shares of the accuracy.
     """
     low, high = min(of), max(of)

@@ -31,7 +31,7 @@ UNITS = st.floats(0, 1, exclude_max=True)
 def distributions(draw: Any) -> BaseDistribution:
     """Draw a distribution of numbers of any kind, with more than one value."""
     low, width = draw(st.integers(1, 50)), draw(st.integers(1, 400))
-    return draw(
+    drawn: BaseDistribution = draw(
         st.sampled_from(
             [
                 FloatDistribution(low - 30, low - 30 + width / 7),
@@ -43,6 +43,7 @@ def distributions(draw: Any) -> BaseDistribution:
             ]
         )
     )
+    return drawn
 
 
 @given(distributions(), UNITS)
@@ -95,7 +96,7 @@ def test_logarithmic_whole_numbers_have_the_probabilities_of_optuna() -> None:
     [
         ((True, 1, 1.0, None), ["True", "1", "1.0", "None"]),
         ((1, "1"), ["1", "'1'"]),
-        ((None, "None", "x"), ["None", "'None'", "x"]),
+        ((None, "None", "x"), ["None", "'None'", "'x'"]),
         ((2, 2, 3), ["2", "3"]),
         ((math.nan, "a"), ["nan", "a"]),
     ],

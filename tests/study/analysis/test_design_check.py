@@ -1,6 +1,7 @@
 """Test whether designed trials are told from adaptive ones."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import optuna
@@ -45,6 +46,7 @@ def checked(study: optuna.Study) -> DesignCheck:
     return check_design(read_parameters(study.trials).varied)
 
 
+@pytest.mark.slow
 def test_random_trials_are_flagged_in_at_most_one_study_of_a_hundred() -> None:
     flagged = 0
     for seed in range(200):
@@ -59,6 +61,7 @@ def test_quasi_random_trials_are_never_flagged() -> None:
         assert not check_design(tried(sampler.random(256)[:200])).adaptive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [branch, training])
 def test_trials_of_optuna_s_samplers(objective: object) -> None:
     for seed in range(3):
@@ -72,7 +75,11 @@ def test_trials_of_optuna_s_samplers(objective: object) -> None:
 
 def test_a_grid_is_designed_in_any_order() -> None:
     """Also one of a few floats that are not evenly spaced."""
-    values = {"x": [0.001, 0.01, 0.1, 1.0], "n": [16, 32, 256], "c": ["a", "b"]}
+    values: dict[str, list[Any]] = {
+        "x": [0.001, 0.01, 0.1, 1.0],
+        "n": [16, 32, 256],
+        "c": ["a", "b"],
+    }
 
     def objective(trial: optuna.Trial) -> float:
         trial.suggest_categorical("c", ["a", "b"])

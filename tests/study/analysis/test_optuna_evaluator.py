@@ -15,6 +15,8 @@ from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.optuna_evaluator import ShapleyImportanceEvaluator
 from training_factors.study.analysis.optuna_study import analyse_optuna_study
 
+pytestmark = pytest.mark.slow
+
 EVALUATOR = ShapleyImportanceEvaluator(GROUPS)
 
 

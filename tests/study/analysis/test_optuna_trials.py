@@ -15,11 +15,11 @@ from optuna.trial import TrialState, create_trial
 
 from training_factors.search_spaces.dimension import Integer, LogUniform, OneOf, Uniform
 from training_factors.search_spaces.distribution import Steps
-from training_factors.study.analysis.optuna_trials import read_parameters, read_trials
+from training_factors.study.analysis.optuna_trials import Direction, read_parameters, read_trials
 
 
 def study_of(
-    *states: TrialState, values: list[float] | None = None, direction: str = "maximize"
+    *states: TrialState, values: list[float] | None = None, direction: Direction = "maximize"
 ) -> optuna.Study:
     study = optuna.create_study(direction=direction)
     for i, state in enumerate(states):

@@ -23,6 +23,7 @@ def number(present: NDArray[np.bool_]) -> Column:
 
 
 def has(column: Column, *places: int) -> NDArray[np.bool_]:
+    assert column.places is not None
     return np.isin(column.places, places)
 
 
@@ -108,12 +109,13 @@ def test_the_conditions_of_random_spaces_are_found(seed: int) -> None:
     columns: dict[str, Column] = {}
     expected: dict[str, tuple[Requirement, ...]] = {}
     for i in range(8):
-        present, conditions = ALWAYS, ()
+        present = ALWAYS
+        conditions: tuple[Requirement, ...] = ()
         if columns and random.random() < 0.7:
             parent = str(random.choice(list(columns)))
             column = columns[parent]
             allowed = random.choice(column.values, random.integers(1, column.values), replace=False)
-            narrowed = np.isin(column.places, allowed)
+            narrowed = has(column, *allowed)
             if narrowed.sum() >= TRIALS / 10 and (column.present & ~narrowed).sum() >= 3:
                 present = narrowed
                 conditions = (Requirement(parent, tuple(sorted(allowed.tolist()))),)

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from training_factors.study.running.design_sampler import (
     resolve_claims,
 )
 
+ROOT = Path(__file__).parents[3]
 WORKERS = 4
 ROWS = 256
 
@@ -59,6 +62,7 @@ def assert_branch_is_recovered(study: Study) -> None:
         assert factor.share == pytest.approx(SHARES[factor.name], abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_one_process_measures_the_branch_function(seed: int) -> None:
     assert_branch_is_recovered(run(branch, DesignSampler(seed), ROWS))
@@ -93,6 +97,7 @@ def test_processes_on_one_database_measure_it_and_are_resumed(tmp_path: Path) ->
     assert_branch_is_recovered(study)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
 def test_a_row_is_the_same_in_every_storage_and_when_it_is_resumed(
     kind: str, tmp_path: Path
@@ -116,7 +121,8 @@ def test_values_are_those_of_the_scrambled_sequence() -> None:
         lambda t: t.suggest_float("x", 0, 1) + t.suggest_float("y", 2, 4), DesignSampler(), 32
     )
     expected = np.column_stack([sequence[:, 0], 2 + 2 * sequence[:, 1]])
-    np.testing.assert_allclose(values_of(study, ("x", "y")), expected)
+    found = np.array(values_of(study, ("x", "y")), dtype=np.float64)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_threads_share_one_design() -> None:
@@ -250,3 +256,14 @@ def test_an_enqueued_trial_takes_a_row_and_changes_no_other() -> None:
     assert study.trials[0].params == {"c": "a", "z": 0, "x": 0.5}
     same = ("c", "z")
     assert len(values_of(study, same)) == len(values_of(plain, same)) == 8
+
+
+def test_sampler_and_analysis_do_not_load_torch() -> None:
+    program = (
+        "import sys\n"
+        "import training_factors.study.analysis.optuna_evaluator\n"
+        "import training_factors.study.running.design_sampler\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert ended.returncode == 0
