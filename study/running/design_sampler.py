@@ -54,7 +54,7 @@ class DesignSampler(BaseSampler):
         self._seed = seed
         self._sequence = _Sequence(seed)
         self._lock = threading.Lock()
-        self._of_trials: dict[tuple[int, int], Coordinates] = {}
+        self._of_trials: dict[tuple[str, int], Coordinates] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: the seed, since a lock cannot be pickled."""
@@ -98,7 +98,7 @@ class DesignSampler(BaseSampler):
             if claims[name] != coordinate:
                 _claim(study, name, coordinate)
         with self._lock:
-            self._of_trials[study._study_id, trial.number] = coordinates
+            self._of_trials[study.study_name, trial.number] = coordinates
 
     def sample_independent(
         self,
@@ -128,7 +128,7 @@ class DesignSampler(BaseSampler):
     ) -> None:
         """Forget the coordinates of an ended trial."""
         with self._lock:
-            self._of_trials.pop((study._study_id, trial.number), None)
+            self._of_trials.pop((study.study_name, trial.number), None)
 
     def _coordinate_of(self, study: Study, trial: FrozenTrial, name: str) -> int:
         """Return the coordinate of a parameter; within a trial no two parameters have the same.
@@ -136,7 +136,7 @@ class DesignSampler(BaseSampler):
         A new parameter gets the lowest free one. Another worker may have claimed it for another
         parameter at the same moment: this trial keeps it, and the next one repairs the study.
         """
-        of_trial = self._of_trials.setdefault((study._study_id, trial.number), {})
+        of_trial = self._of_trials.setdefault((study.study_name, trial.number), {})
         if name in of_trial:
             return of_trial[name]
         stored = resolve_claims(_claims_in(_read_attributes(study)))

@@ -61,6 +61,21 @@ def test_quasi_random_trials_are_never_flagged() -> None:
         assert not check_design(tried(sampler.random(256)[:200])).adaptive
 
 
+@pytest.mark.parametrize("rows", [48, 64, 128])
+def test_correlated_coordinates_of_a_quasi_random_sequence_are_no_sign_of_adaptation(
+    rows: int,
+) -> None:
+    """In 64 rows of 25 coordinates some pairs are correlated, whatever the scrambling."""
+    for seed in range(5):
+        sampler = qmc.Sobol(25, scramble=True, rng=np.random.default_rng(seed))
+        units = sampler.random_base2(7)[:rows]
+        columns = [
+            Parameter(f"x{i}", Uniform(0, 1), tuple(column), ())
+            for i, column in enumerate(units.T.tolist())
+        ]
+        assert not check_design(columns).adaptive
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", [branch, training])
 def test_trials_of_optuna_s_samplers(objective: object) -> None:

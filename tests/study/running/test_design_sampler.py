@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna import Study, Trial
 from optuna.distributions import FloatDistribution
+from optuna.pruners import HyperbandPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -267,3 +268,26 @@ def test_sampler_and_analysis_do_not_load_torch() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
     assert ended.returncode == 0
+
+
+def test_studies_may_share_a_sampler() -> None:
+    """Also while a trial of each is running."""
+    sampler = DesignSampler()
+    one, other = (optuna.create_study(sampler=sampler) for _ in range(2))
+    first, second = one.ask(), other.ask()
+    first.suggest_float("x", 0, 1), first.suggest_float("y", 0, 1)
+    assert second.suggest_float("y", 0, 1) == first.params["x"]
+    assert claims_of(other) == {"y": 0}
+
+
+def test_a_pruner_that_shows_the_sampler_a_part_of_the_study() -> None:
+    def objective(trial: Trial) -> float:
+        value = trial.suggest_float("x", 0, 1)
+        trial.report(value, 1)
+        trial.should_prune()
+        return value + trial.suggest_float("y", 0, 1)
+
+    study = optuna.create_study(sampler=DesignSampler(), pruner=HyperbandPruner())
+    study.optimize(objective, n_trials=8)
+    names = ("x", "y")
+    assert values_of(study, names) == values_of(run(objective, DesignSampler(), 8), names)
