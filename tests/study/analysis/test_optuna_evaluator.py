@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib
 import optuna
 import pytest
+from matplotlib import pyplot
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import get_param_importances
 from optuna.visualization import matplotlib as matplotlib_charts
@@ -86,11 +87,14 @@ def test_optuna_s_charts_show_the_shares(study: optuna.Study) -> None:
     normalized = get_param_importances(study, evaluator=EVALUATOR)
     (bars,) = plot_param_importances(study, evaluator=EVALUATOR).data
     assert dict(zip(bars.y, bars.x, strict=True)) == pytest.approx(normalized)
-    matplotlib.use("agg")
-    with pytest.warns(ExperimentalWarning, match="plot_param_importances"):
+    with (
+        matplotlib.rc_context({"backend": "agg"}),  # Optuna sets a style for the whole process
+        pytest.warns(ExperimentalWarning, match="plot_param_importances"),
+    ):
         axes = matplotlib_charts.plot_param_importances(study, evaluator=EVALUATOR)
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["x", "y", "z", "c"]
+    pyplot.close("all")
 
 
 def test_several_objectives_are_drawn_one_by_one() -> None:
