@@ -32,6 +32,7 @@ from scipy.stats import spearmanr
 from benchmarks.machine import cores
 from benchmarks.true_shares import Trainings, read_trainings
 from tests.support.simulations import decode_parameters
+from training_factors.search_spaces.description import PLACEBO
 from training_factors.search_spaces.dimension import Varied
 from training_factors.study.analysis.blend import Blend, fit_blend, single_threaded
 from training_factors.study.analysis.features import Array
@@ -152,7 +153,7 @@ def study_block(truth: Truth, inside: NDArray[np.int64]) -> Found:
         estimand = shapley_estimand(rows.layout, groups, WALKS, rows.seed)
         outputs = blend.weights @ blend.predict_each(estimand.features)
     found = estimand.estimate_from(outputs)
-    shares = collect_evidence(blend, rows, groups, 0, found, noise).shares()
+    shares = collect_evidence(blend, rows, groups, 0, found, noise, PLACEBO).shares()
     varied = len(truth.shares)
     leaders = leading_set(shares.first_probability()[:varied], CONFIDENCE)
     return Found(r2_outside(blend, every, inside), shares, leaders)

@@ -13,6 +13,7 @@ PACKAGE = "training_factors"
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces.dimension": (),
     "search_spaces.description": ("search_spaces.dimension",),
+    "search_spaces.distribution": ("search_spaces.dimension",),
     "search_spaces.problem": ("search_spaces.description",),
     "search_spaces.recipe": ("search_spaces.problem",),
     "search_spaces": ("search_spaces",),
@@ -29,9 +30,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "study.training", "study.data", "storage.metrics", "search_spaces.problem",
         "search_spaces.recipe", "search_spaces.user_code",
     ),
+    "study.running.design_sampler": ("search_spaces.distribution",),
     "study.running": ("study.running", "study.training", "study.data", "storage", "search_spaces"),
     "study.analysis": (
         "study.analysis", "storage", "search_spaces.dimension", "search_spaces.description",
+        "search_spaces.distribution",
     ),
     "study.reporting": (
         "study.reporting", "study.analysis", "storage", "search_spaces.dimension",
@@ -48,6 +51,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 WITHOUT_TORCH = (
     "storage", "study.analysis", "study.reporting", "study.commands", "run_study", "__init__",
+    "search_spaces.distribution", "study.running.design_sampler",
 )  # fmt: skip
 """Floors that never import torch: the reading side answers quickly, and without a network."""
 

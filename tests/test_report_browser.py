@@ -63,7 +63,7 @@ def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -
     chart = found.locator("#chart-importance")
     chart.locator(".bars path").first.wait_for()
     names = chart.locator(".plot").first.locator(".ytick").all_text_contents()
-    assert names == [factor.name for factor in (*answer.factors, answer.placebo)]
+    assert names == [factor.name for factor in answer.factors_and_placebo]
     assert f"{100 * answer.factors[0].share:.0f} %" in str(
         chart.locator(".plot").first.text_content()
     )
@@ -71,7 +71,7 @@ def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -
         "[...document.querySelector('#chart-importance .plot .trace.bars')"
         ".querySelectorAll('.point path')].map((bar) => bar.getBBox().width)"
     )
-    shown = [max(0.0, factor.shown) for factor in (*answer.factors, answer.placebo)]
+    shown = [max(0.0, factor.shown) for factor in answer.factors_and_placebo]
     scale = widths[0] / shown[0]
     drawn = [part for part in shown if part > 0.001][: len(widths)]
     assert widths[: len(drawn)] == pytest.approx([scale * part for part in drawn], abs=1.5)

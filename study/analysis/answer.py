@@ -121,23 +121,29 @@ class Interaction(NamedTuple):
 class Answer(NamedTuple):
     """The result of an analysis. Factors, topics and interactions: the largest share first.
 
-    evidence: the runs that it was computed from. effects: of every option and hyperparameter.
-    seed_noise: part of the variance among rows that the training seed causes; None when no row was
-    repeated. explained: part that the rows show the factors to cause. unexplained: the rest, most
-    of which the factors cause as well.
+    evidence: the runs that it was computed from. placebo: the importance of a parameter without any
+    effect; None where the study has none. effects: of every option and hyperparameter. seed_noise:
+    part of the variance among rows that the training seed causes; None when no row was repeated.
+    explained: part that the rows show the factors to cause. unexplained: the rest, most of which
+    the factors cause as well.
     """
 
     evidence: RunCounts
     surrogate: SurrogateQuality
     factors: tuple[FactorImportance, ...]
     topics: tuple[TopicImportance, ...]
-    placebo: FactorImportance
+    placebo: FactorImportance | None
     interactions: tuple[Interaction, ...]
     effects: tuple[Effect, ...]
     seed_noise: float | None
     explained: float
     unexplained: float
     verdict: Verdict
+
+    @property
+    def factors_and_placebo(self) -> tuple[FactorImportance, ...]:
+        """The factors, followed by the placebo where there is one."""
+        return self.factors if self.placebo is None else (*self.factors, self.placebo)
 
 
 def as_document(answer: Answer, study: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from training_factors.search_spaces.description import PLACEBO, parse_parameter
+from training_factors.search_spaces.description import parse_parameter
 from training_factors.study.analysis.answer import (
     Answer,
     FactorImportance,
@@ -80,8 +80,9 @@ def assemble(estimates: Estimates) -> Answer:
     measurements, blend = estimates.study.measurements, estimates.blend
     shares = estimates.factors.shares()
     factors_and_placebo = _factors(estimates, shares)
-    factors = tuple(factor for factor in factors_and_placebo if factor.name != PLACEBO)
-    (placebo,) = (factor for factor in factors_and_placebo if factor.name == PLACEBO)
+    placebo_name = estimates.study.placebo
+    factors = tuple(factor for factor in factors_and_placebo if factor.name != placebo_name)
+    placebo = next((one for one in factors_and_placebo if one.name == placebo_name), None)
     explained = estimates.factors.r2
     noise = estimates.factors.noise
     seed_noise = min(noise.part, 1 - explained)
@@ -105,14 +106,14 @@ def assemble(estimates: Estimates) -> Answer:
 
 
 def _findings(estimates: Estimates, shares: Shares) -> Findings:
-    """Return what the verdict is made of; the placebo is the last group and takes no part."""
-    names = list(estimates.study.by_factor)
-    assert names[-1] == PLACEBO, "the placebo is the last coordinate of every space"
+    """Return what the verdict is made of; a placebo is the last group and takes no part."""
+    names = list(estimates.study.factors)
+    assert names == list(estimates.study.by_factor)[: len(names)], "a placebo is the last group"
     return Findings(
-        names[:-1],
+        names,
         shares,
         estimates.factors,
-        {name: estimates.p_values[name] for name in names[:-1]},
+        {name: estimates.p_values[name] for name in names},
         estimates.study.measurements.rows,
         estimates.variance,
         estimates.decline,
@@ -192,7 +193,7 @@ def _hyperparameters(
 
 def _best_effect(effects: Sequence[Effect]) -> Effect | None:
     """Return the largest effect of an option, or of a value where the factor has one option."""
-    options = [effect for effect in effects if effect.hyperparameter is None]
+    options = [effect for effect in effects if effect.hyperparameter in (None, effect.factor)]
     return max(options or effects, key=lambda effect: effect.points, default=None)
 
 
@@ -200,7 +201,9 @@ def _level_name(effect: Effect) -> str:
     """Return the name of the level: the option, or `lr 0.1`."""
     if effect.hyperparameter is None:
         return effect.option
-    return f"{parse_parameter(effect.hyperparameter).hyperparameter} {effect.value}"
+    name = parse_parameter(effect.hyperparameter).hyperparameter or effect.hyperparameter
+    value = f"{effect.value:.4g}" if isinstance(effect.value, float) else effect.value
+    return f"{name} {value}"
 
 
 def _range(effects: Sequence[Effect]) -> float:
@@ -232,7 +235,7 @@ def _topics(
             shares.shown,
             strict=True,
         )
-        if name != PLACEBO
+        if name != estimates.study.placebo
     ]
     return tuple(sorted(topics, key=lambda topic: -topic.share))
 

@@ -14,7 +14,14 @@ from training_factors.search_spaces.description import (
     SpaceDescription,
     parse_parameter,
 )
-from training_factors.search_spaces.dimension import Integer, OneOf, Value, Varied
+from training_factors.search_spaces.dimension import Integer, LogUniform, OneOf, Uniform, Value
+from training_factors.search_spaces.distribution import (
+    AnyDimension,
+    Discrete,
+    Steps,
+    count_values,
+    unit_of,
+)
 from training_factors.study.analysis.features import LatentAxis, Layout
 from training_factors.study.analysis.intervals import Interval
 
@@ -63,10 +70,10 @@ def levels_of(layout: Layout) -> list[Level]:
                 for unit, choice in _choice_units(dimension)
             ]
         else:
-            option = parse_parameter(axis.name).option or ""
-            parent = _parent_pin(layout, axis)
+            option = _option_of(layout, axis)
+            parents = _parent_pins(layout, axis)
             levels += [
-                Level(axis.factor, option, axis.name, value, {**parent, i: unit})
+                Level(axis.factor, option, axis.name, value, {**parents, i: unit})
                 for unit, value in _values_along(dimension)
             ]
     return levels
@@ -76,8 +83,9 @@ def baseline_levels(levels: Sequence[Level], space: SpaceDescription) -> list[in
     """Return for every level the number of the level that is its factor's baseline.
 
     The baseline is the first option. Where a factor has only one option, it is the level of that
-    option's first varied hyperparameter that is nearest to the default. For a factor without
-    options, such as the placebo, it is the middle level.
+    option's first varied hyperparameter that is nearest to the default. For a factor that the space
+    does not describe, such as the placebo and those of other programs' studies, it is a level of
+    its first axis: the first choice, or the middle level of a number.
     """
     options = {factor.name: factor.options for factor in space.factors}
     baselines: dict[str, int] = {}
@@ -86,7 +94,7 @@ def baseline_levels(levels: Sequence[Level], space: SpaceDescription) -> list[in
         if options.get(name):
             baselines[name] = _baseline_level(levels, numbers, options[name][0])
         else:
-            baselines[name] = numbers[len(numbers) // 2]
+            baselines[name] = _first_or_middle(levels, numbers)
     return [baselines[level.factor] for level in levels]
 
 
@@ -115,23 +123,49 @@ def _nearest_to_default(
     return min((i for i in numbers if levels[i].hyperparameter == path), key=distance)
 
 
-def _parent_pin(layout: Layout, axis: LatentAxis) -> dict[int, float]:
-    """Return the pin that chooses the option under which the axis is active; empty for none."""
-    if axis.parent is None:
-        return {}
-    parent = layout.axes[axis.parent].dimension
-    assert isinstance(parent, OneOf)
-    return {axis.parent: _choice_units(parent)[axis.option][0]}
+def _first_or_middle(levels: Sequence[Level], numbers: list[int]) -> int:
+    """Return the first choice, or the middle level of a number, of one factor's first axis."""
+    first = levels[numbers[0]]
+    along = [i for i in numbers if levels[i].hyperparameter == first.hyperparameter]
+    is_number = isinstance(first.value, int | float) and not isinstance(first.value, bool)
+    return along[len(along) // 2] if is_number else along[0]
 
 
-def _values_along(dimension: Varied) -> list[tuple[float, Value]]:
+def _option_of(layout: Layout, axis: LatentAxis) -> str:
+    """Return the option that the axis belongs to; empty when it belongs to none."""
+    name = parse_parameter(axis.name)
+    if name.option is not None and name.hyperparameter is not None:
+        return name.option
+    if not axis.conditions:
+        return ""
+    parent, slots = axis.conditions[0]
+    dimension = _discrete(layout.axes[parent])
+    return ", ".join(str(dimension.decode(unit_of(dimension, slot))) for slot in slots)
+
+
+def _parent_pins(layout: Layout, axis: LatentAxis) -> dict[int, float]:
+    """Return pins that make the axis active: the first value that each condition allows."""
+    pins: dict[int, float] = {}
+    for parent, slots in axis.conditions:
+        pins |= _parent_pins(layout, layout.axes[parent])
+        pins[parent] = unit_of(_discrete(layout.axes[parent]), slots[0])
+    return pins
+
+
+def _discrete(parent: LatentAxis) -> Discrete:
+    """Return the dimension of an axis that others depend on."""
+    assert not isinstance(parent.dimension, Uniform | LogUniform), "parents have a few values"
+    return parent.dimension
+
+
+def _values_along(dimension: AnyDimension) -> list[tuple[float, Value]]:
     """Return coordinates in the unit interval with the values that they stand for."""
     if isinstance(dimension, OneOf):
         return _choice_units(dimension)
     count = VALUES_PER_HYPERPARAMETER
-    if isinstance(dimension, Integer) and dimension.high - dimension.low < count:
-        count = dimension.high - dimension.low + 1
-        return [((k + 0.5) / count, dimension.low + k) for k in range(count)]
+    if isinstance(dimension, Integer | Steps) and count_values(dimension) <= count:
+        middles = [unit_of(dimension, k) for k in range(count_values(dimension))]
+        return [(unit, dimension.decode(unit)) for unit in middles]
     units = np.linspace(0, 1, count) * (1 - 1e-9)
     return [(float(unit), dimension.decode(float(unit))) for unit in units]
 

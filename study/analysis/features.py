@@ -27,6 +27,13 @@ from training_factors.search_spaces.dimension import (
     Value,
     Varied,
 )
+from training_factors.search_spaces.distribution import (
+    AnyDimension,
+    Discrete,
+    LogInteger,
+    Steps,
+    count_values,
+)
 
 Array = NDArray[np.float64]
 
@@ -47,19 +54,31 @@ INACTIVE = -1.0
 """The column of a numeric hyperparameter whose option is not chosen; active ones lie in [0, 1]."""
 
 
+class Condition(NamedTuple):
+    """A condition for an axis to be active: another axis is active and has one of some values.
+
+    parent: the number of the other axis, which comes before. slots: the places of the values among
+    those of its dimension, counted from 0.
+    """
+
+    parent: int
+    slots: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class LatentAxis:
     """One axis of the latent unit cube.
 
-    parent: the number of the axis that chooses the factor's option, and option: the number of the
-    option under which this axis is active. Without a parent the axis is always active.
+    conditions: all must hold for the axis to be active; without any it always is. shared: the name
+    under which it shares columns with axes of the same factor and parent, at most one of which is
+    active; None when it shares none.
     """
 
     name: str
     factor: str
-    dimension: Varied
-    parent: int | None = None
-    option: int = -1
+    dimension: AnyDimension
+    conditions: tuple[Condition, ...] = ()
+    shared: str | None = None
 
 
 class _Rates(NamedTuple):
@@ -91,12 +110,16 @@ class Layout:
     def decode(self, units: Array) -> Array:
         """Encode points of the latent unit cube: (points, axes) -> (points, columns)."""
         chosen: dict[int, NDArray[np.int64]] = {}
-        encoded, active = [], []
+        encoded: list[Array] = []
+        active: list[NDArray[np.bool_]] = []
         for i, (axis, unit) in enumerate(zip(self.axes, units.T, strict=True)):
-            is_active = axis.parent is None or chosen[axis.parent] == axis.option
-            active.append(np.broadcast_to(is_active, unit.shape)[:, None])
+            is_active = np.ones(unit.shape, dtype=np.bool_)
+            for parent, slots in axis.conditions:
+                is_active &= active[parent][:, 0] & np.isin(chosen[parent], slots)
+            active.append(is_active[:, None])
+            if not isinstance(axis.dimension, Uniform | LogUniform):
+                chosen[i] = _slot(axis.dimension, unit)
             if isinstance(axis.dimension, OneOf):
-                chosen[i] = _slot(unit, len(axis.dimension.choices))
                 encoded.append(one_hot(chosen[i], len(axis.dimension.choices)))
             else:
                 encoded.append(_round_trip(axis.dimension, unit)[:, None])
@@ -138,21 +161,21 @@ class Layout:
         pools: dict[object, list[int]] = {}
         for i, axis in enumerate(self.axes):
             choices = axis.dimension.choices if isinstance(axis.dimension, OneOf) else None
-            name = axis.name if axis.parent is None else parse_parameter(axis.name).hyperparameter
-            pools.setdefault((axis.factor, axis.parent, name, choices), []).append(i)
+            parents = tuple(condition.parent for condition in axis.conditions)
+            own = (axis.factor, parents, axis.shared, choices)
+            pools.setdefault(axis.name if axis.shared is None else own, []).append(i)
         return tuple(tuple(pool) for pool in pools.values())
 
     @cached_property
     def _steps(self) -> tuple[tuple["_Rates", ...], ...]:
         """The learning rates of each factor that has an option with a momentum as well."""
-        by_factor: dict[str, dict[int, dict[str, int]]] = {}
+        by_factor: dict[str, dict[object, dict[str, int]]] = {}
         for i, axis in enumerate(self.axes):
-            name = parse_parameter(axis.name).hyperparameter
-            is_rate = name == "lr" and isinstance(axis.dimension, LogUniform)
-            is_momentum = name == "momentum" and isinstance(axis.dimension, Uniform)
-            if axis.parent is not None and (is_rate or is_momentum):
+            is_rate = axis.shared == "lr" and isinstance(axis.dimension, LogUniform)
+            is_momentum = axis.shared == "momentum" and isinstance(axis.dimension, Uniform)
+            if is_rate or is_momentum:
                 options = by_factor.setdefault(axis.factor, {})
-                options.setdefault(axis.option, {})[str(name)] = i
+                options.setdefault(axis.conditions, {})[str(axis.shared)] = i
         return tuple(
             tuple(_Rates(**found) for found in options.values() if "lr" in found)
             for options in by_factor.values()
@@ -226,8 +249,9 @@ def read_layout(coordinates: Sequence[Coordinate]) -> Layout:
             continue
         parent = axes[choices[factor]].dimension
         assert isinstance(parent, OneOf), f"{factor} has options, so it is a choice"
-        index = parent.choices.index(option)
-        axes.append(LatentAxis(name, factor, dimension, choices[factor], index))
+        chosen = Condition(choices[factor], (parent.choices.index(option),))
+        shared = parse_parameter(name).hyperparameter
+        axes.append(LatentAxis(name, factor, dimension, (chosen,), shared))
     return Layout(tuple(axes))
 
 
@@ -238,7 +262,7 @@ def one_hot(chosen: NDArray[np.int64], count: int) -> Array:
     return columns
 
 
-def _width(dimension: Varied) -> int:
+def _width(dimension: AnyDimension) -> int:
     """Return the number of columns that encode a dimension."""
     if not isinstance(dimension, OneOf):
         return 1
@@ -246,12 +270,12 @@ def _width(dimension: Varied) -> int:
     return count if count > 2 else count - 1
 
 
-def _inactive(dimension: Varied) -> float:
+def _inactive(dimension: AnyDimension) -> float:
     """Return the value of a dimension's columns where its option is not chosen."""
     return 0.0 if isinstance(dimension, OneOf) else INACTIVE
 
 
-def _encode(dimension: Varied, value: Value) -> Array:
+def _encode(dimension: AnyDimension, value: Value) -> Array:
     """Return the columns of a dimension for one value: (width,)."""
     if not isinstance(dimension, OneOf):
         return np.array([dimension.encode(value)])
@@ -260,14 +284,24 @@ def _encode(dimension: Varied, value: Value) -> Array:
     return encoded
 
 
-def _round_trip(dimension: Varied, unit: Array) -> Array:
+def _round_trip(dimension: AnyDimension, unit: Array) -> Array:
     """Return `encode(decode(unit))`: a whole number lies in the middle of its slot."""
-    if not isinstance(dimension, Integer):
+    if isinstance(dimension, LogInteger):
+        values = dimension.low + _slot(dimension, unit)
+        middles: Array = (np.log(values - 0.5) + np.log(values + 0.5)) / 2 - dimension.start
+        return middles / dimension.width
+    if not isinstance(dimension, Integer | Steps):
         return unit
-    count = dimension.high - dimension.low + 1
-    return (_slot(unit, count) + 0.5) / count
+    return (_slot(dimension, unit) + 0.5) / count_values(dimension)
 
 
-def _slot(unit: Array, count: int) -> NDArray[np.int64]:
-    """Return which of `count` equal parts of the unit interval each point lies in."""
-    return np.minimum((unit * count).astype(np.int64), count - 1)
+def _slot(dimension: Discrete, unit: Array) -> NDArray[np.int64]:
+    """Return the place, among the values of a dimension, of the value at each unit."""
+    last = count_values(dimension) - 1
+    if isinstance(dimension, LogInteger):
+        values = np.rint(np.exp(dimension.start + unit * dimension.width))
+        values = np.clip(values - dimension.low, 0, last)
+    else:
+        values = np.minimum(unit * (last + 1), last)
+    slots: NDArray[np.int64] = values.astype(np.int64)
+    return slots

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training_factors.search_spaces.description import PLACEBO, SpaceDescription
+from training_factors.search_spaces.description import SpaceDescription
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
@@ -77,7 +77,14 @@ def analyse(trials: Sequence[Trial], space: SpaceDescription, *, seed: int, jobs
     jobs: number of processes for the fits; the answer does not depend on it. Raises NoAnswer when
     too little was measured.
     """
-    study = read_measured(trials, space, seed)
+    return analyse_measured(read_measured(trials, space, seed), jobs)
+
+
+def analyse_measured(study: MeasuredStudy, jobs: int) -> Answer:
+    """Return the answer of a study as the analysis reads it, whoever ran its trials.
+
+    jobs: number of processes for the fits; the answer does not depend on it.
+    """
     with single_threaded():
         return assemble(_estimate_all(study, jobs))
 
@@ -104,8 +111,7 @@ def _estimate_all(study: MeasuredStudy, jobs: int) -> Estimates:
     groupings = (study.by_factor, study.by_topic)
     blend = fit_blend(rows, jobs, groupings=[layout.blocks(one) for one in groupings])
     indices = _sobol_indices(study, blend)
-    names = [name for name in study.by_factor if name != PLACEBO]
-    by_total = sorted(names, key=lambda name: -indices.factors[name].total)
+    by_total = sorted(study.factors, key=lambda name: -indices.factors[name].total)
     interacting = by_total[:MAX_INTERACTING]
     levels = levels_of(layout)
     estimands = _estimands(study, interacting, levels)
@@ -118,6 +124,7 @@ def _estimate_all(study: MeasuredStudy, jobs: int) -> Estimates:
             number,
             _sum_by_group(hyperparameters.value, groups),
             study.measurements.seed_noise,
+            study.placebo,
         )
         for number, groups in enumerate(groupings)
     )
@@ -137,17 +144,23 @@ def _estimate_all(study: MeasuredStudy, jobs: int) -> Estimates:
 
 
 def collect_evidence(
-    blend: Blend, rows: Rows, groups: Groups, grouping: int, found: Array, noise: SeedNoise
+    blend: Blend,
+    rows: Rows,
+    groups: Groups,
+    grouping: int,
+    found: Array,
+    noise: SeedNoise,
+    placebo: str | None,
 ) -> Evidence:
     """Return what the shares of groups are computed from.
 
     grouping: number of the groups among those that `fit_blend` was given. found: of the variance of
-    the blend, the share of every group.
+    the blend, the share of every group. placebo: the group that causes nothing, if there is one.
     """
     held_out = blend.held_out
     phi, covariance = one_step(rows.values, held_out.predictions, held_out.shapley[grouping])
     blocks = rows.layout.blocks(groups)
-    columns = [0 if name == PLACEBO else len(b) for name, b in zip(groups, blocks, strict=True)]
+    columns = [0 if name == placebo else len(b) for name, b in zip(groups, blocks, strict=True)]
     return Evidence(phi, covariance, found, np.array(columns), noise, rows.seed)
 
 
@@ -216,4 +229,4 @@ def _corrected_p_values(study: MeasuredStudy, blend: Blend) -> dict[str, float]:
     p = dict(
         zip(study.by_factor, p_values(study.rows.values, blend.held_out).tolist(), strict=True)
     )
-    return holm({name: p[name] for name in p if name != PLACEBO}) | {PLACEBO: p[PLACEBO]}
+    return p | holm({name: p[name] for name in study.factors})

@@ -165,7 +165,9 @@ def _result(lens: Lens, study: MeasuredStudy, jobs: int) -> LensResult:
         return LensResult(lens.name, lens.question, blend.r2, (), "no factor explains it")
     walks = shapley_estimand(layout, groups, LENS_WALKS, rows.seed)
     found = walks.estimate_from(blend.weights @ blend.predict_each(walks.features))
-    shares = collect_evidence(blend, rows, groups, 0, found, SeedNoise(0.0, 0)).shares()
+    shares = collect_evidence(
+        blend, rows, groups, 0, found, SeedNoise(0.0, 0), study.placebo
+    ).shares()
     lens_shares = tuple(
         LensShare(name, float(share), interval)
         for name, share, interval in zip(groups, shares.value, shares.intervals(), strict=True)

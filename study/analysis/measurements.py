@@ -72,7 +72,9 @@ class MeasuredStudy(NamedTuple):
     """A study as the analysis reads it.
 
     layout: encodes its configurations. rows: features and mean objective of the measured rows, as
-    surrogates are fitted on them. topics: factor -> topic.
+    surrogates are fitted on them. topics: factor -> topic. space: its description; empty for a
+    study of another program. placebo: the factor that is known to have no effect, the last one;
+    None when there is none.
     """
 
     measurements: Measurements
@@ -80,11 +82,17 @@ class MeasuredStudy(NamedTuple):
     rows: Rows
     topics: Mapping[str, str]
     space: SpaceDescription
+    placebo: str | None
 
     @property
     def by_factor(self) -> Groups:
         """Every factor with its axes; the placebo counts as a factor."""
         return self.layout.factors()
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The names of the factors, in order, without the placebo."""
+        return tuple(name for name in self.by_factor if name != self.placebo)
 
     @property
     def by_topic(self) -> Groups:
@@ -107,7 +115,7 @@ def read_measured(trials: Sequence[Trial], space: SpaceDescription, seed: int) -
     features = layout.encode(measurements.parameters).astype(np.float32)
     rows = Rows(features, measurements.values, seed, layout)
     topics = {factor.name: factor.topic for factor in space.factors} | {PLACEBO: PLACEBO}
-    return MeasuredStudy(measurements, layout, rows, topics, space)
+    return MeasuredStudy(measurements, layout, rows, topics, space, PLACEBO)
 
 
 def gather_measurements(trials: Sequence[Trial]) -> Measurements:
@@ -120,8 +128,15 @@ def gather_measurements(trials: Sequence[Trial]) -> Measurements:
     for trial in sorted(trials, key=lambda trial: (trial.row, trial.repeat, trial.number)):
         if trial.phase == "measure" and trial.complete and trial.value is not None:
             runs_of_row[trial.row].append(trial)
-    rows = tuple(tuple(runs) for runs in runs_of_row.values())
-    _check_count(len(rows))
+    _check_count(len(runs_of_row))
+    return summarize_rows([tuple(runs) for runs in runs_of_row.values()])
+
+
+def summarize_rows(rows: Sequence[tuple[Trial, ...]]) -> Measurements:
+    """Return the measurements of rows, each the complete runs of one configuration.
+
+    Raises NoAnswer when the objective does not vary.
+    """
     values = [np.array([trial.value for trial in runs], dtype=np.float64) for runs in rows]
     means = np.array([row.mean() for row in values])
     measured = [trial for runs in rows for trial in runs]
@@ -129,7 +144,7 @@ def gather_measurements(trials: Sequence[Trial]) -> Measurements:
     if np.ptp(means) == 0:
         raise NoAnswer(_no_variation(len(rows), float(means[0]), diverged))
     return Measurements(
-        trials=rows,
+        trials=tuple(rows),
         parameters=tuple(runs[0].parameters for runs in rows),
         values=means,
         repeats=np.array([len(row) for row in values], dtype=np.float64),

@@ -25,6 +25,7 @@ from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.reporting.chart import LIGHT
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
+    PLACEBO_MEANING,
     Unit,
     describe_objective,
     percent,
@@ -169,7 +170,7 @@ def _factor_table(answer: Answer, unit: Unit) -> str:
         f"| factor | share | 95 % interval | SD, {unit.name} | gain, {unit.name} | best option |",
         "|:-|-:|-:|-:|-:|:-|",
     )
-    factors = (*answer.factors, answer.placebo)
+    factors = answer.factors_and_placebo
     return "\n".join([*head, *(_factor_row(factor, unit) for factor in factors)])
 
 
@@ -188,13 +189,14 @@ def _factor_row(factor: FactorImportance, unit: Unit) -> str:
 
 def _legend(answer: Answer, objective: str) -> str:
     counts, unit = answer.evidence, unit_of(objective)
+    placebo = "" if answer.placebo is None else f" {PLACEBO_MEANING}"
     return (
         f"Share: the part of all variance between {counts.rows} measured configurations "
         f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
         f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
         f"{escaped_markdown(describe_objective(objective))} that the factor causes, in "
         f"{unit.name}; {unit.note}. Gain: the best option minus the baseline, in {unit.name}. "
-        "Bold: distinguishable from noise. The placebo is a parameter that training never reads."
+        f"Bold: distinguishable from noise.{placebo}"
     )
 
 

@@ -13,6 +13,9 @@ from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.metrics import NEGATIVE, TARGET_UNIT, objective_unit
 from training_factors.study.analysis.intervals import Interval
 
+PLACEBO_MEANING = "The placebo is a parameter that training never reads."
+"""Sentence below tables and charts of factors that list the placebo."""
+
 SIGNIFICANT_DIGITS = 3
 """Significant digits of a difference that is shown in the unit of its metric."""
 

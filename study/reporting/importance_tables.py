@@ -32,6 +32,7 @@ from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
+    PLACEBO_MEANING,
     Unit,
     describe_objective,
     draw_notes,
@@ -218,7 +219,7 @@ def _cell(share: float, longest: float) -> int:
 
 
 def _factor_table(answer: Answer, unit: Unit) -> Table:
-    rows = (*answer.factors, answer.placebo)
+    rows = answer.factors_and_placebo
     table = _share_table("factor", f"SD,\n{unit.column}", f"gain,\n{unit.column}")
     for factor in rows:
         numbers = unit.unsigned(factor.points), unit.signed(factor.gain)
@@ -293,8 +294,10 @@ def _noise_note(answer: Answer) -> str:
     noisy = [factor.name for factor in answer.factors if not factor.matters]
     test = (
         "A factor is distinguishable from noise if its effect is significant (randomization test, "
-        "Holm's correction). The placebo is a parameter that training never reads."
+        "Holm's correction)."
     )
+    if answer.placebo is not None:
+        test += f" {PLACEBO_MEANING}"
     if not noisy:
         return f"{test} All factors are distinguishable from noise."
     return f"{test} Not distinguishable (dim): {', '.join(noisy)}."
@@ -347,7 +350,7 @@ def _lens_table(lenses: Lenses, answer: Answer) -> Table:
     columns = [{one.factor: one.share for one in lens.shares} for lens in lenses.seen]
     for lens in lenses.seen:
         table.add_column(lens.name, justify="right")
-    for factor in (*answer.factors, answer.placebo):
+    for factor in answer.factors_and_placebo:
         shares = [column.get(factor.name) for column in columns]
         table.add_row(
             factor.name,

@@ -22,6 +22,7 @@ from training_factors.search_spaces.description import (
     parse_parameter,
 )
 from training_factors.search_spaces.dimension import OneOf, Uniform
+from training_factors.search_spaces.distribution import place_of
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.features import Layout, read_layout
 from training_factors.study.analysis.rows import Rows
@@ -92,10 +93,11 @@ def decode_parameters(layout: Layout, units: Array) -> dict[str, Any]:
     """Decode the active parameters at a point one by one, as a run does."""
     parameters: dict[str, Any] = {}
     for one, unit in zip(layout.axes, units, strict=True):
-        chosen = None if one.parent is None else layout.axes[one.parent]
-        if chosen is None or chosen.dimension.encode(parameters[chosen.name]) == (
-            one.option + 0.5
-        ) / len(chosen.dimension.choices):  # type: ignore[union-attr]
+        if all(
+            (chosen := layout.axes[parent]).name in parameters
+            and place_of(chosen.dimension, parameters[chosen.name]) in slots  # type: ignore[arg-type]
+            for parent, slots in one.conditions
+        ):
             parameters[one.name] = one.dimension.decode(float(unit))
     return parameters
 

@@ -13,6 +13,7 @@ from training_factors.study.reporting.chart import (
     with_gray_names,
 )
 from training_factors.study.reporting.formatting import (
+    PLACEBO_MEANING,
     Unit,
     percent,
     percents,
@@ -29,7 +30,7 @@ def chart(answer: Answer, subject: str, objective: str) -> Chart:
 
     subject: name of the data, for the title.
     """
-    factors, unit = (*answer.factors, answer.placebo), unit_of(objective)
+    factors, unit = answer.factors_and_placebo, unit_of(objective)
     shares = shares_panel(
         [factor.name for factor in factors], [factor.share for factor in factors],
         [factor.shown for factor in factors], [factor.interval for factor in factors],
@@ -39,12 +40,12 @@ def chart(answer: Answer, subject: str, objective: str) -> Chart:
     )  # fmt: skip
     not_significant = [i for i, factor in enumerate(factors) if not factor.matters]
     panel = with_gray_names(shares, not_significant)
+    placebo = "" if answer.placebo is None else f" {PLACEBO_MEANING}"
     note = (
         f"{_evidence(answer)}. Solid: the part of a share that the runs show. Hollow: how far it "
         "could reach, since nobody knows yet which factors cause what is not explained. Point: the "
-        "best estimate. Grey: not distinguishable from noise. The placebo is a parameter that "
-        f"training never reads. SD: the standard deviation of the {objective} that the factor "
-        f"causes; {unit.note}."
+        f"best estimate. Grey: not distinguishable from noise.{placebo} SD: the standard deviation "
+        f"of the {objective} that the factor causes; {unit.note}."
     )
     panels = (panel, _variance_panel(answer))
     return Chart("importance", _title(answer, subject), note, panels, factor_table(factors, unit))

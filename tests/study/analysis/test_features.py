@@ -17,7 +17,14 @@ from training_factors.search_spaces.dimension import (
     Uniform,
     Value,
 )
-from training_factors.study.analysis.features import Array, Layout, read_layout
+from training_factors.search_spaces.distribution import LogInteger, Steps
+from training_factors.study.analysis.features import (
+    Array,
+    Condition,
+    LatentAxis,
+    Layout,
+    read_layout,
+)
 
 COORDINATES = [
     Coordinate("opt", "opt", None, OneOf("sgd", "adam", "none")),
@@ -42,13 +49,24 @@ POOLED = read_layout(
         Coordinate("warmup.linear.lr", "warmup", "linear", LogUniform(1e-4, 1e-2)),
     ]
 )
+NESTED = Layout(
+    (
+        LatentAxis("opt", "opt", OneOf("sgd", "adam", "rmsprop")),
+        LatentAxis("momentum", "opt", Steps(0.0, 0.9, 0.3), (Condition(0, (0, 2)),)),
+        LatentAxis("nesterov", "opt", OneOf("no", "yes"), (Condition(1, (1, 2, 3)),)),
+        LatentAxis("layers", "layers", Integer(1, 4)),
+        LatentAxis("width", "layers", LogInteger(1, 9), (Condition(3, (2, 3)),)),
+        LatentAxis("extra", "extra", Uniform(0, 1), (Condition(0, (1,)), Condition(3, (0, 1)))),
+        LatentAxis("wide", "extra", Uniform(2, 3), (Condition(4, (4, 5, 6, 7, 8)),)),
+    )
+)
 UNITS = st.lists(
     st.floats(0, 1, exclude_max=True), min_size=len(COORDINATES), max_size=len(COORDINATES)
 )
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from([LAYOUT, POOLED]), st.lists(UNITS, min_size=1, max_size=5))
+@given(st.sampled_from([LAYOUT, POOLED, NESTED]), st.lists(UNITS, min_size=1, max_size=5))
 def test_encode_and_decode_agree(
     decode_one: Callable[[Layout, Array], dict[str, Any]],
     layout: Layout,
@@ -105,3 +123,18 @@ def test_hyperparameters_of_one_name_share_a_column_over_the_options_of_a_factor
     np.testing.assert_allclose(features, expected, atol=1e-12)
     columns = POOLED.columns(POOLED.factors())
     assert columns == {"opt": (*range(8), 9, 11), "warmup": (8, 10)}
+
+
+def test_an_axis_is_active_where_all_its_conditions_and_its_parents_are() -> None:
+    encoded = NESTED.encode(
+        [
+            {"opt": "rmsprop", "momentum": 0.3, "nesterov": "yes", "layers": 4, "width": 9,
+             "wide": 2.5},
+            {"opt": "adam", "layers": 1, "extra": 0.25},
+        ]
+    )  # fmt: skip
+    # opt, momentum, nesterov, layers, width, extra, wide
+    expected = [[*(0, 0, 1), 3 / 8, 1, 7 / 8], [*(0, 1, 0), -1, 0, 1 / 8]]
+    np.testing.assert_allclose(encoded[:, :6], expected)
+    assert encoded[0, 6] == pytest.approx(LogInteger(1, 9).encode(9))
+    np.testing.assert_allclose(encoded[:, 7:], [[-1, 0.5], [0.25, -1]])

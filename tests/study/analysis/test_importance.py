@@ -33,6 +33,7 @@ def test_branch_is_recovered(branch: Any, measured: Measured) -> None:
     assert opt.share / ceiling == pytest.approx(13 / 19, abs=0.03)
     assert z.share / ceiling == pytest.approx(6 / 19, abs=0.03)
     assert opt.points == pytest.approx(100 * (13 / 6) ** 0.5, rel=0.06)
+    assert answer.placebo is not None
     assert max(answer.placebo.share, answer.placebo.total) < 0.02
     assert answer.verdict.kind == "leader"
     assert answer.verdict.leaders == ("opt",)
@@ -55,7 +56,7 @@ def _assert_shares_are_joint(factors: Any, space: Any) -> None:
 @pytest.mark.slow
 def test_shares_and_parts_of_the_variance_sum_to_one() -> None:
     answer = simulated_answer("branch", 64)
-    everything = (*answer.factors, answer.placebo)
+    everything = answer.factors_and_placebo
     assert answer.seed_noise is not None
     shares = [factor.share for factor in everything]
     assert sum(shares) + answer.seed_noise == pytest.approx(1, abs=0.01)
@@ -63,7 +64,7 @@ def test_shares_and_parts_of_the_variance_sum_to_one() -> None:
     assert answer.explained + answer.seed_noise + answer.unexplained == pytest.approx(1)
     for factor in answer.factors:
         assert 0 <= factor.interval[0] <= factor.share <= factor.interval[1] <= 1
-    assert sum(f.p_first for f in (*answer.factors, answer.placebo)) == pytest.approx(1)
+    assert sum(f.p_first for f in answer.factors_and_placebo) == pytest.approx(1)
 
 
 @pytest.mark.slow
@@ -134,6 +135,7 @@ def test_known_functions_are_recovered(name: str, rows: int, of_total: float) ->
     found = {factor.name: factor for factor in answer.factors}
     for factor, exact in total.items():
         assert found[factor].total == pytest.approx(exact, abs=of_total)
+    assert answer.placebo is not None
     assert answer.placebo.share < 0.03
     assert max(answer.factors, key=lambda factor: factor.total).name == max(
         total, key=lambda factor: total[factor]

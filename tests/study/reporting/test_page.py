@@ -134,7 +134,7 @@ def test_bars_are_as_long_as_the_numbers(found: Reader) -> None:
     answer = simulated_report().answer
     assert answer is not None
     solid, hollow, estimates = plots["plots"]["importance-0"]["data"]
-    factors = (*answer.factors, answer.placebo)
+    factors = answer.factors_and_placebo
     assert solid["x"] == [100 * max(0.0, factor.shown) for factor in factors]
     ends = [start + length for start, length in zip(hollow["base"], hollow["x"], strict=True)]
     assert ends == pytest.approx([100 * factor.interval[1] for factor in factors])

@@ -130,14 +130,14 @@ def test_numbers_are_the_same_everywhere_and_add_up(found: Report) -> None:
     table = {row[0]: row for row in importance.chart(answer, "", "accuracy").table.rows}
     text = printed(importance_tables.draw_importance(answer))
     note = study_note(answer, "s", "accuracy")
-    for factor in (*answer.factors, answer.placebo):
+    for factor in answer.factors_and_placebo:
         share, interval = percent(factor.share), percents(factor.interval)
         assert table[factor.name][1:3] == (share, interval)
         assert f"{share} %" in text and interval in text
         assert f"| {share} % | {interval} |" in note
         low, high = factor.interval
         assert 0 <= low <= factor.share <= high <= 1
-    shown = sum(factor.shown for factor in (*answer.factors, answer.placebo))
+    shown = sum(factor.shown for factor in answer.factors_and_placebo)
     if 0 < answer.explained < 1:
         assert shown == pytest.approx(answer.explained, abs=1e-4)
     parts = answer.explained + (answer.seed_noise or 0.0) + answer.unexplained

@@ -15,6 +15,8 @@ from training_factors.study.analysis.answer import (
 )
 from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
 from training_factors.study.reporting import importance_tables
+from training_factors.study.reporting.charts import importance
+from training_factors.study.reporting.dashboard_notes import study_note
 
 LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (95 % confidence)", None)
 VERDICTS = {
@@ -56,6 +58,18 @@ def answer(verdict: Verdict = LEADS, seed_noise: float | None = 0.05) -> Answer:
     return Answer(
         counts, quality, factors, topics, placebo, (pair,), (), seed_noise, 0.8, 0.15, verdict
     )
+
+
+def test_an_answer_without_a_placebo_says_nothing_of_one() -> None:
+    """An Optuna study of another program has none."""
+    without = answer()._replace(placebo=None)
+    assert "placebo" in printed(answer())
+    assert "placebo" not in printed(without)
+    assert "placebo" in study_note(answer(), "study")
+    assert "placebo" not in study_note(without, "study", "accuracy")
+    drawn = importance.chart(without, "digits", "accuracy")
+    assert "placebo" not in drawn.note
+    assert len(drawn.panels[0].y.names) == len(answer().factors)
 
 
 def printed(drawn: Answer) -> str:
