@@ -140,6 +140,26 @@ def open_database(
     return database
 
 
+def open_other_storage(url: str) -> RDBStorage:
+    """Open the database of another program's Optuna studies to read them; nothing is changed.
+
+    Raises ValueError for a URL that cannot be used and for tables of another version of Optuna,
+    NoDatabaseError if there is no database.
+    """
+    parsed = read_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _check_file(parsed, create=False)
+    try:
+        return _connect(parsed, engine_options(parsed, may_fork=True), create=False)
+    except (ImportError, NoSuchModuleError):
+        raise ValueError(missing_driver(parsed)) from None
+    except (DatabaseError, StorageInternalError) as error:
+        raise ValueError(
+            f"database {hide_password(url)} cannot be opened: {first_line(error)}; "
+            "check the URL, and that its server runs"
+        ) from error
+
+
 def folder_of(database: Database) -> Path:
     """Return the folder for files of the database's studies.
 

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from training_factors.search_spaces.space import Space, named_space
     from training_factors.storage.studies import NoStudyError
     from training_factors.study.analysis.answer import NoAnswer
+    from training_factors.study.analysis.optuna_evaluator import ShapleyImportanceEvaluator
     from training_factors.study.api.execution import StudyStoppedError
     from training_factors.study.api.factor_study import FactorStudy
+    from training_factors.study.api.optuna_importance import importance
     from training_factors.study.api.results import Importance
     from training_factors.study.api.running import compare, load, run
+    from training_factors.study.running.design_sampler import DesignSampler
     from training_factors.study.running.settings import WorkerTiming
 
 _MODULES = {
     "Factor": "search_spaces.factor",
+    "DesignSampler": "study.running.design_sampler",
     "FactorStudy": "study.api.factor_study",
     "Fixed": "search_spaces.dimension",
     "Importance": "study.api.results",
@@ -40,11 +44,13 @@ _MODULES = {
     "Problem": "search_spaces.problem",
     "Recipe": "search_spaces.recipe",
     "Space": "search_spaces.space",
+    "ShapleyImportanceEvaluator": "study.analysis.optuna_evaluator",
     "StudyStoppedError": "study.api.execution",
     "Uniform": "search_spaces.dimension",
     "Where": "search_spaces.problem",
     "WorkerTiming": "study.running.settings",
     "compare": "study.api.running",
+    "importance": "study.api.optuna_importance",
     "load": "study.api.running",
     "named_space": "search_spaces.space",
     "register": "search_spaces.registry",
@@ -53,6 +59,7 @@ _MODULES = {
 """The module below `training_factors` that defines each public name."""
 
 __all__ = [
+    "DesignSampler",
     "Factor",
     "FactorStudy",
     "Fixed",
@@ -64,12 +71,14 @@ __all__ = [
     "OneOf",
     "Problem",
     "Recipe",
+    "ShapleyImportanceEvaluator",
     "Space",
     "StudyStoppedError",
     "Uniform",
     "Where",
     "WorkerTiming",
     "compare",
+    "importance",
     "load",
     "named_space",
     "register",

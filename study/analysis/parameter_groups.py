@@ -16,11 +16,13 @@ SEPARATORS = "./"
 def read_groups(path: Path) -> dict[str, tuple[str, ...]]:
     """Read groups from a TOML file: `name = ["lr", "optimizer"]`, in a table `[groups]` or alone.
 
-    Raises ValueError when the file is no TOML, or when a group is not a name or a list of names;
-    FileNotFoundError when there is no such file.
+    Raises ValueError when the file cannot be read or is no TOML, or when a group is not a name or a
+    list of names.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"groups {str(path)!r} cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is no TOML: {error}") from None
     table = document.get("groups", document)

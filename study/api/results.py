@@ -19,6 +19,7 @@ from training_factors.study.reporting.confirmation_table import (
     ConfirmationResult,
     draw_contrasts,
 )
+from training_factors.study.reporting.formatting import Unit, unit_of
 from training_factors.study.reporting.importance_tables import draw_importance
 from training_factors.study.reporting.recommendation_table import (
     Recommendation,
@@ -64,6 +65,11 @@ class Importance:
         """
         return self.answer.verdict.leaders
 
+    @property
+    def unit(self) -> Unit:
+        """The unit in which differences of the objective are shown."""
+        return unit_of(self.objective)
+
     def table(self) -> "pd.DataFrame":
         """Return a row per factor; the columns are those of `frames.factors_frame`."""
         return frames.factors_frame(self.answer)
@@ -93,12 +99,15 @@ class Importance:
         )
 
         return draw_chart(
-            importance.chart(self.answer, self.subject, self.objective), NotebookFigure
+            importance.chart(self.answer, self.subject, self.objective, self.unit), NotebookFigure
         )
 
+    def drawn(self) -> RenderableType:
+        """Draw it as the terminal shows it."""
+        return draw_importance(self.answer, self.objective, self.unit)
+
     def __str__(self) -> str:
-        notes = "".join(f"{note}\n" for note in self.notes)
-        return notes + as_text(draw_importance(self.answer, self.objective))
+        return as_text(self.drawn())
 
     def _repr_html_(self) -> str:
         from training_factors.study.reporting.matplotlib_charts import encode_figure

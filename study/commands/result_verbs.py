@@ -1,11 +1,19 @@
 """Verbs about the results of a study: importance, effects, recommend, compare, factors."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from training_factors.study.api import command_lines
-from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
+from training_factors.study.commands.app import (
+    CommandError,
+    app,
+    count_cores,
+    open_study,
+    show,
+    verb_context,
+)
 from training_factors.study.commands.dashboard_verb import publish_answer
 from training_factors.study.commands.options import (
     FactorFiles,
@@ -34,9 +42,28 @@ def importance(
             "It is only printed."
         ),
     ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Analyse a study of another program: URL of its database, or its journal file.",
+        ),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="With --from: a TOML file of factors, sgd = ['lr', 'momentum']."),
+    ] = None,
+    placebo: Annotated[
+        str | None, typer.Option(help="With --from: a parameter that the program never reads.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show which factor matters most, how sure that is, and the best configuration."""
+    if from_ is not None:
+        _importance_from(from_, study, groups, placebo, lenses or of is not None, as_json)
+        return
+    if groups is not None or placebo is not None:
+        raise CommandError("--groups and --placebo are for studies of other programs: --from", 2)
     if of is not None:
         _importance_of(of, study, storage, lenses, as_json)
         return
@@ -85,6 +112,28 @@ def _importance_of(
         show(other_metric.metric_answer_document(found))
     else:
         show(other_metric.draw_metric_answer(found))
+
+
+def _importance_from(
+    place: str,
+    study: str | None,
+    groups: Path | None,
+    placebo: str | None,
+    has_more: bool,
+    as_json: bool,
+) -> None:
+    """Show the importance of the factors in a study of another program; write nothing."""
+    with verb_context():
+        if has_more:
+            raise ValueError("--from has no --of and no --lenses: such studies store one objective")
+        from training_factors.storage.other_programs import open_other_study
+        from training_factors.study.analysis.parameter_groups import read_groups
+        from training_factors.study.api.optuna_importance import analyse_other
+
+        named = None if groups is None else read_groups(groups)
+        opened = open_other_study(place, study)
+        found = analyse_other(opened, groups=named, placebo=placebo, jobs=count_cores())
+    show(found.document() if as_json else found.drawn())
 
 
 @app.command()

@@ -131,6 +131,12 @@ def unit_of(objective: str) -> Unit:
     return Unit(own, own, note, is_own=True)
 
 
+OWN_UNIT = Unit(
+    "units", "the unit of the objective", "values are as the program returned them", is_own=True
+)
+"""The unit of another program's objective that is no fraction."""
+
+
 def describe_objective(objective: str) -> str:
     """Return what a study maximizes, in words: its name, and what it is for a loss."""
     if not objective.startswith(NEGATIVE):

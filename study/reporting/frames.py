@@ -15,6 +15,7 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
 from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.optuna_study import StudyParameter
 from training_factors.study.analysis.recommendation import RecommendedSetting
 from training_factors.study.reporting.formatting import format_settings
 
@@ -74,7 +75,7 @@ def factors_frame(answer: Answer) -> pd.DataFrame:
     share is the largest. best_option, gain: the option with the highest mean, and that mean less
     the baseline's, with its 95 % interval. evidence: `probable` or `not distinguishable`.
     """
-    factors = [*answer.factors, *([answer.placebo] if answer.placebo else [])]
+    factors = answer.factors_and_placebo
     rows = [_factor_record(factor) for factor in factors]
     index = pd.Index([factor.name for factor in factors], name="factor")
     return pd.DataFrame(rows, index=index, columns=list(FACTOR_COLUMNS))
@@ -116,6 +117,24 @@ def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
         for one in factor.hyperparameters
     }
     return _frame(rows, "hyperparameter")
+
+
+def parameters_frame(parameters: Sequence[StudyParameter]) -> pd.DataFrame:
+    """Return one row per parameter of another program's study; the index is its name.
+
+    factor: that it belongs to. share: of the variance, its part of the factor's share. values: what
+    it could be. present: under which condition; empty where it always is.
+    """
+    rows = {
+        one.name: {
+            "factor": one.group,
+            "share": one.share,
+            "values": one.values,
+            "present": one.condition,
+        }
+        for one in parameters
+    }
+    return _frame(rows, "parameter")
 
 
 def topics_frame(answer: Answer) -> pd.DataFrame:

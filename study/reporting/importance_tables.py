@@ -190,16 +190,20 @@ def _all_settings(summary: Summary) -> dict[str, object]:
     return settings
 
 
-def draw_importance(answer: Answer, objective: str = "objective") -> RenderableType:
+def draw_importance(
+    answer: Answer, objective: str = "objective", unit: Unit | None = None
+) -> RenderableType:
     """Draw the verdict, the factors, the topics that hold several factors, and the notes.
 
-    Factors that are not distinguishable from noise are dim.
+    Factors that are not distinguishable from noise are dim. unit: of differences; None for that of
+    our objective of this name.
     """
+    unit = unit or unit_of(objective)
     sentence = Text(answer.verdict.sentence, style="bold")
-    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer, unit_of(objective))]
+    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer, unit)]
     if any(len(topic.factors) > 1 for topic in answer.topics):
         parts += [Text(), _topic_table(answer)]
-    return Group(*parts, Text(), _notes(answer, objective))
+    return Group(*parts, Text(), _notes(answer, objective, unit))
 
 
 def interval_bar(share: float, shown: float, interval: Interval, longest: float) -> str:
@@ -255,9 +259,8 @@ def _share_cells(
     return row.name, f"{percent(row.share)} %", percents(row.interval), bar
 
 
-def _notes(answer: Answer, objective: str) -> Table:
+def _notes(answer: Answer, objective: str, unit: Unit) -> Table:
     """Draw the explanation of each column, and what the shares rest on."""
-    unit = unit_of(objective)
     sd_note = (
         f"How much the factor makes {describe_objective(objective)} vary: the standard deviation "
         f"that it causes, in {unit.words}; {unit.note}."
@@ -313,13 +316,13 @@ def _pairs_note(answer: Answer) -> str:
 
 def _runs_note(answer: Answer) -> str:
     counts = answer.evidence
+    sentence = f"{counts.rows} configurations were measured in {counts.runs} runs"
     diverged = f"{100 * counts.diverged:.0f} % of them diverged"
-    sentence = f"{counts.rows} configurations were measured in {counts.runs} runs; {diverged}"
-    if counts.at_chance is None:
-        return f"{sentence}."
+    if counts.at_chance is None:  # as in another program's study
+        return f"{sentence}; {diverged}." if counts.diverged else f"{sentence}."
     sentence = (
-        f"{sentence} and {100 * counts.at_chance:.0f} % were no better than chance: they diverged, "
-        "or reached at most 5 % of the way from the chance level to a perfect value."
+        f"{sentence}; {diverged} and {100 * counts.at_chance:.0f} % were no better than chance: "
+        "they diverged, or reached at most 5 % of the way from the chance level to a perfect value."
     )
     if counts.at_chance > MUCH_CHANCE:
         return f"{sentence} That is too many; narrow the ranges (--range, --choices, --drop)."

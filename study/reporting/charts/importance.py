@@ -25,12 +25,12 @@ ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
 
-def chart(answer: Answer, subject: str, objective: str) -> Chart:
+def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None) -> Chart:
     """Return the share of every factor and of the placebo, and the parts of the variance.
 
     subject: name of the data, for the title.
     """
-    factors, unit = answer.factors_and_placebo, unit_of(objective)
+    factors, unit = answer.factors_and_placebo, unit or unit_of(objective)
     shares = shares_panel(
         [factor.name for factor in factors], [factor.share for factor in factors],
         [factor.shown for factor in factors], [factor.interval for factor in factors],

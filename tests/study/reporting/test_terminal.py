@@ -65,7 +65,7 @@ def test_an_answer_without_a_placebo_says_nothing_of_one() -> None:
     without = answer()._replace(placebo=None)
     assert "placebo" in printed(answer())
     assert "placebo" not in printed(without)
-    assert "placebo" in study_note(answer(), "study")
+    assert "placebo" in study_note(answer(), "study", "accuracy")
     assert "placebo" not in study_note(without, "study", "accuracy")
     drawn = importance.chart(without, "digits", "accuracy")
     assert "placebo" not in drawn.note
