@@ -32,6 +32,7 @@ from training_factors.search_spaces.problem import (
     Where,
 )
 from training_factors.search_spaces.recipe import Recipe, default_recipe
+from training_factors.search_spaces.registry import known_factors
 
 Config = dict[str, Value]
 """A configuration: the value of every active parameter, by the parameter's name."""
@@ -192,12 +193,13 @@ class Space:
         return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()[:16]
 
 
-def named_space(name: str, known: Sequence[Factor] = FACTORS) -> Space:
+def named_space(name: str, known: Sequence[Factor] | None = None) -> Space:
     """Return the space `documented`, `full` or `small`. Raises KeyError for any other name.
 
-    known: all factors. Those of the user's own vary in every space.
+    known: all factors; None for those of `known_factors`. Those of the user's own vary in every
+    space.
     """
-    factors = sorted(known, key=_place)
+    factors = sorted(known_factors() if known is None else known, key=_place)
     if name == "full":
         return Space(name, tuple(factor.with_further() for factor in factors))
     varied = {

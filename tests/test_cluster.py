@@ -1,13 +1,16 @@
-"""Workers on a real Dask cluster of two processes, and the files that start workers elsewhere."""
+"""Workers on real Dask and Ray clusters of two processes, and files that start workers."""
 
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from distributed import LocalCluster
@@ -25,19 +28,67 @@ from training_factors.study.commands import execute
 from training_factors.study.running.preparation import prepare_study
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["dask", "ray"])
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a scheduler with two worker processes, as --cluster takes it."""
-    folder = tmp_path_factory.mktemp("dask")
+    folder = tmp_path_factory.mktemp(request.param)
+    start = dask_cluster if request.param == "dask" else ray_cluster
     with pytest.MonkeyPatch.context() as patch:
         # As on machines that share nothing but the program.
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.chdir(folder)
-        with LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
-            local_directory=str(folder),
-        ) as started:  # fmt: skip
-            yield str(started.scheduler_address).replace("tcp://", "dask://")
+        with start(folder) as address:
+            yield address
+
+
+@contextmanager
+def dask_cluster(folder: Path) -> Iterator[str]:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        local_directory=str(folder),
+    ) as started:  # fmt: skip
+        yield str(started.scheduler_address).replace("tcp://", "dask://")
+
+
+@contextmanager
+def ray_cluster(folder: Path) -> Iterator[str]:
+    """A Ray head with two processors, and its server for clients, on free ports."""
+    port, client = free_ports(2)
+    ray = str(Path(sys.executable).with_name("ray"))
+    words = [
+        "start", "--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=2",
+        f"--ray-client-server-port={client}", "--include-dashboard=false", f"--temp-dir={folder}",
+        "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats", "--block",
+    ]  # fmt: skip
+    with (folder / "head.log").open("w") as log:
+        started = subprocess.Popen([ray, *words], stdout=log, stderr=log)
+        try:
+            # The port answers earlier, but the first connection would fail.
+            wait_until(lambda: is_ready(folder / "head.log") or started.poll() is not None)
+            assert started.poll() is None, (folder / "head.log").read_text(encoding="utf-8")
+            yield f"ray://127.0.0.1:{client}"
+        finally:
+            head = psutil.Process(started.pid)
+            for process in (*head.children(recursive=True), head):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            started.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody uses."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def is_ready(log: Path) -> bool:
+    """Whether a Ray head has written that it runs."""
+    return "Ray runtime started" in log.read_text(encoding="utf-8")
 
 
 def planned(url: str, epochs: int, runs: int) -> Study:
@@ -48,7 +99,7 @@ def planned(url: str, epochs: int, runs: int) -> Study:
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path: Path) -> None:
+def test_a_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path: Path) -> None:
     with fresh_database(postgresql) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDY_STORAGE", url)
         study = planned(url, epochs=10, runs=40)

@@ -4,6 +4,7 @@ A cluster's task starts the `worker` command that people also start by hand, as 
 own: the cluster's own processes can neither fork nor receive our signals.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -134,8 +135,16 @@ def _joblib_backend(address: str) -> Iterator[None]:
         import ray
         from ray.util.joblib import register_ray
 
+        logging.getLogger("ray").setLevel(logging.ERROR)  # it says what every connection does
         register_ray()
-        ray.init(address=address)
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        except ConnectionError as error:
+            reason = str(error).strip().splitlines()[-1:] or ["no reason given"]
+            raise ValueError(
+                f"cluster {address!r} accepts no client ({reason[0]}); see its logs, and start it "
+                "with '.[ray]' installed there as well"
+            ) from error
         try:
             with joblib.parallel_config(backend="ray"):
                 yield
