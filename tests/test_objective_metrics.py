@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.program import run_program
+import training_factors as tf
 from training_factors.storage.database import open_database
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import Trial, read_trials
@@ -17,20 +18,17 @@ from training_factors.study.reporting.status import best_trial
 
 pytestmark = pytest.mark.slow
 
-TINY = ("--preset", "smoke", "--epochs", "3", "--space", "small", "--workers", "1")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the same study for accuracy and for log loss, and one for RMSE; return their folder."""
     made = tmp_path_factory.mktemp("metrics")
-    for study, words in {
-        "accuracy": ("--data", "wine"),
-        "loss": ("--data", "wine", "--metric", "log-loss"),
-        "error": ("--data", "diabetes", "--metric", "rmse"),
-    }.items():
-        ended = run_program(made, *TINY, *words, "--study", study)
-        assert ended.returncode == 0, ended.stderr
+    run = partial(tf.run, preset="smoke", epochs=3, space="small", workers=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        run("wine", study="accuracy")
+        run("wine", study="loss", metric="log-loss")
+        run("diabetes", study="error", metric="rmse")
     return made
 
 
@@ -168,12 +166,8 @@ def test_a_metric_that_is_not_stored_is_refused(
 def test_a_confirmation_is_of_the_metric(
     folder: Path, capsys: pytest.CaptureFixture[str], opened: dict[str, Study]
 ) -> None:
-    ended = run_program(
-        folder, "confirm", "--study", "error", "--factors", "normalization", "--difference", "50",
-        "--workers", "1",
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    assert "test negative_rmse -" in ended.stdout and "points" not in ended.stdout
+    shown = str(tf.load("error").confirm(["normalization"], difference=50, workers=0))
+    assert "test negative_rmse -" in shown and "points" not in shown
     confirmation = load_study(opened["error"].database, "error.confirm")
     tested = [trial for trial in read_trials(confirmation) if trial.test_value is not None]
     assert tested

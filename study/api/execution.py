@@ -226,17 +226,25 @@ def run_queue(
             output.notify(f"all {total} runs of {study.name} are done")
         return 0
     open_database(settings.url).close()  # raises ValueError if it cannot be written
-    if settings.cluster is not None:
-        return _run_on_cluster(watched, settings, settings.cluster, output)
+    try:
+        if settings.cluster is not None:
+            return _run_on_cluster(watched, settings, settings.cluster, output)
+        prepared = prepared or _prepare_stored(study, settings)
+        return _run_here(watched, prepared, settings, output, stop_requests)
+    finally:
+        watched.database.close()
+
+
+def _prepare_stored(study: "Study", settings: WorkerSettings) -> "PreparedStudy":
+    """Prepare a stored study with the objects that it uses."""
     from training_factors.study.running.preparation import prepare_stored_study
 
-    prepared = prepared or prepare_stored_study(
+    return prepare_stored_study(
         study,
         allow_code=settings.allow_code,
         data=settings.given.data,
         model=settings.given.model,
     )
-    return _run_here(watched, prepared, settings, output, stop_requests)
 
 
 def _run_on_cluster(study: "Study", settings: WorkerSettings, cluster: str, output: Output) -> int:
@@ -314,14 +322,8 @@ def run_confirmation(
     """
     from training_factors.storage.studies import create_confirmation
     from training_factors.study.running.confirmation import ConfirmationRequest, plan_next
-    from training_factors.study.running.preparation import prepare_stored_study
 
-    prepared = prepare_stored_study(
-        study,
-        allow_code=settings.allow_code,
-        data=settings.given.data,
-        model=settings.given.model,
-    )
+    prepared = _prepare_stored(study, settings)
     confirmation = create_confirmation(study)
     request = ConfirmationRequest(changes, difference)
     while True:

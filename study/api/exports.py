@@ -20,7 +20,8 @@ def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
     trials; confirmation_trials and contrasts of its confirmation; factors, hyperparameters, topics,
     effects, interactions and settings once there is an answer.
     """
-    tables = {"trials": frames.trials_frame(data.trials)}
+    space = data.study.stamp.space
+    tables = {"trials": frames.trials_frame(data.trials, space)}
     if data.answer is not None:
         tables |= {
             "factors": frames.factors_frame(data.answer),
@@ -31,7 +32,7 @@ def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
             "settings": frames.settings_frame(recommendation_of(data).settings),
         }
     if data.confirmation is not None:
-        tables["confirmation_trials"] = frames.trials_frame(data.confirmation.trials)
+        tables["confirmation_trials"] = frames.trials_frame(data.confirmation.trials, space)
     if data.confirmed is not None:
         tables["contrasts"] = frames.contrasts_frame(data.confirmed)
     return tables

@@ -92,7 +92,7 @@ class FactorStudy:
         """Return one row per trial; the columns are those of `frames.trials_frame`."""
         from training_factors.study.reporting.frames import trials_frame
 
-        return trials_frame(read_trials(self._study))
+        return trials_frame(read_trials(self._study), self._study.stamp.space)
 
     def importance(self, *, of: str | None = None, jobs: int | None = None) -> Importance:
         """Return the importance of every factor, how sure it is, and the verdict.

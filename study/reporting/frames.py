@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from training_factors.search_spaces.description import PLACEBO
+from training_factors.search_spaces.description import PLACEBO, SpaceDescription
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
@@ -31,7 +31,7 @@ FACTOR_COLUMNS = (
 )  # fmt: skip
 
 
-def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
+def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFrame:
     """Return one row per trial, with its number as the index.
 
     state: Optuna's. phase: baseline, measure, search or confirm. row: number within the phase.
@@ -39,10 +39,11 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     objective on the validation part. time_s: seconds of training. diverged: whether the loss
     stopped being finite. reason: why it failed. host, device: where it ran. `metric.NAME`: metrics
     on the validation part. `test.NAME`: on the test part, of a confirmation's trials alone. All
-    other columns are parameters, named as in the study, empty where they were not active.
+    other columns are parameters, named and in the order as in the space, empty where they were not
+    active.
     """
     records = [_trial_record(trial) for trial in trials]
-    parameters = dict.fromkeys(name for trial in trials for name in trial.parameters)
+    parameters = [coordinate.name for coordinate in space.coordinates]
     metrics = dict.fromkeys(name for record in records for name in record if "." in name)
     measured = [name for name in metrics if name.startswith(("metric.", "test."))]
     frame = pd.DataFrame(records, index=pd.Index([t.number for t in trials], name="number"))

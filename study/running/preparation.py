@@ -26,7 +26,7 @@ from training_factors.study.data.division import divide, report_data
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
-from training_factors.study.running.process_setup import configure_process
+from training_factors.study.running.process_setup import use_one_thread
 from training_factors.study.training.metrics import measure_chance
 from training_factors.study.training.model import (
     LIBRARIES,
@@ -151,8 +151,8 @@ def prepare_study(
 ) -> PreparedStudy:
     """Load the data and build the space and the model.
 
-    Configures this process for training, and with it the processes that are forked from it; see
-    `configure_process`.
+    This process, and those that are forked from it, use one thread from then on; see
+    `use_one_thread`.
 
     stored: the stamp of a study that goes on. Its space is used as it was then, whatever factors
         have been declared since, unless the definition asks for another one.
@@ -160,7 +160,7 @@ def prepare_study(
 
     Raises ValueError, which names the value and the remedy, for a definition that cannot be used.
     """
-    configure_process()
+    use_one_thread()
     space = open_space(definition.space, definition.factors)
     changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long

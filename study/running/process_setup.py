@@ -16,14 +16,19 @@ _PAD_BYTES = 2**26
 
 
 def configure_process() -> None:
-    """Configure this process for training: one thread, freed memory kept, Optuna silent.
+    """Configure a worker's process for training: one thread, freed memory kept, Optuna silent."""
+    use_one_thread()
+    _keep_freed_memory()
+
+
+def use_one_thread() -> None:
+    """Let torch use one thread, and silence Optuna.
 
     Small networks train fastest with one worker per core and one thread in each. Call this before
-    data are prepared, since threads do not survive a fork, and again in every worker process.
+    data are prepared, since threads do not survive a fork.
     """
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:

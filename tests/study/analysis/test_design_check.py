@@ -77,9 +77,9 @@ def test_correlated_coordinates_of_a_quasi_random_sequence_are_no_sign_of_adapta
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", [branch, training])
-def test_trials_of_optuna_s_samplers(objective: object) -> None:
-    for seed in range(3):
+@pytest.mark.parametrize(("objective", "seeds"), [(branch, 3), (training, 1)])
+def test_trials_of_optuna_s_samplers(objective: object, seeds: int) -> None:
+    for seed in range(seeds):
         assert not checked(run(objective, RandomSampler(seed=seed))).adaptive
         assert not checked(run(objective, DesignSampler(seed))).adaptive
         found = checked(run(objective, TPESampler(seed=seed), direction="minimize"))

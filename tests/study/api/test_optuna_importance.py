@@ -51,11 +51,11 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> s
 
 @pytest.mark.slow
 def test_any_optuna_study_has_an_importance() -> None:
-    study = theirs()
+    study = theirs(trials=128)
     found = tf.importance(study)
     assert isinstance(found, OptunaImportance)
     assert found.notes[0].startswith("trials look designed")
-    assert "200 of 200 trials are complete" in found.notes
+    assert "128 of 128 trials are complete" in found.notes
     assert "is minimized: a positive gain is a decrease" in found.notes[-1]
     assert found.leaders[0] == "lr"
     assert found.table().index[0] == "lr" and found.table().index[-1] == "placebo"
@@ -81,7 +81,7 @@ def test_any_optuna_study_has_an_importance() -> None:
 def test_the_terminal_says_the_same_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    found = tf.importance(theirs())
+    found = tf.importance(theirs(trials=48))
     before = hashlib.sha256((tmp_path / "theirs.db").read_bytes()).digest()
     assert execute(["importance", "--from", URL]) == 0
     printed = capsys.readouterr()
@@ -103,7 +103,7 @@ def test_trials_of_a_sampler_that_learns_are_warned_about(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = optuna.create_study(storage=URL, sampler=optuna.samplers.TPESampler(seed=0))
-    study.optimize(training, n_trials=200)
+    study.optimize(branch, n_trials=100)
     assert execute(["importance", "--from", URL]) == 0
     first = " ".join(capsys.readouterr().out.split())
     assert first.startswith("trials look adaptive")

@@ -1,5 +1,9 @@
 """The Python API: what it returns, its silence, and errors in the words of the terminal."""
 
+import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +19,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import training_factors as tf
+from tests.support.program import ROOT
 from tests.support.studies import create_simulated_study
 from training_factors.search_spaces import registry
 from training_factors.storage.definition import Definition
@@ -316,3 +321,36 @@ def test_import_is_quick_and_every_public_name_is_documented() -> None:
         assert name in dir(tf)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         tf.nothing  # noqa: B018 - reading it is the test
+
+
+SCRIPT = """
+import sys
+
+import training_factors as tf
+from sklearn.datasets import load_iris
+
+lines = []
+sys.settrace(lambda frame, event, argument: lines.append(event))
+frame = load_iris(as_frame=True).frame
+study = tf.run(
+    frame, target="target", model="net.py:Net", preset="smoke", rows=16, epochs=1, space="small",
+    workers=0,
+)
+sys.settrace(None)
+assert len(lines) > 10_000, "it was not traced"
+study.importance().table().to_csv("importance.csv")
+"""
+
+
+@pytest.mark.slow
+def test_a_program_is_debugged_with_its_own_frame_and_the_model_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        f"import torch\nfrom torch import nn\n\n{inspect.getsource(Net)}", encoding="utf-8"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    table = pd.read_csv(tmp_path / "importance.csv", index_col="factor")
+    assert table.index[-1] == "placebo" and "share" in table
