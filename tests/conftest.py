@@ -37,8 +37,8 @@ settings.load_profile("same")
 # As a worker has it: two threads of a small network wait for each other most of the time.
 torch.set_num_threads(1)
 
-# The tests have a process per core, so each analysis and each study has one of them by default. Tests
-# of several workers or processes say so.
+# The tests have a process per core, so each analysis and each study has one of them by default.
+# Tests of several workers or processes say so.
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 
 SERVERS = {"postgresql", "mysql", "own_postgresql"}

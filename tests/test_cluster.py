@@ -113,6 +113,7 @@ def test_a_cluster_works_on_a_study(cluster: str, postgresql: str, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cluster", ["dask"], indirect=True)
 def test_interrupting_it_asks_its_workers_to_stop(
     cluster: str, postgresql: str, tmp_path: Path
 ) -> None:

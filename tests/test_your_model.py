@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
+import training_factors as tf
 from tests.support.program import run_program, start_program
 from tests.support.workers import children_of, kill, wait_until
 from training_factors.search_spaces.problem import Problem
@@ -129,10 +130,10 @@ def finished_runs(folder: Path) -> list[Trial]:
 @pytest.mark.slow
 @each(*(name for name in MODELS if name != RESNET18))
 def test_a_study_of_each_example_runs_to_its_end(model: str, tmp_path: Path) -> None:
-    size = ("--preset", "smoke", "--rows", "16", "--space", "small", "--study", "mine")
-    ended = run_program(tmp_path, *SHORT, *size, "--model", model)
-    assert ended.returncode == 0, ended.stderr
-    assert "best configuration" in ended.stdout
+    tf.run(
+        "digits", limit=100, epochs=1, model=model, preset="smoke", rows=16, space="small",
+        study="mine", workers=0,
+    )  # fmt: skip
     baseline, *others = finished_runs(tmp_path)
     assert len(others) == 16 + 8 + 8
     reads_recipe = model == "from_recipe.py:build"
@@ -149,8 +150,7 @@ def test_a_library_s_model_is_trained_by_workers(tmp_path: Path) -> None:
     study = create_study(database, "mine", prepare_study(definition).stamp())
     study.queue.add([Run("baseline", 0), *(Run("measure", row) for row in range(4))])
     database.close()
-    ended = run_program(tmp_path, "worker", "mine", "--workers", "1")
-    assert ended.returncode == 0, ended.stderr
+    tf.run(study="mine", workers=1)
     assert len(finished_runs(tmp_path)) == 5
 
 
