@@ -390,7 +390,12 @@ def stop_reason(study: "Study", code: int) -> str | None:
         for log in _worker_logs(study)
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
     ]
-    return lines[-1] if lines else "workers ended"
+    if lines or code != 1:
+        return lines[-1] if lines else "workers ended"
+    from training_factors.study.reporting.status import compute_status
+
+    # A study that runs in this process has no logs.
+    return "; ".join(f"runs failed: {reason}" for reason in compute_status(study).failures)
 
 
 def _worker_logs(study: "Study") -> list[Path]:

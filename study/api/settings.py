@@ -168,14 +168,16 @@ def _as_text(value: object) -> str:
     """Return the value of a fixed setting, a range or choices in the command line's syntax."""
     from training_factors.search_spaces.dimension import Integer, LogUniform, OneOf, Uniform
 
-    if isinstance(value, Uniform | Integer):
-        return f"{value.low!r}:{value.high!r}:linear"
+    if isinstance(value, Uniform):
+        return f"{value.low}:{value.high}:linear"
     if isinstance(value, LogUniform):
-        return f"{value.low!r}:{value.high!r}:log"
+        return f"{value.low}:{value.high}:log"
+    if isinstance(value, Integer):
+        return f"{value.low}:{value.high}"
     if isinstance(value, OneOf):
         return ",".join(str(choice) for choice in value.choices)
     if isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], str):
-        return f"{value[0]!r}:{value[1]!r}"
+        return f"{value[0]}:{value[1]}"
     if isinstance(value, list | tuple):
         return ",".join(str(choice) for choice in value)
     return str(value)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from training_factors.storage.live_trial import release_claim, resume_trial
-from training_factors.storage.owner import ProcessStatus, read_owner, status_of
+from training_factors.storage.owner import ProcessStatus, read_owner, status_of, this_process
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.run_queue import ActiveClaim, Claim, LostClaimError
 from training_factors.storage.stop_requests import count_stop_requests
@@ -105,6 +105,14 @@ def requeue_ended(study: Study) -> int:
         if status_of(read_owner(claim.owner)) is ProcessStatus.ENDED
     ]
     return sum(_requeue_or_fail(study, claim) for claim in ended)
+
+
+def requeue_own(study: Study) -> None:
+    """Requeue the runs that this process holds, which it no longer trains."""
+    owner = str(this_process())
+    for claim, _ in study.queue.active_claims():
+        if claim.owner == owner:
+            _requeue(study, claim)
 
 
 def _requeue_or_fail(study: Study, claim: Claim) -> bool:

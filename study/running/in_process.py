@@ -1,5 +1,6 @@
 """Run a study in this process: for debuggers, notebooks, and objects that no other process has."""
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -7,7 +8,11 @@ from training_factors.storage.database import open_database
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.stop_requests import count_stop_requests
 from training_factors.storage.studies import Study, load_study
-from training_factors.study.running.heartbeat import STOP_REQUESTED, requeue_ended
+from training_factors.study.running.heartbeat import (
+    STOP_REQUESTED,
+    requeue_ended,
+    requeue_own,
+)
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.processes import (
     ChildProcess,
@@ -17,6 +22,8 @@ from training_factors.study.running.processes import (
 from training_factors.study.running.settings import WorkerPool
 from training_factors.study.running.signals import StopSignal
 from training_factors.study.running.worker import LOST, POOL_EXIT_CODES, open_context, work
+
+logger = logging.getLogger(__name__)
 
 
 def run_in_process(
@@ -40,21 +47,38 @@ def run_in_process(
     stop = StopSignal(is_asked=is_asked)
     try:
         with stop.listening():
-            database = open_database(pool.url, retry_timeout_s=pool.timing.retry_timeout_s,
-                                     is_cancelled=lambda: stop.requested)  # fmt: skip
-            opened = load_study(database, study.name)
-            code = work(opened, open_context(opened, prepared, pool.device, 0, pool.timing), stop)
-            database.close()
-            return POOL_EXIT_CODES.get(code, code)
-    except StorageUnavailableError:
-        if stop.requested:
-            return stop.exit_code
-        return LOST
+            code = _work(study, prepared, pool, stop)
     finally:
         heart.end()
-        requeue_ended(study)
+        _release_own(study)
         delete_empty_logs(pool)
         tick()
+    return POOL_EXIT_CODES.get(code, code)
+
+
+def _release_own(study: Study) -> None:
+    """Release the run that an exception has ended; this process lives, so nobody else would."""
+    try:
+        requeue_own(study)
+    except StorageUnavailableError as error:
+        logger.warning("%s; an interrupted run will be requeued when this program has ended", error)
+
+
+def _work(study: Study, prepared: PreparedStudy, pool: WorkerPool, stop: StopSignal) -> int:
+    """Train runs until none waits; return the exit code of a worker."""
+    try:
+        database = open_database(
+            pool.url,
+            retry_timeout_s=pool.timing.retry_timeout_s,
+            is_cancelled=lambda: stop.requested,
+        )
+        opened = load_study(database, study.name)
+        code = work(opened, open_context(opened, prepared, pool.device, 0, pool.timing), stop)
+        database.close()
+    except StorageUnavailableError as error:
+        logger.error(str(error))
+        return stop.exit_code if stop.requested else LOST
+    return code
 
 
 class _Heart:

@@ -107,6 +107,34 @@ def test_ctrl_c_in_this_process_stops_after_the_epoch_and_resumes() -> None:
     assert 0 < done_before < study.status.done == study.status.total
 
 
+def test_a_run_that_an_exception_ends_is_released() -> None:
+    """Code that ends the program, in a notebook whose process lives on."""
+    run("ending", workers=0)
+
+    def end(*arguments: object, **named: object) -> None:
+        raise SystemExit
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("training_factors.study.running.trial_runner.train", end)
+        run("ending", workers=0, rows=24)
+    stopped = tf.load("ending").status
+    assert stopped.done == 33 and sum(p.running for p in stopped.progress.values()) == 0
+    assert run("ending", workers=0, rows=24).status.done == 41
+
+
+def test_too_many_failures_end_a_study_in_this_process_with_the_reason() -> None:
+    def fail(*arguments: object, **named: object) -> None:
+        raise RuntimeError("no luck")
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(tf.StudyStoppedError, match="failed: RuntimeError: no luck; stopped") as stop,
+    ):
+        patch.setattr("training_factors.study.running.trial_runner.train", fail)
+        run("failing", workers=0)
+    assert stop.value.exit_code == 1
+
+
 @pytest.mark.slow
 def test_a_started_worker_that_cannot_prepare_the_study_ends_it_with_the_reason(
     tmp_path: Path,
