@@ -3,7 +3,6 @@
 import sqlite3
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import NullPool
 from sqlalchemy.engine import URL, make_url
@@ -59,9 +58,9 @@ def engine_options(url: URL, *, may_fork: bool, is_read_only: bool = False) -> d
         # mode=rw: a file that was deleted meanwhile is an error, not a new database.
         # immutable: SQLite would lock the file, and keep its write-ahead log in memory beside it.
         mode = "mode=ro&immutable=1" if is_read_only else "mode=rw"
-        path = quote(str(Path(url.database or "").absolute()))
+        address = f"{Path(url.database or '').absolute().as_uri()}?{mode}"
         options["creator"] = lambda: sqlite3.connect(
-            f"file:{path}?{mode}", uri=True, timeout=60, check_same_thread=False
+            address, uri=True, timeout=60, check_same_thread=False
         )
         if may_fork:
             options["poolclass"] = NullPool

@@ -60,10 +60,11 @@ def cache_folder() -> Path:
 @cache
 def _temporary_cache_folder() -> Path:
     """Create a cache folder of this user's in the folder for temporary files."""
-    folder = Path(tempfile.gettempdir()) / f"training-factors-{os.getuid()}"
+    user = os.getuid() if hasattr(os, "getuid") else 0  # what Windows says of every file's owner
+    folder = Path(tempfile.gettempdir()) / f"training-factors-{user}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+    if folder.is_symlink() or folder.stat().st_uid != user:
         folder = Path(tempfile.mkdtemp(prefix="training-factors-"))  # somebody else made it
     logger.warning("there is no home folder; decoded data is kept in %s", folder)
     return folder

@@ -1,6 +1,7 @@
 """Configure a process for training: threads, the allocator, Optuna's log."""
 
 import ctypes
+import sys
 
 import optuna
 import torch
@@ -37,6 +38,8 @@ def _keep_freed_memory() -> None:
     Otherwise the kernel takes back the memory of activations after every step and returns it page
     by page: a digits CNN took 1.4 times as long (2 Xeon cores, one pair of runs).
     """
+    if sys.platform != "linux":
+        return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, _LARGE_BYTES)
