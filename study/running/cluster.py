@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import joblib
@@ -28,6 +29,10 @@ CHECK_INTERVAL_S = 0.25
 
 CONNECT_TIMEOUT_S = 10
 """Seconds to wait for the cluster's scheduler to accept a connection."""
+
+RAY_CONNECTIONS = 3
+"""Number of attempts to connect to Ray. It gives a client 30 s to get a server process of its own,
+which takes longer on a busy or new head; the next attempt then succeeds."""
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -123,6 +128,22 @@ def run_worker(name: str, url: str, options: list[str], stop_requests: int) -> t
     return result.returncode, "".join(result.stderr.splitlines()[-1:])
 
 
+def _connect_to_ray(address: str, connect: Callable[[], object]) -> None:
+    """Connect to a Ray cluster. Raises ValueError when that fails every time."""
+    for attempt in range(RAY_CONNECTIONS):
+        try:
+            connect()
+        except ConnectionError as error:
+            if attempt < RAY_CONNECTIONS - 1:
+                continue
+            reason = str(error).strip().splitlines()[-1:] or ["no reason given"]
+            raise ValueError(
+                f"cluster {address!r} accepts no client ({reason[0]}); see its logs, and start it "
+                "with '.[ray]' installed there as well"
+            ) from error
+        return
+
+
 @contextmanager
 def _joblib_backend(address: str) -> Iterator[None]:
     """Send joblib's calls to this cluster."""
@@ -137,14 +158,10 @@ def _joblib_backend(address: str) -> Iterator[None]:
 
         logging.getLogger("ray").setLevel(logging.ERROR)  # it says what every connection does
         register_ray()
-        try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except ConnectionError as error:
-            reason = str(error).strip().splitlines()[-1:] or ["no reason given"]
-            raise ValueError(
-                f"cluster {address!r} accepts no client ({reason[0]}); see its logs, and start it "
-                "with '.[ray]' installed there as well"
-            ) from error
+        connect = partial(
+            ray.init, address=address, logging_level=logging.ERROR, log_to_driver=False
+        )
+        _connect_to_ray(address, connect)
         try:
             with joblib.parallel_config(backend="ray"):
                 yield
