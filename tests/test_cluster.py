@@ -25,6 +25,7 @@ from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study, create_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.commands import execute
+from training_factors.study.running import cluster as cluster_module
 from training_factors.study.running.preparation import prepare_study
 
 
@@ -200,3 +201,19 @@ def test_a_missing_package_is_named(
     assert execute(["run", "--cluster", "ray://localhost:10001"]) == 2
     assert "pip install -e '.[ray]'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failures", [0, 2, 3])
+def test_a_busy_ray_head_is_asked_again(failures: int) -> None:
+    answers = [ConnectionError("not\nyet")] * failures
+
+    def connect() -> None:
+        if answers:
+            raise answers.pop()
+
+    if failures < cluster_module.RAY_CONNECTIONS:
+        cluster_module._connect_to_ray("ray://head:1", connect)
+    else:
+        with pytest.raises(ValueError, match=r"'ray://head:1' accepts no client \(yet\)"):
+            cluster_module._connect_to_ray("ray://head:1", connect)
+    assert not answers
