@@ -54,7 +54,7 @@ LISTED = 3
 
 
 class DesignCheck(NamedTuple):
-    """What the tests of the design say.
+    """Holds the findings of the tests of a design.
 
     adaptive: whether the trials look chosen adaptively. not_uniform: parameters whose values are
     not spread uniformly. dependent: pairs of parameters that depend on each other. drifting:

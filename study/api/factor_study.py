@@ -78,7 +78,7 @@ class FactorStudy:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the data, which factors were left out, and how the model is used."""
+        """Sentences on what was done to the data, factors left out, and how the model is used."""
         stamp = self._study.stamp
         left_out = (f"left out: {name} ({reason})" for name, reason in stamp.left_out)
         return (*stamp.data_report.lines(), *left_out, *stamp.notes)

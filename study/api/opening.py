@@ -78,7 +78,7 @@ def open_or_create(
         from training_factors.study.running.preparation import refuse_code
 
         refuse_code(stored, _named_texts(settings))
-    prepared, is_new = None, False
+    prepared, stamp, is_new = None, None, False
     if study is None or definition != stored or given.is_any:
         from training_factors.study.running.preparation import prepare_study
 
@@ -87,16 +87,17 @@ def open_or_create(
         prepared = prepare_study(
             definition, study.stamp if study else None, data=given.data, model=given.model
         )
+        stamp = prepared.stamp()
         if study is None:
             database, key = open_database(database_url(storage), create=True), new_key()
-            study = create_study(database, name, prepared.stamp(), key=key)
+            study = create_study(database, name, stamp, key=key)
             is_new = study.key == key  # not if another process has created it meanwhile
     opened = OpenedStudy(study, prepared, is_new)
     with deleted_if_start_fails(opened):
-        if prepared is not None:
+        if stamp is not None:
             from training_factors.study.running.preparation import refuse_differences
 
-            refuse_differences(study, prepared.stamp())
+            refuse_differences(study, stamp)
         if is_new:
             _say_left_out(study.stamp, notify)
         if preset is not None or not study.queue.progress():

@@ -1,4 +1,4 @@
-"""Where the messages and the progress of a running study go: nowhere, or to standard error."""
+"""Show the messages and the progress of a running study on standard error, or show nothing."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ Tick = Callable[[], None]
 
 
 class Output(NamedTuple):
-    """What is shown while a study runs.
+    """Shows what happens while a study runs.
 
     notify: shows one message. progress: (study, number of workers, where they run in words) ->
     a block within which the function that it yields shows the progress.

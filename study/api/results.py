@@ -167,7 +167,7 @@ class Recommended:
 
     @property
     def source(self) -> str:
-        """Where the configuration comes from: a confirmation, or a single run."""
+        """The origin of the configuration: a confirmation, or a single run."""
         return self.recommendation.source
 
     @property

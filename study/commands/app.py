@@ -79,6 +79,8 @@ def start_up() -> None:
 def verb_context() -> Iterator[None]:
     """Start up the process for a verb, and turn errors that users can mend into `CommandError`."""
     start_up()
+    from pydantic import ValidationError
+
     from training_factors.storage.database import NoDatabaseError
     from training_factors.storage.retry import StorageUnavailableError
     from training_factors.storage.run_queue import StudyGoneError
@@ -87,6 +89,8 @@ def verb_context() -> Iterator[None]:
 
     try:
         yield
+    except ValidationError:
+        raise  # a bug of ours, though pydantic's error is a ValueError: settings are checked before
     except (
         NoDatabaseError,
         NoStudyError,

@@ -25,7 +25,7 @@ class ChildProcess(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, in words: `worker-0`."""
+        """The name of the process, such as `worker-0`."""
 
     @property
     def pid(self) -> int | None:

@@ -36,7 +36,7 @@ not wait for the device. Outputs are logits, (samples, classes), or predictions,
 
 
 class Objective(NamedTuple):
-    """What a run maximizes, on the samples of one part.
+    """Computes what a run maximizes, on the samples of one part.
 
     metric: the objective is the metric, or minus it where lower is better. chance: the metric's
     value on this part for a network that has learned nothing. scale: of the targets; None for
