@@ -11,13 +11,15 @@ from training_factors.storage.database import open_database
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.api.confirming import (
+    factors_to_confirm,
+    run_confirmation,
+    smallest_difference,
+)
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
-    factors_to_confirm,
     kept_process_settings,
-    run_confirmation,
-    smallest_difference,
     stop_reason,
     worker_settings,
 )

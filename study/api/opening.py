@@ -50,24 +50,13 @@ def open_or_create(
     Raises ValueError for wrong input; then nothing was written.
     """
     from training_factors.storage.database import NoDatabaseError, open_database
-    from training_factors.storage.definition import Definition, default_name
+    from training_factors.storage.definition import Definition
     from training_factors.storage.identity import new_key
-    from training_factors.storage.studies import (
-        CONFIRMATION_SUFFIX,
-        check_name,
-        create_study,
-        find_study,
-    )
+    from training_factors.storage.studies import create_study, find_study
     from training_factors.study.running.settings import Preset, open_preset
 
     size = open_preset("quick" if preset is None else preset, rows)
-    name = default_name(check_definition(settings)) if name is None else name
-    check_name(name)
-    if name.endswith(CONFIRMATION_SUFFIX):
-        raise ValueError(
-            f"study name {name!r} ends in {CONFIRMATION_SUFFIX!r}, the ending of confirmations; "
-            "choose another"
-        )
+    name = _study_name(settings, name)
     try:
         study = find_study(open_database(database_url(storage)), name)
     except NoDatabaseError:
@@ -106,6 +95,24 @@ def open_or_create(
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
         _say_surprises(study, name, notify)
     return opened
+
+
+def _study_name(settings: DefinitionValues, name: str | None) -> str:
+    """Return the name of the study, as it is named or as it follows from its settings.
+
+    Raises ValueError for a name that a study must not have.
+    """
+    from training_factors.storage.definition import default_name
+    from training_factors.storage.studies import CONFIRMATION_SUFFIX, check_name
+
+    name = default_name(check_definition(settings)) if name is None else name
+    check_name(name)
+    if name.endswith(CONFIRMATION_SUFFIX):
+        raise ValueError(
+            f"study name {name!r} ends in {CONFIRMATION_SUFFIX!r}, the ending of confirmations; "
+            "choose another"
+        )
+    return name
 
 
 def _named_texts(settings: DefinitionValues) -> set[str]:

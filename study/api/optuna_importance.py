@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from joblib import cpu_count
 from rich.console import Group, RenderableType
@@ -84,6 +84,23 @@ class OptunaImportance(Importance):
         return [Text(), table]
 
 
+@overload
+def importance(study: FactorStudy, *, jobs: int | None = None) -> Importance: ...
+
+
+@overload
+def importance(
+    study: "optuna.Study",
+    *,
+    groups: NamedGroups | None = None,
+    placebo: str | None = None,
+    target: Target | None = None,
+    direction: Direction | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+) -> OptunaImportance: ...
+
+
 def importance(
     study: "FactorStudy | optuna.Study",
     *,
@@ -121,28 +138,6 @@ def importance(
                 "and target out"
             )
         return study.importance(jobs=jobs)
-    return analyse_other(
-        study,
-        groups=groups,
-        placebo=placebo,
-        target=target,
-        direction=direction,
-        seed=seed,
-        jobs=jobs or cpu_count(),
-    )
-
-
-def analyse_other(
-    study: "optuna.Study",
-    *,
-    groups: NamedGroups | None = None,
-    placebo: str | None = None,
-    target: Target | None = None,
-    direction: Direction | None = None,
-    seed: int = 0,
-    jobs: int = 1,
-) -> OptunaImportance:
-    """Return the importance of the factors in another program's study, as `importance` does."""
     if "stamp" in study.user_attrs:
         raise ValueError(
             f"study {study.study_name!r} was made by this tool; open it with "
@@ -150,7 +145,7 @@ def analyse_other(
         )
     found = analyse_optuna_study(
         study, groups=groups, placebo=placebo, target=target, direction=direction, seed=seed,
-        jobs=jobs,
+        jobs=jobs or cpu_count(),
     )  # fmt: skip
     names = study.metric_names
     objective = names[0] if names and target is None else "objective value"

@@ -128,11 +128,11 @@ def _importance_from(
             raise ValueError("--from has no --of and no --lenses: such studies store one objective")
         from training_factors.storage.other_programs import open_other_study
         from training_factors.study.analysis.parameter_groups import read_groups
-        from training_factors.study.api.optuna_importance import analyse_other
+        from training_factors.study.api.optuna_importance import importance as importance_of
 
         named = None if groups is None else read_groups(groups)
         opened = open_other_study(place, study)
-        found = analyse_other(opened, groups=named, placebo=placebo, jobs=count_cores())
+        found = importance_of(opened, groups=named, placebo=placebo)
     show(found.document() if as_json else found.drawn())
 
 

@@ -213,7 +213,7 @@ def confirm(
             checkpoint_s=checkpoint,
             retry_timeout_s=retry_timeout,
         )
-        from training_factors.study.api import execution
+        from training_factors.study.api import confirming, execution
 
         pool = execution.worker_settings(
             storage=storage,
@@ -226,10 +226,10 @@ def confirm(
             timing=timing,
         )
         opened = open_study(study, storage, reading=False)
-        smallest = execution.smallest_difference(opened, difference)
+        smallest = confirming.smallest_difference(opened, difference)
         names = None if factors is None else [name.strip() for name in factors.split(",")]
-        changes = execution.factors_to_confirm(opened, names, count_cores())
-        code, confirmation = execution.run_confirmation(opened, changes, smallest, pool, TERMINAL)
+        changes = confirming.factors_to_confirm(opened, names, count_cores())
+        code, confirmation = confirming.run_confirmation(opened, changes, smallest, pool, TERMINAL)
     _exit_early(confirmation, code)
     from training_factors.study.api.reports import write_report_page
     from training_factors.study.reporting.confirmation_table import (

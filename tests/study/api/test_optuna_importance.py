@@ -185,7 +185,7 @@ def test_a_study_of_ours_is_not_taken_for_another_program_s() -> None:
     loaded = tf.load()
     assert tf.importance(loaded).answer == loaded.importance().answer
     with pytest.raises(ValueError, match="leave groups, placebo and target out"):
-        tf.importance(loaded, groups={"a": ["b"]})
+        tf.importance(loaded, groups={"a": ["b"]})  # type: ignore[call-overload]
     ours.database.close()
 
 
