@@ -20,7 +20,7 @@ from rich.table import Table
 from tests.support.browser import ARGUMENTS, chromium_path
 from tests.support.program import ENTRY
 from tests.support.studies import create_simulated_study
-from training_factors.study.reporting.analyses import answer_of
+from training_factors.study.reporting.analyses import read_study_data
 from training_factors.study.reporting.dashboard_notes import (
     CHART_ID,
     dashboard_figure,
@@ -39,7 +39,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
         study = create_simulated_study(url, trials)
-        chart = dashboard_figure(answer_of(study, jobs=2), study.stamp.objective)
+        data = read_study_data(study, jobs=2)
+        chart = dashboard_figure(data.conclusion, data.require_answer(), study.stamp.objective)
         began = time.perf_counter()
         save_to_dashboard(study, chart, "## verdict")
         table.add_row("chart and note kept", f"{time.perf_counter() - began:.2f}")

@@ -8,6 +8,7 @@ from optuna_dashboard import get_note, save_note
 from tests.support.browser import WatchedPage
 from tests.support.dashboards import (
     ANSWER,
+    CONCLUSION,
     NAME,
     SENTENCE,
     DashboardClient,
@@ -26,6 +27,8 @@ from training_factors.study.reporting.dashboard_notes import (
 pytestmark = pytest.mark.slow
 
 PLOT = f'[id="user-defined-plot:{CHART_ID}"]'
+FIGURE = dashboard_figure(CONCLUSION, ANSWER, "accuracy")
+NOTE = study_note(CONCLUSION, ANSWER, NAME, "accuracy")
 EDIT = 'button:has(svg[data-testid="EditIcon"])'
 
 
@@ -36,7 +39,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     made = hostile_study(open_database(f"sqlite:///{folder}/studies.db", create=True))
     save_note(made.optuna_study, "A user's text.")
     save_to_dashboard(
-        made, dashboard_figure(ANSWER, "accuracy"), study_note(ANSWER, NAME, "accuracy")
+        made,
+        dashboard_figure(CONCLUSION, ANSWER, "accuracy"),
+        study_note(CONCLUSION, ANSWER, NAME, "accuracy"),
     )
     return made
 
@@ -130,5 +135,7 @@ def test_with_write_the_page_can_save_a_note(study: Study, page: WatchedPage) ->
         assert has_no_problems(page, writable)
     assert get_note(study.optuna_study).endswith("More of a user's text.\n")
     assert not save_to_dashboard(
-        study, dashboard_figure(ANSWER, "accuracy"), study_note(ANSWER, NAME, "accuracy")
+        study,
+        dashboard_figure(CONCLUSION, ANSWER, "accuracy"),
+        study_note(CONCLUSION, ANSWER, NAME, "accuracy"),
     )

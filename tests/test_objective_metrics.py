@@ -13,8 +13,8 @@ import training_factors as tf
 from training_factors.storage.database import open_database
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.commands import execute
-from training_factors.study.reporting.status import best_trial
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,11 @@ from training_factors.search_spaces.dimension import Value
 from training_factors.storage.arms import CONTRAST, Arm
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
+from training_factors.study.analysis.best_configuration import MIN_SEEDS, test_values
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.significance import holm
 from training_factors.study.analysis.verdict import SIGNIFICANT
-
-MIN_SEEDS = 3
-"""Minimum number of seeds that two arms must have in common to be compared."""
 
 
 class Contrast(NamedTuple):
@@ -36,6 +34,11 @@ class Contrast(NamedTuple):
     interval: Interval
     p_value: float
     better: float
+
+    @property
+    def is_of_a_factor(self) -> bool:
+        """Return whether a factor was changed, not the placebo."""
+        return self.factor != PLACEBO
 
     @property
     def confirmed(self) -> bool:
@@ -66,7 +69,7 @@ class Confirmation(NamedTuple):
 
 
 def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None:
-    """Return the result of a confirmation's runs, or None while they have too few seeds.
+    """Return the result of a confirmation's runs, or None while the best has too few seeds.
 
     The first contrast arm is the best configuration itself; the number of an arm is the row of its
     runs.
@@ -74,7 +77,7 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
     rows = [row for row, arm in enumerate(arms) if arm.purpose == CONTRAST]
     if not rows:
         return None
-    best, *others = (_values_by_repeat(trials, row) for row in rows)
+    best, *others = (test_values(trials, row) for row in rows)
     if len(best) < MIN_SEEDS:
         return None
     contrasts = [
@@ -82,7 +85,7 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
         for row, values in zip(rows[1:], others, strict=True)
         if len(best.keys() & values.keys()) >= MIN_SEEDS
     ]
-    corrected = holm({one.name: one.p_value for one in contrasts if one.factor != PLACEBO})
+    corrected = holm({one.name: one.p_value for one in contrasts if one.is_of_a_factor})
     best_values = np.array(list(best.values()))
     confirmation: Confirmation = rounded(
         Confirmation(
@@ -96,12 +99,6 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
         )
     )
     return confirmation
-
-
-def _values_by_repeat(trials: Sequence[Trial], row: int) -> dict[int, float]:
-    """Return repeat -> objective on the test part; equal repeats of all arms have equal seeds."""
-    tested = [trial for trial in trials if trial.row == row and trial.test_value is not None]
-    return {trial.repeat: float(trial.test_value or 0.0) for trial in tested}
 
 
 def _contrast(arm: Arm, best: dict[int, float], changed: dict[int, float]) -> Contrast:

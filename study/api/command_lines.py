@@ -13,6 +13,7 @@ from training_factors.storage.urls import URL_VARIABLES
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
+    from training_factors.study.reporting.conclusion import Conclusion
 
 HIDDEN = "***"
 """Printed in place of a password."""
@@ -70,11 +71,18 @@ def command_line(verb: str, study: "Study", storage: str | None, *options: str) 
     return shlex.join([*program_words(), *words, "--study", study.name, *options, *place])
 
 
-def next_command(study: "Study", storage: str | None, more_rows: int | None) -> str:
-    """Return the next command: it brings the rows that would help, or else it is `confirm`.
+def next_command(
+    study: "Study", storage: str | None, conclusion: "Conclusion", more_rows: int | None
+) -> str:
+    """Return the next command, the same one on every screen.
 
-    more_rows: number of rows to add to the configurations that were measured.
+    An unfinished study goes on first. Then come the rows that would help, or else `confirm`, and
+    once that is done `recommend`. more_rows: number of rows to add to those that were measured.
     """
+    if conclusion.as_of:
+        return command_line("run", study, storage)
+    if conclusion.is_confirmed:
+        return command_line("recommend", study, storage)
     if more_rows:
         rows = study.queue.rows("measure") + more_rows
         return command_line("run", study, storage, "--rows", str(rows))

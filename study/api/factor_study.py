@@ -27,7 +27,7 @@ from training_factors.study.api.opening import database_url
 from training_factors.study.api.output import choose_output
 from training_factors.study.api.results import Confirmed, Importance, Recommended
 from training_factors.study.api.settings import FilePath, Given, check_timing
-from training_factors.study.reporting.analyses import answer_of, read_study_data
+from training_factors.study.reporting.analyses import read_study_data
 from training_factors.study.reporting.confirmation_table import read_confirmation
 from training_factors.study.reporting.other_metric import answer_for_metric
 from training_factors.study.reporting.recommendation_table import compute_recommendation
@@ -108,10 +108,12 @@ class FactorStudy:
         if of is not None:
             found = answer_for_metric(self._study, of, jobs or cpu_count())
             return Importance(self.name, self._study.stamp.data.name, found.objective, found.answer)
-        answer = answer_of(self._study, jobs or cpu_count())
+        data = read_study_data(self._study, jobs or cpu_count())
+        stamp = self._study.stamp
         return Importance(
-            self.name, self._study.stamp.data.name, self._study.stamp.objective, answer
-        )
+            self.name, stamp.data.name, stamp.objective, data.require_answer(),
+            conclusion=data.conclusion,
+        )  # fmt: skip
 
     def recommend(self) -> Recommended:
         """Return what to set for every factor, each with its evidence.

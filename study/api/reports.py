@@ -43,9 +43,10 @@ def _report_commands(study: Study, report: Report, storage: str | None) -> Comma
     definition = definition_options(study.stamp.definition)
     again = shlex.join([*program, *definition, "--study", study.name])
     setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
-    if report.status.done < report.status.total:
-        following = command_lines.command_line("run", study, storage)
-    else:
-        more_rows = report.answer.verdict.more_rows if report.answer else 1
-        following = command_lines.next_command(study, storage, more_rows)
-    return Commands(again, following, setting)
+    return Commands(again, following_command(study, report, storage), setting)
+
+
+def following_command(study: Study, report: Report, storage: str | None) -> str:
+    """Return the command that follows from a report."""
+    more_rows = report.answer.verdict.more_rows if report.answer else 1
+    return command_lines.next_command(study, storage, report.conclusion, more_rows)

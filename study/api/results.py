@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from training_factors.search_spaces.dimension import Value
 from training_factors.study.analysis.answer import Answer
@@ -15,12 +16,13 @@ from training_factors.study.analysis.comparison import Comparison
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.reporting import frames
 from training_factors.study.reporting.comparison_table import draw_comparison
+from training_factors.study.reporting.conclusion import Conclusion
 from training_factors.study.reporting.confirmation_table import (
     ConfirmationResult,
     draw_contrasts,
 )
 from training_factors.study.reporting.formatting import Unit, unit_of
-from training_factors.study.reporting.importance_tables import draw_importance
+from training_factors.study.reporting.importance_tables import draw_shares
 from training_factors.study.reporting.recommendation_table import (
     Recommendation,
     draw_settings,
@@ -41,7 +43,9 @@ class Importance:
     """The importance of every factor of a study, and how sure it is.
 
     study: its name. subject: name of its data. objective: the metric that the shares are about.
-    answer: all numbers, as records. notes: what its user should know about the trials.
+    answer: all numbers, as records. notes: what its user should know about the trials. conclusion:
+    of the study, which starts from its confirmation; None for another metric than its objective,
+    and for studies of other programs.
 
     `print` shows it as the terminal does; a notebook shows the verdict with chart and table.
     """
@@ -51,11 +55,12 @@ class Importance:
     objective: str
     answer: Answer
     notes: tuple[str, ...] = ()
+    conclusion: Conclusion | None = None
 
     @property
     def verdict(self) -> str:
-        """The conclusion, in one or two sentences."""
-        return self.answer.verdict.sentence
+        """The conclusion, in one or two sentences; after a confirmation it is about that."""
+        return self.conclusion.sentence if self.conclusion else self.answer.verdict.sentence
 
     @property
     def leaders(self) -> tuple[str, ...]:
@@ -104,7 +109,8 @@ class Importance:
 
     def drawn(self) -> RenderableType:
         """Draw it as the terminal shows it."""
-        return draw_importance(self.answer, self.objective, self.unit)
+        shares = draw_shares(self.answer, self.objective, self.unit)
+        return Group(Text(self.verdict, style="bold"), Text(), shares)
 
     def __str__(self) -> str:
         return as_text(self.drawn())

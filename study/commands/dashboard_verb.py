@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from training_factors.storage.database import Database
     from training_factors.storage.studies import Study
     from training_factors.study.analysis.answer import Answer
+    from training_factors.study.reporting.conclusion import Conclusion
 
 
 @app.command()
@@ -112,18 +113,18 @@ def _publish_cached_answers(studies: "Sequence[Study]", storage: str | None) -> 
 def publish_cached_answer(study: "Study") -> bool:
     """Publish the cached answer of a study to the dashboard; return whether there was one."""
     from training_factors.storage.retry import StorageUnavailableError
-    from training_factors.study.reporting.analyses import stored_answer
+    from training_factors.study.reporting.analyses import stored_study_data
 
     try:
-        answer = stored_answer(study)
+        data = stored_study_data(study)
     except StorageUnavailableError:
         return False  # a read-only database in which the table of answers cannot be created
-    if answer is not None:
-        publish_answer(study, answer)
-    return answer is not None
+    if data.answer is not None:
+        publish_conclusion(study, data.conclusion, data.answer)
+    return data.answer is not None
 
 
-def publish_answer(study: "Study", answer: "Answer") -> None:
+def publish_conclusion(study: "Study", conclusion: "Conclusion", answer: "Answer") -> None:
     """Store chart and note of an answer with the study, where the dashboard finds them.
 
     A failure is printed, not raised: the user asked for the answer, not for the dashboard.
@@ -137,7 +138,7 @@ def publish_answer(study: "Study", answer: "Answer") -> None:
 
     try:
         objective = study.stamp.objective
-        note = study_note(answer, study.name, objective)
-        save_to_dashboard(study, dashboard_figure(answer, objective), note)
+        note = study_note(conclusion, answer, study.name, objective)
+        save_to_dashboard(study, dashboard_figure(conclusion, answer, objective), note)
     except (StorageUnavailableError, ValueError) as error:
         print(f"the dashboard's chart and note could not be updated: {error}", file=sys.stderr)

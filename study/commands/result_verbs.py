@@ -1,5 +1,6 @@
 """Verbs about the results of a study: importance, effects, recommend, compare, factors."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from training_factors.study.commands.app import (
     show,
     verb_context,
 )
-from training_factors.study.commands.dashboard_verb import publish_answer
+from training_factors.study.commands.dashboard_verb import publish_conclusion
 from training_factors.study.commands.options import (
     FactorFiles,
     Json,
@@ -70,31 +71,31 @@ def importance(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
-        from training_factors.study.api.reports import write_report_page
-        from training_factors.study.reporting import importance_tables
+        from training_factors.study.api.reports import following_command, write_report_page
+        from training_factors.study.reporting import importance_tables, summary
         from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.report import read_report
 
         report = read_report(opened, jobs=count_cores())
         page = write_report_page(opened, report, storage).path
-        summary = report.summary
-        if summary is None:
-            raise NoAnswer(f"{report.no_answer_reason}; report on the runs so far: {page}")
-    chart, *_ = importance_tables.write_summary(summary, opened.folder)
-    publish_answer(opened, summary.answer)
-    following = command_lines.next_command(opened, storage, summary.answer.verdict.more_rows)
-    document = importance_tables.summary_document(summary)
-    if not lenses:
-        drawn = importance_tables.draw_summary(summary, chart, page, following)
-        show(document if as_json else drawn)
-        return
-    found = lenses_of(opened, jobs=count_cores(), trials=report.trials)
+        if report.answer is None:
+            raise NoAnswer(f"{report.conclusion.sentence}; report on the runs so far: {page}")
+    chart, *_ = summary.write_summary(report, opened.folder)
+    publish_conclusion(opened, report.conclusion, report.answer)
+    found = lenses_of(opened, jobs=count_cores(), trials=report.trials) if lenses else None
     if as_json:
-        show({**document, **importance_tables.lenses_document(found)})
-    else:
-        show(importance_tables.draw_summary(summary, chart, page, following))
+        document = summary.report_document(report)
+        show({**document, **importance_tables.lenses_document(found)} if found else document)
+        return
+    if found:
+        show(importance_tables.draw_lenses(found, report.answer))
         show("")
-        show(importance_tables.draw_lenses(found, summary.answer))
+    files = {
+        "report": str(page),
+        "chart": f"{chart} (also as .svg; numbers in importance.json)",
+        "next": following_command(opened, report, storage),
+    }
+    show(summary.draw_summary(report, files))
 
 
 def _importance_of(
@@ -156,15 +157,24 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     """Show what to set for each factor, with its evidence; also as a command and as TOML."""
     with verb_context():
         opened = open_study(study, storage)
-        from training_factors.study.reporting import recommendation_table
+        from training_factors.study.reporting import recommendation_table, short_answer
+        from training_factors.study.reporting.analyses import read_study_data
 
-        found = recommendation_table.compute_recommendation(opened, jobs=count_cores())
+        data = read_study_data(opened, count_cores())
+        found = recommendation_table.recommendation_of(data)
     if as_json:
         show(recommendation_table.recommendation_document(found))
         return
     path = recommendation_table.write_recommendation(found, opened.folder)
-    words = command_lines.program_words()
-    show(recommendation_table.draw_recommendation(found, path, words))
+    words = [*command_lines.program_words(), *recommendation_table.holding_options(found)]
+    lines = {"TOML": str(path), "next": shlex.join(words)}
+    show(recommendation_table.draw_settings(found))
+    show("\nThe next command fixes the recommended settings and varies the other factors.\n")
+    show(
+        short_answer.draw_short_answer(
+            data.conclusion, opened.stamp.objective, opened.stamp.space.baseline, lines
+        )
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ from training_factors.study.api.output import TERMINAL, print_message
 from training_factors.study.api.settings import DefinitionValues, Given, check_timing
 from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
+from training_factors.study.commands.dashboard_verb import publish_conclusion
 from training_factors.study.commands.options import (
     AllowCode,
     Checkpoint,
@@ -231,19 +232,26 @@ def confirm(
         changes = confirming.factors_to_confirm(opened, names, count_cores())
         code, confirmation = confirming.run_confirmation(opened, changes, smallest, pool, TERMINAL)
     _exit_early(confirmation, code)
-    from training_factors.study.api.reports import write_report_page
-    from training_factors.study.reporting.confirmation_table import (
-        confirmation_document,
-        draw_confirmation,
-        read_confirmation,
-    )
+    from training_factors.study.api.reports import following_command, write_report_page
+    from training_factors.study.reporting import confirmation_table, short_answer
     from training_factors.study.reporting.report import read_report
 
-    found = read_confirmation(opened, confirmation)
     report = read_report(opened, jobs=count_cores())
     page = write_report_page(opened, report, storage).path
-    following = command_lines.command_line("recommend", opened, storage)
-    show(confirmation_document(found) if as_json else draw_confirmation(found, page, following))
+    if report.answer is not None:
+        publish_conclusion(opened, report.conclusion, report.answer)
+    found = confirmation_table.read_confirmation(opened, confirmation)
+    if as_json:
+        show(confirmation_table.confirmation_document(found))
+        return
+    lines = {"report": str(page), "next": following_command(opened, report, storage)}
+    show(confirmation_table.draw_contrasts(found))
+    show("")
+    show(
+        short_answer.draw_short_answer(
+            report.conclusion, report.objective, report.space.baseline, lines
+        )
+    )
 
 
 def _exit_early(study: "Study", code: int) -> None:

@@ -17,9 +17,11 @@ from training_factors.storage.arms import Arm, read_arms
 from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.analysis.answer import Answer, NoAnswer, rounded
+from training_factors.study.analysis.best_configuration import BestConfiguration, find_best
 from training_factors.study.analysis.contrasts import Confirmation, analyse_confirmation
 from training_factors.study.analysis.importance import analyse, evidence_digest
 from training_factors.study.analysis.lenses import Lenses, compute_lenses
+from training_factors.study.reporting.conclusion import Conclusion, Progress, conclude
 
 Analysis = TypeVar("Analysis")
 _Result = TypeVar("_Result", covariant=True)
@@ -50,12 +52,14 @@ class ConfirmationData(NamedTuple):
 class StudyData(NamedTuple):
     """Everything that the summary, the recommendation and the report need, read once.
 
-    trials: those of the study's runs, by number. answer: None where too few rows were measured, and
-    `no_answer_reason` says so. confirmation: None where no confirmation was started.
+    trials: those of the study's runs, by number. progress: how many of its runs ended. answer: None
+    where too few rows were measured, and `no_answer_reason` says so. confirmation: None where no
+    confirmation was started.
     """
 
     study: Study
     trials: tuple[Trial, ...]
+    progress: Progress
     answer: Answer | None
     no_answer_reason: str
     confirmation: ConfirmationData | None
@@ -64,6 +68,25 @@ class StudyData(NamedTuple):
     def confirmed(self) -> Confirmation | None:
         """The result of the confirmation, None where there is none yet."""
         return self.confirmation.result if self.confirmation else None
+
+    @property
+    def best(self) -> BestConfiguration | None:
+        """The best configuration so far; None before any run is complete."""
+        if self.confirmation is None:
+            return find_best(self.trials)
+        return find_best(self.trials, self.confirmation.arms, self.confirmation.trials)
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What the study has found so far."""
+        return conclude(
+            self.answer,
+            self.no_answer_reason,
+            self.best,
+            self.confirmed,
+            self.study.stamp.objective,
+            self.progress,
+        )
 
     def require_answer(self) -> Answer:
         """Return the answer. Raises NoAnswer with the reason where there is none."""
@@ -78,14 +101,27 @@ def read_study_data(study: Study, jobs: int) -> StudyData:
     jobs: number of processes that compute the answer.
     """
     trials = tuple(read_trials(study))
-    answer, reason = None, ""
     try:
-        answer = answer_of(study, jobs, trials)
+        return _study_data(study, trials, answer_of(study, jobs, trials), "")
     except NoAnswer as error:
-        reason = str(error)
+        return _study_data(study, trials, None, str(error))
+
+
+def stored_study_data(study: Study) -> StudyData:
+    """Read a study with its confirmation; its answer is None unless it is cached."""
+    trials = tuple(read_trials(study))
+    answer = load_cached(study, "importance", TypeAdapter(Answer), trials)
+    return _study_data(study, trials, answer, "it was not computed yet")
+
+
+def _study_data(
+    study: Study, trials: tuple[Trial, ...], answer: Answer | None, reason: str
+) -> StudyData:
     confirming = find_confirmation(study)
     confirmation = read_confirmation_data(confirming) if confirming else None
-    return StudyData(study, trials, answer, reason, confirmation)
+    phases = study.queue.progress().values()
+    progress = Progress(sum(one.done for one in phases), sum(one.total for one in phases))
+    return StudyData(study, trials, progress, answer, reason, confirmation)
 
 
 def read_confirmation_data(confirming: Study) -> ConfirmationData:
@@ -108,11 +144,6 @@ def answer_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) ->
 def lenses_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) -> Lenses:
     """Return the importance through all lenses; arguments and errors as of `answer_of`."""
     return load_or_compute(study, "lenses", compute_lenses, TypeAdapter(Lenses), jobs, trials)
-
-
-def stored_answer(study: Study, trials: Sequence[Trial] | None = None) -> Answer | None:
-    """Return the cached answer; None where it would have to be computed first."""
-    return load_cached(study, "importance", TypeAdapter(Answer), trials)
 
 
 def stored_lenses(study: Study, trials: Sequence[Trial] | None = None) -> Lenses | None:

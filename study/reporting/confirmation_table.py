@@ -1,7 +1,5 @@
 """The result of a confirmation, as a table of paired differences and as JSON."""
 
-import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -12,6 +10,7 @@ from training_factors.search_spaces.description import PLACEBO
 from training_factors.storage.arms import RANK
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
+from training_factors.study.analysis.best_configuration import run_name
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
 from training_factors.study.reporting.analyses import ConfirmationData, read_confirmation_data
@@ -21,7 +20,6 @@ from training_factors.study.reporting.formatting import (
     draw_notes,
     probability,
     unit_of,
-    whole_line,
 )
 
 
@@ -53,16 +51,6 @@ def confirmation_result(study: Study, data: ConfirmationData) -> ConfirmationRes
     return ConfirmationResult(study.name, study.stamp.objective, ranking, data.result)
 
 
-def draw_confirmation(result: ConfirmationResult, page: Path, following: str) -> RenderableType:
-    """Draw the result, where the report lies (page), and the next command (following)."""
-    if result.confirmation is None:
-        return draw_contrasts(result)
-    return Group(
-        draw_contrasts(result), Text(),
-        whole_line(f"report  {page}"), whole_line(f"next    {following}"),
-    )  # fmt: skip
-
-
 def draw_contrasts(result: ConfirmationResult) -> RenderableType:
     """Draw the best configuration's test value and the drop with every change."""
     confirmation = result.confirmation
@@ -80,11 +68,6 @@ def draw_contrasts(result: ConfirmationResult) -> RenderableType:
         title, Text(), _contrast_table(confirmation, unit_of(result.objective)), Text(),
         draw_notes(_notes(confirmation, result.objective)),
     )  # fmt: skip
-
-
-def run_name(candidate: str) -> str:
-    """Return a candidate's stored name, `trial 3`, as it is shown: `run #3`."""
-    return re.sub(r"^trial (\d+)$", r"run #\1", candidate)
 
 
 def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:

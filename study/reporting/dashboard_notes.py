@@ -24,6 +24,7 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.reporting.chart import LIGHT
 from training_factors.study.reporting.charts import importance
+from training_factors.study.reporting.conclusion import Conclusion, describe_evidence
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
@@ -38,7 +39,7 @@ from training_factors.study.reporting.plotly_charts import (
     plotly_panel,
     themed,
 )
-from training_factors.study.reporting.status import changed_options, trial_outcome
+from training_factors.study.reporting.status import changed_options, describe_best, trial_outcome
 
 CHART_ID = "training-factors-importance"
 """Id of our chart among the charts that are stored with a study."""
@@ -141,15 +142,16 @@ def _changes(trial: Trial, space: SpaceDescription) -> list[str]:
     return ["- differs from the baseline:", *lines]
 
 
-def study_note(answer: Answer, name: str, objective: str) -> str:
-    """Return the note of a study as Markdown: verdict, table of factors and further commands.
+def study_note(conclusion: Conclusion, answer: Answer, name: str, objective: str) -> str:
+    """Return the note of a study as Markdown: conclusion, table of factors and further commands.
 
     name, objective: of the study.
     """
     unit = unit_of(objective)
     parts = [
         "## Which training factor matters most",
-        f"**{escaped_markdown(answer.verdict.sentence)}**",
+        f"**{escaped_markdown(conclusion.dated_sentence)}**",
+        *_further_sentences(conclusion, objective),
         _factor_table(answer, unit),
         _legend(answer, objective),
         WHY_OTHERS_DIFFER,
@@ -158,6 +160,20 @@ def study_note(answer: Answer, name: str, objective: str) -> str:
         "*This part is replaced whenever the study is analysed. Text above and below it is kept.*",
     ]
     return "\n\n".join(parts)
+
+
+def _further_sentences(conclusion: Conclusion, objective: str) -> list[str]:
+    """Return what stands below the first sentence, each as a paragraph."""
+    found = []
+    if conclusion.averaged:
+        found.append(f"Averaged over all settings, {conclusion.averaged}.")
+    if conclusion.disagreement:
+        found.append(conclusion.disagreement)
+    if conclusion.best is not None:
+        best = describe_best(conclusion.best, objective, conclusion.interval)
+        found.append(f"Best configuration, {best}.")
+    found.append(f"Evidence: {describe_evidence(conclusion.evidence)}.")
+    return [escaped_markdown(sentence) for sentence in found]
 
 
 def _command(verb: str, name: str) -> str:
@@ -200,11 +216,13 @@ def _legend(answer: Answer, objective: str) -> str:
     )
 
 
-def dashboard_figure(answer: Answer, objective: str) -> Plot:
-    """Return our chart for the dashboard: the shares of all factors, titled with the verdict."""
+def dashboard_figure(conclusion: Conclusion, answer: Answer, objective: str) -> Plot:
+    """Return our chart for the dashboard: the shares of all factors, titled with the conclusion."""
     shares, *_ = importance.chart(answer, "", objective).panels
     figure = plotly_panel(shares)
-    title = [escaped_html(line) for line in textwrap.wrap(answer.verdict.sentence, CARD_CHARACTERS)]
+    title = [
+        escaped_html(line) for line in textwrap.wrap(conclusion.dated_sentence, CARD_CHARACTERS)
+    ]
     # The dashboard's card decides on the height.
     flexible = {key: value for key, value in figure["layout"].items() if key != "height"}
     layout = {

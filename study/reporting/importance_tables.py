@@ -3,46 +3,30 @@
 The tables are 80 columns wide, with bars drawn in text.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from training_factors.search_spaces.description import SpaceDescription
-from training_factors.storage.data_report import DataReport
-from training_factors.storage.files import REPORT, write_atomically
-from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import (
     Answer,
     FactorImportance,
     TopicImportance,
-    as_document,
     as_plain,
 )
-from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.lenses import Lenses, LensResult
-from training_factors.study.analysis.recommendation import chosen_setting, evidence_for
-from training_factors.study.reporting import matplotlib_charts
-from training_factors.study.reporting.analyses import StudyData
-from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
     describe_objective,
     draw_notes,
-    format_settings,
     percent,
     percents,
     unit_of,
-    whole_line,
 )
-from training_factors.study.reporting.status import best_trial
 
 BAR_WIDTH = 15
 """Width of the longest bar with its interval, in characters."""
@@ -69,138 +53,26 @@ LENSES_NOTE = (
 """Explanation of lenses, above their columns' own notes."""
 
 
-class Summary(NamedTuple):
-    """The answer of a study with its best run and, once there is one, its confirmation.
-
-    left_out, reach, notes, data_report: as in `Stamp`.
-    """
-
-    study: str
-    data: str
-    objective: str
-    answer: Answer
-    best: Trial
-    confirmation: Confirmation | None
-    space: SpaceDescription
-    left_out: tuple[tuple[str, str], ...] = ()
-    reach: Mapping[str, str] = {}
-    notes: tuple[str, ...] = ()
-    data_report: DataReport = DataReport()
-
-
-def summarize(data: StudyData) -> Summary:
-    """Return the summary of a study. Raises NoAnswer when too few rows were measured."""
-    answer, stamp = data.require_answer(), data.study.stamp
-    best = best_trial(data.trials)
-    assert best is not None, "a study with an answer has complete runs"
-    return Summary(
-        data.study.name, stamp.data.name, stamp.objective, answer, best, data.confirmed,
-        stamp.space, stamp.left_out, stamp.reach, stamp.notes, stamp.data_report,
-    )  # fmt: skip
-
-
-def summary_document(summary: Summary) -> dict[str, Any]:
-    """Return the summary as a JSON document: that of the answer, with the best run."""
-    best = summary.best
-    document = as_document(summary.answer, summary.study)
-    for factor, row in zip(summary.answer.factors, document["factors"], strict=True):
-        contrast = summary.confirmation.of(factor.name) if summary.confirmation else None
-        row["confirmed"] = as_plain(contrast)
-        row["verdict"] = evidence_for(factor, contrast)
-    return {
-        **document,
-        "objective": summary.objective,
-        "left_out": dict(summary.left_out),
-        "reach": dict(summary.reach),
-        "notes": list(summary.notes),
-        "data_report": summary.data_report.as_document(),
-        "best": {
-            "trial": best.number,
-            "value": best.value,
-            "metrics": best.metrics,
-            "seed": best.seed,
-            "parameters": _all_settings(summary),
-        },
-    }
-
-
-def write_summary(summary: Summary, folder: Path) -> list[Path]:
-    """Write the importance chart as PNG and SVG and the summary as JSON; return the paths."""
-    document = folder / "importance.json"
-    text = json.dumps(summary_document(summary), indent=2) + "\n"
-    write_atomically(document, text.encode(), REPORT)
-    chart = importance.chart(summary.answer, summary.data, summary.objective)
-    return [*matplotlib_charts.save_chart(chart, folder), document]
-
-
-def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> RenderableType:
-    """Draw the importance, the best configuration, the written files and the next command.
-
-    chart, page: where the chart and the report lie. following: the next command.
-    """
-    best = summary.best
-    other = "; another one ranked first over fresh seeds, see recommend"
-    if _is_confirmed(summary):
-        other = ""
-    title = Text.assemble(
-        ("best configuration", "bold"),
-        f"  run #{best.number} ({best.phase}), "
-        f"validation {summary.objective} {best.value:.4f}, one run{other}",
-    )
-    return Group(
-        draw_importance(summary.answer, summary.objective),
-        Text(),
-        title,
-        _configuration(summary),
-        Text(),
-        whole_line(f"report  {page}"),
-        whole_line(f"chart   {chart} (also as .svg; numbers in importance.json)"),
-        whole_line(f"next    {following}"),
-    )
-
-
-def _is_confirmed(summary: Summary) -> bool:
-    """Return whether no configuration other than the best run's ranked first."""
-    confirmation = summary.confirmation
-    return confirmation is None or confirmation.config == summary.best.parameters
-
-
-def _configuration(summary: Summary) -> RenderableType:
-    """Draw a line per varied factor with its option and hyperparameters, then the others."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    parameters = summary.best.parameters
-    not_varied = []
-    for factor in summary.space.factors:
-        option, hyperparameters = chosen_setting(factor, parameters)
-        if {factor.name, *hyperparameters} & parameters.keys():
-            table.add_row(f"  {factor.name}", option, format_settings(hyperparameters))
-        else:
-            not_varied.append(f"{factor.name} {option}")
-    if not not_varied:
-        return table
-    return Group(table, Padding(Text(f"not varied: {', '.join(not_varied)}"), (0, 0, 0, 2)))
-
-
-def _all_settings(summary: Summary) -> dict[str, object]:
-    """Return the option and hyperparameters of every factor in the best run, varied or not."""
-    settings: dict[str, object] = {}
-    for factor in summary.space.factors:
-        option, hyperparameters = chosen_setting(factor, summary.best.parameters)
-        settings |= {factor.name: option, **hyperparameters}
-    return settings
-
-
 def draw_importance(
     answer: Answer, objective: str = "objective", unit: Unit | None = None
 ) -> RenderableType:
-    """Draw the verdict, the factors, the topics that hold several factors, and the notes.
+    """Draw the verdict, and what it rests on.
 
-    Factors that are not distinguishable from noise are dim. unit: of differences; None for that of
-    our objective of this name.
+    unit: of differences; None for that of our objective of this name.
+    """
+    sentence = Text(answer.verdict.sentence, style="bold")
+    return Group(sentence, Text(), draw_shares(answer, objective, unit))
+
+
+def draw_shares(
+    answer: Answer, objective: str = "objective", unit: Unit | None = None
+) -> RenderableType:
+    """Draw the factors, the topics that hold several factors, and the notes.
+
+    Factors that are not distinguishable from noise are dim. unit: as of `draw_importance`.
     """
     unit = unit or unit_of(objective)
-    sentence = Text(answer.verdict.sentence, style="bold")
-    parts: list[RenderableType] = [sentence, Text(), _factor_table(answer, unit)]
+    parts: list[RenderableType] = [_factor_table(answer, unit)]
     if any(len(topic.factors) > 1 for topic in answer.topics):
         parts += [Text(), _topic_table(answer)]
     return Group(*parts, Text(), _notes(answer, objective, unit))

@@ -25,12 +25,12 @@ from training_factors.storage.metrics import (
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.analysis.answer import Answer, as_document
+from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.measurements import has_diverged
 from training_factors.study.reporting.analyses import answer_of, load_or_compute
 from training_factors.study.reporting.formatting import describe_objective
 from training_factors.study.reporting.importance_tables import draw_importance
-from training_factors.study.reporting.status import best_trial
 
 
 class MetricAnswer(NamedTuple):

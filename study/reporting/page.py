@@ -16,10 +16,17 @@ from training_factors.storage.data_report import describe_classes
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.stamp import Stamp, describe_left_out
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.recommendation import chosen_setting
-from training_factors.study.analysis.verdict import UNTESTED
+from training_factors.study.analysis.answer import FactorImportance
+from training_factors.study.analysis.recommendation import RecommendedSetting, chosen_setting
+from training_factors.study.analysis.verdict import (
+    CONFIRMED,
+    NOT_DISTINGUISHABLE,
+    PROBABLE,
+    UNTESTED,
+)
 from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
+from training_factors.study.reporting.conclusion import describe_evidence
 from training_factors.study.reporting.formatting import (
     describe_objective,
     format_settings,
@@ -27,11 +34,11 @@ from training_factors.study.reporting.formatting import (
     slug,
     unit_of,
 )
-from training_factors.study.reporting.importance_tables import summary_document
 from training_factors.study.reporting.plotly_charts import plotly_panel
 from training_factors.study.reporting.recommendation_table import column_notes, setting_cells
 from training_factors.study.reporting.report import Report
-from training_factors.study.reporting.status import outcomes
+from training_factors.study.reporting.status import describe_best, outcomes
+from training_factors.study.reporting.summary import report_document
 
 _PACKAGE = "training_factors.study.reporting"
 
@@ -100,25 +107,36 @@ def _attribute_values(trials: Sequence[Trial], attribute: str) -> list[str]:
     return sorted(values - {""})
 
 
-def settings_table(report: Report) -> Table | None:
-    """Return the recommended settings by share; None without an answer."""
+def settings_tables(report: Report) -> tuple[Table, Table] | None:
+    """Return the recommended settings, those with evidence and the others; None without an answer.
+
+    The confirmed factors come first, then those with the largest shares.
+    """
     if report.advice is None:
         return None
-    unit = unit_of(report.objective)
+    order = {CONFIRMED: 0, PROBABLE: 1, NOT_DISTINGUISHABLE: 2}
+    settings = [one for one in report.advice.settings if one.evidence_level in order]
+    settings.sort(key=lambda one: (order[one.evidence_level], -(one.share or 0.0)))
+    supported = [one for one in settings if one.evidence_level != NOT_DISTINGUISHABLE]
+    others = [one for one in settings if one.evidence_level == NOT_DISTINGUISHABLE]
+    return _settings_table(supported, report.objective), _settings_table(others, report.objective)
+
+
+def _settings_table(settings: Sequence[RecommendedSetting], objective: str) -> Table:
+    """Return a table of settings; the evidence stands where a phone shows it, too."""
+    unit = unit_of(objective)
     headings = (
-        "factor", "set to", "share", f"gain, {unit.words}", f"drop if changed, {unit.words}",
-        "evidence",
+        "factor", "evidence", "set to", "share", f"gain, {unit.words}",
+        f"drop if changed, {unit.words}",
     )  # fmt: skip
-    settings = [one for one in report.advice.settings if one.evidence_level != UNTESTED]
-    settings.sort(key=lambda one: -(one.share or 0.0))
-    return _without_empty_columns(
-        Table(headings, tuple(setting_cells(setting, unit) for setting in settings))
-    )
+    cells = (setting_cells(setting, unit) for setting in settings)
+    rows = tuple((factor, level, *others) for factor, *others, level in cells)
+    return _without_empty_columns(Table(headings, rows))
 
 
-def _notes_of(settings: Table | None, objective: str) -> list[tuple[str, str]]:
-    """Return the explanations of those columns that the table of settings has."""
-    columns = {heading.split(",")[0] for heading in settings.headings} if settings else set()
+def _notes_of(settings: Sequence[Table], objective: str) -> list[tuple[str, str]]:
+    """Return the explanations of those columns that the tables of settings have."""
+    columns = {heading.split(",")[0] for table in settings for heading in table.headings}
     return [(column, note) for column, note in column_notes(objective) if column in columns]
 
 
@@ -130,11 +148,11 @@ def _without_empty_columns(table: Table) -> Table:
 
 def configuration_table(report: Report) -> Table | None:
     """Return the settings of the best run, where no recommendation lists them."""
-    if report.advice is not None or report.best is None:
+    if report.advice is not None:
         return None
     rows = []
     for factor in report.space.factors:
-        option, hyperparameters = chosen_setting(factor, report.best.parameters)
+        option, hyperparameters = chosen_setting(factor, report.require_best().parameters)
         rows.append((factor.name, option, format_settings(hyperparameters)))
     return Table(("factor", "option", "hyperparameters"), tuple(rows))
 
@@ -149,7 +167,7 @@ def held_factors(report: Report) -> str:
 
 def metrics_table(report: Report) -> Table | None:
     """Return the metrics of the best run on validation, and on the test set once confirmed."""
-    best = report.best
+    best = report.require_best().trial
     if best is None or not best.metrics:
         return None
     rows = []
@@ -201,8 +219,9 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
         for i, panel in enumerate(chart.panels)
     }
     scripts = [_inline_script(text) for text in (_plotly(), _template_file("report.js"))]
-    settings = settings_table(report)
-    document = summary_document(report.summary) if report.summary else None
+    settings, other_settings = settings_tables(report) or (None, None)
+    shown, evidence_charts = _leading_charts(report, charts)
+    document = report_document(report) if report.answer else None
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -212,8 +231,16 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             commands=commands,
             facts=study_facts(report),
             stamp=stamp_table(report, commands),
+            conclusion=report.conclusion,
+            evidence=describe_evidence(report.conclusion.evidence),
+            best=describe_best(report.require_best(), report.objective, report.conclusion.interval),
+            shown=shown,
+            evidence_charts=evidence_charts,
             settings=settings,
-            column_notes=_notes_of(settings, report.objective),
+            other_settings=other_settings,
+            column_notes=_notes_of(
+                [table for table in (settings, other_settings) if table], report.objective
+            ),
             held=held_factors(report),
             configuration=configuration_table(report),
             metrics=metrics_table(report),
@@ -226,6 +253,27 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             document=None if document is None else _inline_json(document),
         )
     )
+
+
+def _leading_charts(
+    report: Report, charts: Mapping[str, Chart]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the charts that say how sure the answer is, and those of the further evidence.
+
+    After a confirmation its charts come first. The shares are folded where no factor is
+    distinguishable from noise, since such a chart is all grey.
+    """
+    shares = ("importance",) if any(one.matters for one in _factors_of(report)) else ()
+    confirmed = ("confirmation", "path") if report.conclusion.is_confirmed else ()
+    shown, further = (confirmed, shares) if confirmed else (shares, ())
+    return (
+        tuple(name for name in shown if name in charts),
+        tuple(name for name in (*further, "gains") if name in charts),
+    )
+
+
+def _factors_of(report: Report) -> Sequence[FactorImportance]:
+    return report.answer.factors if report.answer else ()
 
 
 def write_page(page: str, path: Path) -> Path:

@@ -164,7 +164,7 @@ def draw_live(status: StudyStatus, workers: int) -> RenderableType:
     is_over = status.done == status.total
     running = () if is_over else status.running[:MAX_RUNNING_SHOWN]
     for trial in (*status.latest, *running):
-        is_best = status.best and trial.number == status.best.number
+        is_best = status.best and status.best.trial and trial.number == status.best.trial.number
         style = "bold" if is_best else "dim" if trial in running else ""
         table.add_row(*_trial_cells(trial, status), style=style)
     bar = ProgressBar(status.total, status.done, complete_style="cyan", finished_style="green")
@@ -213,10 +213,9 @@ def _runs_done(status: StudyStatus, workers: int) -> str:
 
 def _best_value(status: StudyStatus) -> str:
     """Return the best objective to append to a line: `  best 0.9806 (run #24)`."""
-    best = status.best
-    if best is None or best.value is None:
+    if status.best is None:
         return ""
-    return f"  best {best.value:.4f} (run #{best.number})"
+    return f"  best {status.best.value:.4f} ({status.best.name})"
 
 
 def _counts(status: StudyStatus) -> dict[str, int]:

@@ -1,8 +1,7 @@
 """The recommended settings: as a table, as a command to paste, as TOML and as JSON."""
 
 import json
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +22,8 @@ from training_factors.study.reporting.formatting import (
     format_settings,
     percent,
     unit_of,
-    whole_line,
 )
-from training_factors.study.reporting.status import best_trial
+from training_factors.study.reporting.status import describe_best
 
 COMMAND_DIGITS = 4
 """Significant digits of a number in the command to paste; the TOML file has all of them."""
@@ -43,7 +41,8 @@ DIM_NOTE = ("dim", "A setting whose evidence is not distinguishable.")
 class Recommendation(NamedTuple):
     """The recommended setting of every factor of a study.
 
-    source: a sentence on where the configuration comes from, a confirmation or a single run.
+    source: in which run the configuration was found, and what it reaches. disagreement: why shares
+    and confirmed effects differ, where they do; else empty.
     """
 
     study: str
@@ -51,6 +50,7 @@ class Recommendation(NamedTuple):
     definition: Definition
     source: str
     settings: tuple[RecommendedSetting, ...]
+    disagreement: str = ""
 
 
 def compute_recommendation(study: Study, jobs: int) -> Recommendation:
@@ -67,37 +67,16 @@ def recommendation_of(data: StudyData) -> Recommendation:
 
     Raises NoAnswer when too few rows were measured.
     """
-    answer, confirmation = data.require_answer(), data.confirmed
-    stamp = data.study.stamp
-    best = best_trial(data.trials)
+    answer, stamp, conclusion = data.require_answer(), data.study.stamp, data.conclusion
+    best = conclusion.best
     assert best is not None, "a study with an answer has complete runs"
-    config: Mapping[str, object]
-    if confirmation is None:
-        config = best.parameters
-        source = f"run #{best.number}, validation {stamp.objective} {best.value:.4f}: not confirmed"
-    else:
-        config = confirmation.config
-        mean = f"{stamp.objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
-        source = f"ranked first over fresh seeds on the validation set; on the test set {mean}"
-    settings = recommend(answer, stamp.space, config, confirmation)
-    return Recommendation(data.study.name, stamp.objective, stamp.definition, source, settings)
-
-
-def draw_recommendation(
-    recommendation: Recommendation, path: Path, entry: Sequence[str]
-) -> RenderableType:
-    """Draw every setting with its evidence, the command to paste, and the path of the TOML file.
-
-    entry: the words that start this program.
-    """
-    command = shlex.join([*entry, *holding_options(recommendation)])
-    return Group(
-        draw_settings(recommendation),
-        Text(),
-        Text("This command fixes the recommended settings and varies the other factors:"),
-        whole_line(command),
-        Text(),
-        whole_line(f"TOML   {path}"),
+    return Recommendation(
+        study=data.study.name,
+        objective=stamp.objective,
+        definition=stamp.definition,
+        source=describe_best(best, stamp.objective, conclusion.interval),
+        settings=recommend(answer, stamp.space, best.parameters, data.confirmed),
+        disagreement=conclusion.disagreement,
     )
 
 

@@ -10,6 +10,7 @@ from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
+from training_factors.study.analysis.best_configuration import BestConfiguration, best_trial
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.diagnostics import (
     Breakdown,
@@ -25,24 +26,24 @@ from training_factors.study.reporting.analyses import (
     read_study_data,
     stored_lenses,
 )
+from training_factors.study.reporting.conclusion import Conclusion
 from training_factors.study.reporting.confirmation_table import (
     ConfirmationResult,
     confirmation_result,
 )
-from training_factors.study.reporting.importance_tables import Summary, summarize
 from training_factors.study.reporting.recommendation_table import (
     Recommendation,
     recommendation_of,
 )
-from training_factors.study.reporting.status import StudyStatus, best_trial, compute_status
+from training_factors.study.reporting.status import StudyStatus, compute_status
 
 
 class Report(NamedTuple):
     """The contents of a study's report.
 
-    trials: all trials of the study. summary, advice: None where too few rows were measured, and
-    `no_answer_reason` says so. confirmed: None where nothing is confirmed yet. test: metric ->
-    its values on the test part, one per seed, of the confirmed best configuration. confusion,
+    trials: all trials of the study. conclusion: what it has found so far. answer, advice: None
+    where too few rows were measured. confirmed: None where nothing is confirmed yet. test: metric
+    -> its values on the test part, one per seed, of the confirmed best configuration. confusion,
     breakdowns, overall: see `training_factors.study.analysis.diagnostics`. lenses: None unless they
     are cached. sheet: None where the study has no data sheet.
     """
@@ -51,9 +52,9 @@ class Report(NamedTuple):
     stamp: Stamp
     status: StudyStatus
     trials: tuple[Trial, ...]
-    summary: Summary | None
+    conclusion: Conclusion
+    answer: Answer | None
     advice: Recommendation | None
-    no_answer_reason: str
     confirmed: ConfirmationResult | None
     test: Mapping[str, Sequence[float]]
     confusion: ConfusionMatrix | None
@@ -62,10 +63,16 @@ class Report(NamedTuple):
     lenses: Lenses | None
     sheet: DataSheet | None
 
-    @property
-    def answer(self) -> Answer | None:
-        """The importance of every factor; None where too few rows were measured."""
-        return self.summary.answer if self.summary else None
+    def require_answer(self) -> Answer:
+        """Return the answer. Raises NoAnswer with the reason where there is none."""
+        if self.answer is None:
+            raise NoAnswer(self.conclusion.sentence)
+        return self.answer
+
+    def require_best(self) -> BestConfiguration:
+        """Return the best configuration, which every report has: some run is complete."""
+        assert self.best is not None, "a report needs a complete run"
+        return self.best
 
     @property
     def confirmation(self) -> Confirmation | None:
@@ -73,11 +80,9 @@ class Report(NamedTuple):
         return self.confirmed.confirmation if self.confirmed else None
 
     @property
-    def best(self) -> Trial | None:
-        """The first run of the confirmed configuration, otherwise the run with the best value."""
-        config = self.confirmation.config if self.confirmation else None
-        same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
-        return next(same, self.status.best)
+    def best(self) -> BestConfiguration | None:
+        """The best configuration so far; None before any run is complete."""
+        return self.conclusion.best
 
     @property
     def data(self) -> str:
@@ -107,16 +112,16 @@ def read_report(study: Study, jobs: int) -> Report:
             f"no measured configurations, and no other run of {study.name} is complete: there "
             "is nothing to show yet"
         )
-    has_answer = data.answer is not None
+    conclusion = data.conclusion
     test_runs = _test_runs(data.confirmation)
     return Report(
         name=study.name,
         stamp=study.stamp,
-        status=compute_status(study, trials),
+        status=compute_status(study, trials, conclusion.best),
         trials=trials,
-        summary=summarize(data) if has_answer else None,
-        advice=recommendation_of(data) if has_answer else None,
-        no_answer_reason=data.no_answer_reason,
+        conclusion=conclusion,
+        answer=data.answer,
+        advice=recommendation_of(data) if data.answer else None,
         confirmed=_confirmed(data),
         test=_test_metrics(test_runs),
         confusion=_confusion(study, trials, test_runs),

@@ -13,12 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from training_factors.search_spaces.description import parse_parameter
+from training_factors.storage.arms import read_arms
 from training_factors.storage.data_report import DataReport
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
-from training_factors.storage.studies import Study
+from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.analysis.best_configuration import BestConfiguration, find_best
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.formatting import describe_objective, plural
 
 SILENT_S = 30.0
@@ -49,10 +52,11 @@ class StudyStatus(NamedTuple):
 
     progress: phase -> number of runs waiting, running and done. states: Optuna's state, or
     INTERRUPTED -> number of trials. diverged: number of COMPLETE trials that diverged. best: the
-    COMPLETE trial with the highest objective. seconds: mean duration of a run; None before one has
-    ended. latest: the trials that ended last. baseline: factor -> baseline option. workers: those
-    that hold runs, on all machines. failures: reason -> number of failed runs, the most frequent
-    first. running: trials in progress. epochs: of every run. varied: number of varied factors.
+    best configuration so far; None before a run is complete. seconds: mean duration of a run; None
+    before one has ended. latest: the trials that ended last. baseline: factor -> baseline option.
+    workers: those that hold runs, on all machines. failures: reason -> number of failed runs, the
+    most frequent first. running: trials in progress. epochs: of every run. varied: number of varied
+    factors.
     """
 
     name: str
@@ -62,7 +66,7 @@ class StudyStatus(NamedTuple):
     progress: dict[str, PhaseProgress]
     states: dict[str, int]
     diverged: int
-    best: Trial | None
+    best: BestConfiguration | None
     seconds: float | None
     latest: tuple[Trial, ...]
     baseline: dict[str, str]
@@ -98,9 +102,18 @@ class StudyStatus(NamedTuple):
         return self.seconds * (self.total - self.done) / max(workers, self.at_work, 1)
 
 
-def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> StudyStatus:
-    """Return the current status of a study. trials: all its trials; None to read them."""
-    trials = read_trials(study) if trials is None else trials
+def compute_status(
+    study: Study,
+    trials: Sequence[Trial] | None = None,
+    best: BestConfiguration | None = None,
+) -> StudyStatus:
+    """Return the current status of a study.
+
+    trials, best: all its trials and its best configuration; without trials both are read.
+    """
+    if trials is None:
+        trials = read_trials(study)
+        best = _read_best(study, trials)
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     failed = [trial for trial in trials if trial.state == "FAIL"]
@@ -113,7 +126,7 @@ def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> Study
         progress=study.queue.progress(),
         states=dict(Counter(_state(trial) for trial in trials)),
         diverged=sum(bool(trial.attributes.get("diverged")) for trial in complete),
-        best=best_trial(trials),
+        best=best,
         seconds=sum(trial.time_s or 0 for trial in ended) / len(ended) if ended else None,
         latest=tuple(ended[-LATEST:]),
         baseline=study.stamp.space.baseline,
@@ -125,10 +138,12 @@ def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> Study
     )
 
 
-def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the COMPLETE trial with the highest objective, the earliest of equals."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
-    return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+def _read_best(study: Study, trials: Sequence[Trial]) -> BestConfiguration | None:
+    """Return the best configuration of a study by its trials and its confirmation, if any."""
+    confirmation = None if study.is_confirmation else find_confirmation(study)
+    if confirmation is None:
+        return find_best(trials)
+    return find_best(trials, read_arms(confirmation), read_trials(confirmation))
 
 
 def _state(trial: Trial) -> str:
@@ -172,19 +187,25 @@ def status_document(status: StudyStatus) -> dict[str, Any]:
         "seconds_left": status.left_s(0) if status.at_work else None,
         "workers": [worker._asdict() for worker in status.workers],
         "failures": status.failures,
-        "best": None if status.best is None else _trial_document(status.best, status.baseline),
+        "best": None if status.best is None else _best_document(status.best, status.baseline),
     }
 
 
-def _trial_document(trial: Trial, factors: Mapping[str, str]) -> dict[str, Any]:
-    """Return a trial as JSON. factors: those of the space, which leaves out the placebo."""
+def _best_document(best: BestConfiguration, factors: Mapping[str, str]) -> dict[str, Any]:
+    """Return the best configuration as JSON, with the run that it was found in.
+
+    factors: those of the space, which leaves out the placebo.
+    """
+    trial = best.trial
     return {
-        "trial": trial.number,
-        "value": trial.value,
-        "metrics": trial.metrics,
+        "trial": None if trial is None else trial.number,
+        "value": None if trial is None else trial.value,
+        "metrics": {} if trial is None else trial.metrics,
+        "confirmed": best.is_confirmed,
+        "test_value": best.value if best.is_confirmed else None,
         "parameters": {
             name: value
-            for name, value in trial.parameters.items()
+            for name, value in best.parameters.items()
             if parse_parameter(name).factor in factors
         },
     }
@@ -212,10 +233,9 @@ def draw_status(status: StudyStatus) -> RenderableType:
 
 
 def _describe_best(status: StudyStatus) -> str:
-    best = status.best
-    if best is None or best.value is None:
+    if status.best is None:
         return "no run is complete yet"
-    return f"best validation {status.objective} {best.value:.4f} (run #{best.number})"
+    return f"best configuration: {describe_best(status.best, status.objective)}"
 
 
 def _draw_workers(workers: Sequence[WorkerStatus]) -> Table:
@@ -242,6 +262,7 @@ def draw_study_list(statuses: Sequence[StudyStatus]) -> RenderableType:
         )
     for status in statuses:
         best = "" if status.best is None else f"{status.objective} {status.best.value:.4f}"
+        best += " (confirmed)" if status.best and status.best.is_confirmed else ""
         counts = str(status.done), str(status.total)
         table.add_row(status.name, status.data, status.model, *counts, best)
     return table
@@ -265,6 +286,19 @@ def trial_outcome(trial: Trial) -> str:
 def _state_word(state: str) -> str:
     """Return Optuna's state, or INTERRUPTED, as it is shown: in lower case, `failed` for FAIL."""
     return "failed" if state == "FAIL" else state.lower()
+
+
+def describe_best(best: BestConfiguration, objective: str, interval: Interval | None = None) -> str:
+    """Return in which run the best configuration was found, and what it reaches.
+
+    interval: 95 % interval of its mean on the test part; None to leave it out.
+    """
+    if not best.is_confirmed:
+        value = f"validation {objective} {best.value:.4f}"
+        return f"{best.name}: {value} in a single run, not confirmed"
+    around = "" if interval is None else f" (95 % interval {interval[0]:.4f} to {interval[1]:.4f})"
+    value = f"test {objective} {best.value:.4f}{around}"
+    return f"{best.name}: {value}, mean of {len(best.tested)} seeds"
 
 
 def changed_options(parameters: Mapping[str, Any], baseline: Mapping[str, str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from training_factors.study.analysis.answer import (
     SurrogateQuality,
 )
 from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
+from training_factors.study.reporting.conclusion import Progress, conclude
 from training_factors.study.reporting.dashboard import open_server
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -64,6 +65,8 @@ ANSWER = Answer(
     factor("placebo", 0.01, 0.0, 0.03), (), (), 0.05, 0.8, 0.15,
     Verdict("leader", (FACTOR,), SENTENCE, None),
 )  # fmt: skip
+
+CONCLUSION = conclude(ANSWER, "", None, None, "accuracy", Progress(12, 12))
 
 
 def hostile_study(database: Database) -> Study:

@@ -20,6 +20,7 @@ from training_factors.storage.run_queue import PhaseProgress
 from training_factors.storage.stamp import DataStamp, Stamp
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
+from training_factors.study.analysis.best_configuration import BestConfiguration, best_trial
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.diagnostics import (
     add_confusions,
@@ -28,12 +29,12 @@ from training_factors.study.analysis.diagnostics import (
 )
 from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.recommendation import recommend
+from training_factors.study.reporting.conclusion import Progress, conclude
 from training_factors.study.reporting.confirmation_table import ConfirmationResult
-from training_factors.study.reporting.importance_tables import Summary
 from training_factors.study.reporting.page import Commands
 from training_factors.study.reporting.recommendation_table import Recommendation
 from training_factors.study.reporting.report import Report
-from training_factors.study.reporting.status import StudyStatus, best_trial
+from training_factors.study.reporting.status import StudyStatus
 
 COMMANDS = Commands("run_study.py --data digits", "run_study.py confirm", "run_study.py --fix a=b")
 
@@ -68,20 +69,21 @@ def simulated_report(rows: int = 64) -> Report:
     assert best is not None
     confirmation = _confirmation(best)
     settings = recommend(answer, space, best.parameters, confirmation)
+    chosen = _best_configuration(best, (0.9, 0.92, 0.91))
     return Report(
         name="digits-mlp",
         stamp=_stamp(space),
         status=StudyStatus(
             "digits-mlp", "accuracy", "digits", "mlp:small",
-            {"measure": PhaseProgress(0, 0, rows)}, {"COMPLETE": len(trials)}, 1, best, 1.0, (),
+            {"measure": PhaseProgress(0, 0, rows)}, {"COMPLETE": len(trials)}, 1, chosen, 1.0, (),
             space.baseline, (), {"out of memory": 2},
         ),
         trials=trials,
-        summary=Summary("digits-mlp", "digits", "accuracy", answer, best, confirmation, space),
+        conclusion=conclude(answer, "", chosen, confirmation, "accuracy", Progress(rows, rows)),
+        answer=answer,
         advice=Recommendation(
             "digits-mlp", "accuracy", _definition(), "run #3: ranked first", settings
         ),
-        no_answer_reason="",
         confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
         test={"accuracy": [0.9, 0.92, 0.91]},
         confusion=add_confusions([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
@@ -90,6 +92,10 @@ def simulated_report(rows: int = 64) -> Report:
         lenses=None,
         sheet=_sheet(),
     )  # fmt: skip
+
+
+def _best_configuration(best: Trial, tested: tuple[float, ...] = ()) -> BestConfiguration:
+    return BestConfiguration(f"run #{best.number}", best.parameters, best, tested)
 
 
 def _with_results(trial: Trial) -> Trial:
@@ -159,11 +165,12 @@ def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
     answer = rounded(analyse(trials, space, seed=0, jobs=1))
     best = best_trial(trials)
     assert best is not None
+    chosen, progress = _best_configuration(best), Progress(len(trials), len(trials))
     stamp = _stamp(space)._replace(objective=objective)
     status = StudyStatus(
         "digits-mlp", objective, "digits", "mlp:small",
-        {"measure": PhaseProgress(0, 0, len(trials))}, {"COMPLETE": len(trials)}, 1, best, 1.0, (),
-        space.baseline, (), {},
+        {"measure": PhaseProgress(0, 0, len(trials))}, {"COMPLETE": len(trials)}, 1, chosen, 1.0,
+        (), space.baseline, (), {},
     )  # fmt: skip
     settings = recommend(answer, space, best.parameters, None)
     return Report(
@@ -171,9 +178,11 @@ def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
         stamp=stamp,
         status=status,
         trials=tuple(trials),
-        summary=Summary("digits-mlp", "digits", objective, answer, best, None, space),
+        conclusion=conclude(
+            answer, "", chosen, None, objective, Progress(len(trials), len(trials))
+        ),
+        answer=answer,
         advice=Recommendation("digits-mlp", objective, _definition(), "run #3", settings),
-        no_answer_reason="",
         confirmed=None,
         test={},
         confusion=None,
@@ -191,18 +200,19 @@ def simulated_space() -> SpaceDescription:
 
 def report_without_answer(report: Report) -> Report:
     """Return the report of the same study before it has enough rows for an answer."""
+    chosen = _best_configuration(report.trials[0])
+    reason = "too few configurations: 3"
     return report._replace(
-        summary=None, advice=None, no_answer_reason="too few configurations: 3", confirmed=None,
-        test={}, confusion=None, breakdowns=(), overall=None, sheet=None,
-        trials=report.trials[:1],
+        conclusion=conclude(None, reason, chosen, None, "accuracy", Progress(3, 64)), answer=None,
+        advice=None, confirmed=None, test={}, confusion=None, breakdowns=(), overall=None,
+        sheet=None, trials=report.trials[:1],
     )  # fmt: skip
 
 
 def hostile_report(report: Report) -> Report:
     """Return the report of the same study with names that contain code."""
     status = report.status._replace(name=HOSTILE, data=HOSTILE, failures={HOSTILE: 1})
-    assert report.summary is not None
-    answer = report.summary.answer
+    answer = report.require_answer()
     first = answer.factors[0]._replace(name=HOSTILE, best_option=HOSTILE)
     worded = answer.verdict._replace(sentence=f"{HOSTILE} matters most", leaders=(HOSTILE,))
     renamed = {answer.factors[0].name: HOSTILE}
@@ -211,7 +221,10 @@ def hostile_report(report: Report) -> Report:
     factors = report.space.factors
     named = factors[0]._replace(name=HOSTILE, topic=HOSTILE, documentation=HOSTILE)
     space = report.space._replace(factors=(named, *factors))
+    conclusion = conclude(
+        answer, "", report.best, report.confirmation, "accuracy", Progress(64, 64)
+    )
     return report._replace(
-        name=HOSTILE, status=status, stamp=report.stamp._replace(space=space),
-        summary=report.summary._replace(study=HOSTILE, data=HOSTILE, answer=answer),
+        name=HOSTILE, status=status, stamp=report.stamp._replace(space=space), answer=answer,
+        conclusion=conclusion,
     )  # fmt: skip

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from training_factors.storage.trials import Trial
+from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.analysis.measurements import has_diverged
 from training_factors.study.reporting.chart import Axis, Chart, Line, Panel, Table, join_curves
-from training_factors.study.reporting.status import best_trial
 
 MAX_CURVES = 30
 """Maximum number of curves of one kind; they are picked evenly from the worst to the best."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from training_factors.storage.trials import Trial
+from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.analysis.measurements import has_diverged
 from training_factors.study.reporting.chart import Axis, Chart, Line, Mark, Panel, Scatter, Table
 from training_factors.study.reporting.status import (
-    best_trial,
     format_changed_options,
     trial_outcome,
 )
@@ -56,7 +56,8 @@ def _title(trials: Sequence[Trial], objective: str) -> str:
         return "No run is complete yet"
     places = {"search": "in the search", "baseline": "with the baseline configuration"}
     place = places.get(best.phase, "among the measured runs")
-    return f"The best run, #{best.number}, was found {place}: {objective} {best.value:.4f}"
+    value = f"{objective} {best.value:.4f} (#{best.number})"
+    return f"The highest value of a single run was found {place}: {value}"
 
 
 def _scatters(ended: Sequence[Trial], objective: str, baseline: Mapping[str, str]) -> list[Scatter]:

@@ -73,7 +73,10 @@ button.addEventListener("click", () => {
   show();
 });
 wantsDark.addEventListener("change", show);
-addEventListener("beforeprint", () => places.forEach((place) => place.dataset.drawn || draw(place)));
+addEventListener("beforeprint", () => {
+  for (const section of document.querySelectorAll("details.section")) section.open = true;
+  places.forEach((place) => place.dataset.drawn || draw(place));
+});
 show();
 
 for (const copy of document.querySelectorAll(".copy")) {

@@ -8,7 +8,7 @@ from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from sqlalchemy import event
 
-from tests.support.dashboards import ANSWER, FACTOR, HOSTILE, NAME, SENTENCE, STAMP
+from tests.support.dashboards import ANSWER, CONCLUSION, FACTOR, HOSTILE, NAME, SENTENCE, STAMP
 from training_factors.storage.database import Database
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study, create_study
@@ -110,7 +110,7 @@ def test_a_read_only_database_raises_at_once(study: Study) -> None:
 
 
 def test_the_note_has_verdict_table_and_commands_with_escaped_names(study: Study) -> None:
-    note = study_note(ANSWER, NAME, "accuracy")
+    note = study_note(CONCLUSION, ANSWER, NAME, "accuracy")
     assert f"**{escaped_markdown(SENTENCE)}**" in note
     assert f"| **{escaped_markdown(FACTOR)}** | 70.0 % | 60.0 to 80.0 | 7.0 | +4.5 |" in note
     assert "| placebo | 1.0 % |" in note
@@ -121,8 +121,8 @@ def test_the_note_has_verdict_table_and_commands_with_escaped_names(study: Study
 
 def test_the_chart_shows_every_factor_with_its_interval() -> None:
     (solid, _, estimates), layout = (
-        dashboard_figure(ANSWER, "accuracy")["data"],
-        dashboard_figure(ANSWER, "accuracy")["layout"],
+        dashboard_figure(CONCLUSION, ANSWER, "accuracy")["data"],
+        dashboard_figure(CONCLUSION, ANSWER, "accuracy")["layout"],
     )
     assert solid["x"] == pytest.approx([35, 14.5, 0.5])
     assert estimates["x"] == pytest.approx([70, 29, 1])

@@ -17,7 +17,7 @@ from tests.support.reports import (
     report_without_answer,
     simulated_report,
 )
-from training_factors.study.reporting import importance_tables, page
+from training_factors.study.reporting import importance_tables, page, summary
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.formatting import percent, percents, slug, unit_of
 from training_factors.study.reporting.report import Report
@@ -106,9 +106,9 @@ def test_the_policy_allows_only_the_scripts_of_the_page(found: Reader) -> None:
 
 def test_page_terminal_and_json_have_the_same_digits(found: Reader) -> None:
     report = simulated_report()
-    assert report.summary is not None and report.answer is not None
+    assert report.answer is not None
     (document,) = (json.loads(script) for a, script in found.scripts if a.get("id") == "document")
-    assert document == json.loads(json.dumps(importance_tables.summary_document(report.summary)))
+    assert document == json.loads(json.dumps(summary.report_document(report)))
     console = Console(file=io.StringIO(), width=200)
     console.print(importance_tables.draw_importance(report.answer, "accuracy"))
     assert isinstance(console.file, io.StringIO)
@@ -183,7 +183,7 @@ def test_names_from_users_are_escaped() -> None:
 def test_without_an_answer_the_page_says_why() -> None:
     found = Reader(rendered(report_without_answer(simulated_report())))
     words = " ".join("".join(found.texts).split())
-    assert "No answer yet: too few configurations: 3" in words
+    assert "no answer yet: too few configurations: 3" in words
     assert "What to set" not in words
     assert "seeds. The test set" not in words
     assert not [a for tag, a in found.elements if tag == "img"]

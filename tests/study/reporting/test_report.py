@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.studies import add_simulated_confirmation, create_simulated_study
 from training_factors.storage.studies import Study
-from training_factors.storage.trials import read_trials
 from training_factors.study.commands import execute
+from training_factors.study.reporting.analyses import read_study_data
 from training_factors.study.reporting.status import compute_status
 
 
@@ -68,4 +68,5 @@ def test_a_verb_reads_all_trials_of_a_study_once(
 
 
 def test_the_status_is_the_same_from_trials_that_were_read_already(finished: Study) -> None:
-    assert compute_status(finished, read_trials(finished)) == compute_status(finished)
+    read = read_study_data(finished, jobs=1)
+    assert compute_status(finished, read.trials, read.best) == compute_status(finished)

@@ -16,7 +16,7 @@ from tests.support.session import once_per_session
 from tests.support.simulations import Array, Simulation, simulate_trials
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.verdict import PROBABLE, SIGNIFICANT
-from training_factors.study.reporting import importance_tables, page
+from training_factors.study.reporting import importance_tables, page, summary
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.dashboard_notes import dashboard_figure, study_note
@@ -84,18 +84,18 @@ def found(request: pytest.FixtureRequest) -> Report:
 
 
 def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
-    assert found.answer is not None and found.summary is not None
+    assert found.answer is not None
     verdict = found.answer.verdict
-    document = importance_tables.summary_document(found.summary)
+    document = summary.report_document(found)
     assert document["verdict"]["sentence"] == verdict.sentence
     console = printed(importance_tables.draw_importance(found.answer))
     assert verdict.sentence in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", console).split())
-    assert verdict.sentence in study_note(found.answer, "s", "accuracy")
+    assert verdict.sentence in study_note(found.conclusion, found.answer, "s", "accuracy")
     text = unescape(page.render_page(found, charts_of(found), COMMANDS))
     assert verdict.sentence in text
-    title = dashboard_figure(found.answer, "accuracy")["layout"]["title"]["text"].replace(
-        "<br>", " "
-    )
+    title = dashboard_figure(found.conclusion, found.answer, "accuracy")["layout"]["title"][
+        "text"
+    ].replace("<br>", " ")
     assert title == verdict.sentence
     assert (verdict.kind == "nothing") == (not verdict.leaders)
     assert (verdict.kind == "leader") == (len(verdict.leaders) == 1)
@@ -108,13 +108,13 @@ def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
 
 
 def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
-    assert found.answer is not None and found.summary is not None and found.advice is not None
-    rows = importance_tables.summary_document(found.summary)["factors"]
+    assert found.answer is not None and found.advice is not None
+    rows = summary.report_document(found)["factors"]
     panel = importance.chart(found.answer, "", "accuracy").panels[0]
     gray = {panel.y.names[i] for i in panel.y.gray}
     advised = {one.factor: one.evidence_level for one in found.advice.settings}
     effects = printed(draw_effects(found.answer, "accuracy"))
-    note = study_note(found.answer, "s", "accuracy")
+    note = study_note(found.conclusion, found.answer, "s", "accuracy")
     for factor, row in zip(found.answer.factors, rows, strict=True):
         significant = factor.p_value < SIGNIFICANT
         assert (factor.verdict == PROBABLE) == significant
@@ -125,11 +125,11 @@ def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
 
 
 def test_numbers_are_the_same_everywhere_and_add_up(found: Report) -> None:
-    assert found.answer is not None and found.summary is not None
+    assert found.answer is not None
     answer = found.answer
     table = {row[0]: row for row in importance.chart(answer, "", "accuracy").table.rows}
     text = printed(importance_tables.draw_importance(answer))
-    note = study_note(answer, "s", "accuracy")
+    note = study_note(found.conclusion, answer, "s", "accuracy")
     for factor in answer.factors_and_placebo:
         share, interval = percent(factor.share), percents(factor.interval)
         assert table[factor.name][1:3] == (share, interval)
@@ -142,4 +142,4 @@ def test_numbers_are_the_same_everywhere_and_add_up(found: Report) -> None:
         assert shown == pytest.approx(answer.explained, abs=1e-4)
     parts = answer.explained + (answer.seed_noise or 0.0) + answer.unexplained
     assert parts == pytest.approx(1, abs=1e-4)
-    json.dumps(importance_tables.summary_document(found.summary), allow_nan=False)
+    json.dumps(summary.report_document(found), allow_nan=False)

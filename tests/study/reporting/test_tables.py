@@ -1,7 +1,6 @@
 """Terminal tables, drawn from hand-written records, 80 columns wide."""
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -11,6 +10,7 @@ from tests.support.simulations import BRANCH, simulate_trials
 from training_factors.storage.run_queue import PhaseProgress
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
+from training_factors.study.analysis.best_configuration import BestConfiguration
 from training_factors.study.analysis.comparison import compare
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.lenses import compute_lenses
@@ -47,10 +47,13 @@ def a_trial(number: int) -> Trial:
     )  # fmt: skip
 
 
+BEST = BestConfiguration("run #2", a_trial(2).parameters, a_trial(2))
+
+
 def an_overview() -> StudyStatus:
     return StudyStatus(
         "digits-mlp", "accuracy", "digits", "mlp:small", {"measure": PhaseProgress(1, 2, 3)},
-        {"COMPLETE": 3, "INTERRUPTED": 1}, 1, a_trial(2), 1.25,
+        {"COMPLETE": 3, "INTERRUPTED": 1}, 1, BEST, 1.25,
         tuple(a_trial(number) for number in range(3)), {"optimizer": "sgd", "activation": "relu"},
         (WorkerStatus("far", 17, "cuda:1", "measure 3", 2, 41.0, "silent"),), {"out of memory": 2},
     )  # fmt: skip
@@ -233,11 +236,7 @@ def test_a_confirmation_is_drawn_with_its_evidence() -> None:
         "digits-mlp", "accuracy", {"trial 3": 0.97, "trial 9": 0.96},
         Confirmation({}, 5, 0.954, (0.94, 0.968), (contrast,)),
     )  # fmt: skip
-    words = " ".join(
-        printed(
-            confirmation_table.draw_confirmation(found, Path("report.html"), "recommend")
-        ).split()
-    )
+    words = " ".join(printed(confirmation_table.draw_contrasts(found)).split())
     assert (
         "best configuration: run #3 test accuracy 0.9540 (95 % interval 0.9400 to 0.9680)" in words
     )
@@ -251,7 +250,7 @@ def test_a_placebo_and_a_better_change_are_explained() -> None:
         found = confirmation_table.ConfirmationResult(
             "mine", "accuracy", {"trial 3": 0.9}, Confirmation({}, 5, 0.9, (0.8, 1.0), contrasts)
         )
-        drawn = confirmation_table.draw_confirmation(found, Path("report.html"), "recommend")
+        drawn = confirmation_table.draw_contrasts(found)
         words = " ".join(printed(drawn).split())
         assert "Not distinguishable (dim): it is not significantly better." in words
         assert ("its p-value is not Holm-corrected" in words) == has_placebo

@@ -16,6 +16,7 @@ from training_factors.study.analysis.answer import (
 from training_factors.study.analysis.verdict import NOT_DISTINGUISHABLE, PROBABLE, Verdict
 from training_factors.study.reporting import importance_tables
 from training_factors.study.reporting.charts import importance
+from training_factors.study.reporting.conclusion import Progress, conclude
 from training_factors.study.reporting.dashboard_notes import study_note
 
 LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (95 % confidence)", None)
@@ -65,11 +66,17 @@ def test_an_answer_without_a_placebo_says_nothing_of_one() -> None:
     without = answer()._replace(placebo=None)
     assert "placebo" in printed(answer())
     assert "placebo" not in printed(without)
-    assert "placebo" in study_note(answer(), "study", "accuracy")
-    assert "placebo" not in study_note(without, "study", "accuracy")
+    assert "placebo" in noted(answer())
+    assert "placebo" not in noted(without)
     drawn = importance.chart(without, "digits", "accuracy")
     assert "placebo" not in drawn.note
     assert len(drawn.panels[0].y.names) == len(answer().factors)
+
+
+def noted(found: Answer) -> str:
+    return study_note(
+        conclude(found, "", None, None, "accuracy", Progress(1, 1)), found, "study", "accuracy"
+    )
 
 
 def printed(drawn: Answer) -> str:

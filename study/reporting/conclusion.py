@@ -1,0 +1,193 @@
+"""What a study has found so far: the same words on every screen.
+
+A conclusion starts from the confirmation once there is one, and from the measured runs before.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from training_factors.study.analysis.answer import Answer, FactorImportance, as_plain
+from training_factors.study.analysis.best_configuration import BestConfiguration
+from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.intervals import Interval
+from training_factors.study.analysis.recommendation import evidence_for
+from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE
+from training_factors.study.reporting.formatting import Unit, percent, plural, unit_of
+
+LISTED_FACTORS = 3
+"""Number of further factors with a confirmed effect that the sentence names."""
+
+LISTED_NOISE = 4
+"""Maximum number of factors without evidence that are named; more are counted."""
+
+WHY_SHARES_DIFFER = (
+    "a share averages over all settings that were tried, poor ones too; a drop is measured at the "
+    "best configuration alone"
+)
+"""Reason why a factor's share and its confirmed effect disagree."""
+
+
+class Conclusion(NamedTuple):
+    """The conclusion of a study.
+
+    sentence: what matters most, or why that cannot be said yet. averaged: the verdict of the
+    measured runs, where the sentence is about the confirmation; else empty. disagreement: why
+    shares and confirmed effects differ, where they do; else empty. as_of: how much of the study it
+    rests on while runs are left; else empty. best: None before any run is complete. interval: 95 %
+    interval of the best configuration's mean on the test part; None without a confirmation.
+    evidence: factor -> level of evidence, the largest share first; empty without an answer.
+    """
+
+    sentence: str
+    averaged: str
+    disagreement: str
+    as_of: str
+    best: BestConfiguration | None
+    interval: Interval | None
+    evidence: Mapping[str, str]
+
+    @property
+    def dated_sentence(self) -> str:
+        """The sentence, after the number of runs that it rests on while some are left."""
+        return f"{self.as_of}: {self.sentence}" if self.as_of else self.sentence
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Return whether it starts from a confirmation."""
+        return self.best is not None and self.best.is_confirmed
+
+
+class Progress(NamedTuple):
+    """Number of runs of a study that ended, and of all that it has."""
+
+    done: int
+    total: int
+
+
+def conclude(
+    answer: Answer | None,
+    no_answer_reason: str,
+    best: BestConfiguration | None,
+    confirmation: Confirmation | None,
+    objective: str,
+    progress: Progress,
+) -> Conclusion:
+    """Return the conclusion of a study.
+
+    answer: None where too few rows were measured, and `no_answer_reason` says so. confirmation:
+    None where nothing is confirmed yet. objective: the name of what the study maximizes.
+    """
+    verdict = answer.verdict.sentence if answer else f"no answer yet: {no_answer_reason}"
+    unit = unit_of(objective)
+    factors = answer.factors if answer else ()
+    return Conclusion(
+        sentence=_confirmed_sentence(confirmation, objective, unit) if confirmation else verdict,
+        averaged=verdict if confirmation else "",
+        disagreement=_disagreement(factors, confirmation, unit) if confirmation else "",
+        as_of=f"as of run {progress.done:,} of {progress.total:,}"
+        if progress.done < progress.total
+        else "",
+        best=best,
+        interval=confirmation.interval if confirmation else None,
+        evidence={
+            factor.name: evidence_for(
+                factor, confirmation.of(factor.name) if confirmation else None
+            )
+            for factor in factors
+        },
+    )
+
+
+def _confirmed_sentence(confirmation: Confirmation, objective: str, unit: Unit) -> str:
+    """Return the largest confirmed effects, or that there is none."""
+    tried = _fairest(confirmation)
+    confirmed = [contrast for contrast in tried if contrast.confirmed]
+    if not confirmed:
+        return (
+            "no effect is confirmed: the best configuration is not significantly worse with any of "
+            f"the {plural(len(tried), 'change')} that were tried"
+        )
+    first, *others = sorted(confirmed, key=lambda contrast: -contrast.difference)
+    sentence = (
+        f"confirmed: {first.factor} has the largest effect on the best configuration; with "
+        f"{first.name}, test {objective} drops by {unit.unsigned(first.difference, 2)} {unit.name} "
+        f"(95 % interval {unit.interval(first.interval, 2)})"
+    )
+    if not others:
+        return sentence
+    drops = [f"{one.factor} {unit.unsigned(one.difference, 2)}" for one in others[:LISTED_FACTORS]]
+    more = len(others) - LISTED_FACTORS
+    rest = f" and {plural(more, 'other')}" if more > 0 else ""
+    return f"{sentence}; then {', '.join(drops)}{rest}"
+
+
+def _fairest(confirmation: Confirmation) -> list[Contrast]:
+    """Return one contrast per factor, the fairest one; without the placebo's."""
+    names = dict.fromkeys(one.factor for one in confirmation.contrasts if one.is_of_a_factor)
+    contrasts = (confirmation.of(name) for name in names)
+    return [contrast for contrast in contrasts if contrast is not None]
+
+
+def _disagreement(
+    factors: Sequence[FactorImportance], confirmation: Confirmation, unit: Unit
+) -> str:
+    """Return the sentence on a factor whose share and confirmed effect say different things.
+
+    It names the factor with the largest share whose effect is not confirmed, or else the one that
+    has the largest share although another one has the largest confirmed effect.
+    """
+    tried = {contrast.factor: contrast for contrast in _fairest(confirmation)}
+    for factor in factors:
+        contrast = tried.get(factor.name)
+        if contrast is not None and factor.matters and not contrast.confirmed:
+            return (
+                f"{factor.name} has a share of {percent(factor.share, 0)} %, but {contrast.name} "
+                f"costs the best configuration {unit.signed(contrast.difference, 2)} {unit.name}, "
+                f"which is {NOT_DISTINGUISHABLE} from none: {WHY_SHARES_DIFFER}"
+            )
+    confirmed = [contrast for contrast in tried.values() if contrast.confirmed]
+    largest = max(confirmed, key=lambda contrast: contrast.difference, default=None)
+    if largest is None or not factors or factors[0].name == largest.factor:
+        return ""
+    first = factors[0]
+    return (
+        f"{first.name} has the largest share ({percent(first.share, 0)} %), {largest.factor} the "
+        f"largest confirmed effect: {WHY_SHARES_DIFFER}"
+    )
+
+
+def describe_evidence(evidence: Mapping[str, str]) -> str:
+    """Return which factors are confirmed, which probable, and which not distinguishable."""
+    parts = []
+    for level in (CONFIRMED, PROBABLE, NOT_DISTINGUISHABLE):
+        names = [name for name, its_level in evidence.items() if its_level == level]
+        if names and level == NOT_DISTINGUISHABLE and len(names) > LISTED_NOISE:
+            parts.append(f"{level}: {len(names)} others")
+        elif names:
+            parts.append(f"{level}: {', '.join(names)}")
+    return "; ".join(parts)
+
+
+def conclusion_document(conclusion: Conclusion) -> dict[str, Any]:
+    """Return the conclusion as a part of a JSON document."""
+    best = conclusion.best
+    document: dict[str, Any] = as_plain(
+        {
+            "sentence": conclusion.sentence,
+            "averaged": conclusion.averaged,
+            "disagreement": conclusion.disagreement,
+            "as_of": conclusion.as_of,
+            "confirmed": conclusion.is_confirmed,
+            "evidence": dict(conclusion.evidence),
+            "best": None
+            if best is None
+            else {
+                "name": best.name,
+                "trial": None if best.trial is None else best.trial.number,
+                "value": best.value,
+                "interval": conclusion.interval,
+                "seeds": len(best.tested),
+            },
+        }
+    )
+    return document
