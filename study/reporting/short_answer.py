@@ -23,7 +23,7 @@ def draw_short_answer(
     wrapped, such as the next command.
     """
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(min_width=NAME_WIDTH - 1, no_wrap=True, style="dim")
+    table.add_column(min_width=NAME_WIDTH - 2, no_wrap=True, style="dim")
     table.add_column(overflow="fold")
     table.add_row("answer", Text(conclusion.dated_sentence, style="bold"))
     if conclusion.averaged:

@@ -165,7 +165,7 @@ def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
     answer = rounded(analyse(trials, space, seed=0, jobs=1))
     best = best_trial(trials)
     assert best is not None
-    chosen, progress = _best_configuration(best), Progress(len(trials), len(trials))
+    chosen = _best_configuration(best)
     stamp = _stamp(space)._replace(objective=objective)
     status = StudyStatus(
         "digits-mlp", objective, "digits", "mlp:small",
