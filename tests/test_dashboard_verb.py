@@ -16,6 +16,7 @@ from training_factors.storage.database import Database, open_database
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study, create_study, load_study
 from training_factors.study.analysis.answer import Answer
+from training_factors.study.api.publishing import publish_cached
 from training_factors.study.commands import dashboard_verb, execute
 from training_factors.study.reporting.analyses import load_or_compute
 
@@ -97,10 +98,9 @@ def test_studies_without_an_analysis_are_listed(
     create_analysed_study(database)
     new = create_study(database, "new", STAMP)
     create_study(database, "mine.confirm", STAMP)
-    dashboard_verb._publish_cached_answers(dashboard_verb._studies(database), None)
+    dashboard_verb._publish_cached_answers(dashboard_verb._studies(database))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("no importance computed yet for new; to compute it: ")
-    assert line.endswith("importance --study new")
+    assert line.startswith("no importance computed yet for new; ")
     assert get_note(new.optuna_study) == ""
 
 
@@ -114,6 +114,6 @@ def test_a_read_only_database_is_reported_but_is_no_error(
         connection.execute("PRAGMA query_only=1")
 
     event.listen(read_only.engine, "connect", forbid)
-    assert dashboard_verb.publish_cached_answer(load_study(read_only, "mine"))
+    assert publish_cached(load_study(read_only, "mine"))
     (line,) = capsys.readouterr().err.splitlines()
     assert "could not be updated" in line and "readonly" in line

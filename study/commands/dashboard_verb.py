@@ -1,5 +1,6 @@
 """The verb that serves optuna-dashboard with our chart, verdict and notes."""
 
+import os
 import signal
 import sys
 import warnings
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training_factors.study.api import command_lines
 from training_factors.study.api.opening import database_url
+from training_factors.study.api.publishing import publish_cached
 from training_factors.study.commands.app import CommandError, app, verb_context
 from training_factors.study.commands.options import StorageUrl, StudyName
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from training_factors.storage.database import Database
     from training_factors.storage.studies import Study
-    from training_factors.study.analysis.answer import Answer
-    from training_factors.study.reporting.conclusion import Conclusion
 
 
 @app.command()
@@ -45,9 +44,12 @@ def dashboard(
 
         database = open_database(database_url(storage), reading=not write)
         shown = _study_to_show(database, study)
-        with _open_server(database, port, write) as server:
+        with (
+            _open_server(database, port, write) as server,
+            _charts_kept_published(database, storage),
+        ):
             listed = [shown] if shown is not None and study is not None else _studies(database)
-            _publish_cached_answers(listed, storage)
+            _publish_cached_answers(listed)
             page = f"http://127.0.0.1:{server.server_port}/dashboard"
             if shown is not None:
                 page += f"/studies/{shown.study_id}"
@@ -98,47 +100,33 @@ def _open_server(database: "Database", port: int, write: bool) -> "WSGIServer":
         ) from error
 
 
-def _publish_cached_answers(studies: "Sequence[Study]", storage: str | None) -> None:
+def _publish_cached_answers(studies: "Sequence[Study]") -> None:
     """Publish the cached answer of each study; print which studies have none yet."""
-    missing = [study for study in studies if not publish_cached_answer(study)]
+    missing = [study for study in studies if not publish_cached(study)]
     if missing:
         names = ", ".join(study.name for study in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        line = command_lines.command_line("importance", missing[0], storage)
         print(
-            f"no importance computed yet for {names}{more}; to compute it: {line}", file=sys.stderr
+            f"no importance computed yet for {names}{more}; the chart appears once enough runs "
+            "have ended",
+            file=sys.stderr,
         )
 
 
-def publish_cached_answer(study: "Study") -> bool:
-    """Publish the cached answer of a study to the dashboard; return whether there was one."""
-    from training_factors.storage.retry import StorageUnavailableError
-    from training_factors.study.reporting.analyses import stored_study_data
+@contextmanager
+def _charts_kept_published(database: "Database", storage: str | None) -> Iterator[None]:
+    """Keep the charts of all studies up to date within the block, in a process of its own."""
+    if database.is_read_only:
+        yield
+        return
+    from training_factors.storage.database import folder_of
+    from training_factors.study.running.processes import StartedProcess
 
+    words = ["publish-process", "--parent", str(os.getpid())]
+    log = folder_of(database) / "dashboard.log"
+    process = StartedProcess("publisher", words, log, database_url(storage))
     try:
-        data = stored_study_data(study)
-    except StorageUnavailableError:
-        return False  # a read-only database in which the table of answers cannot be created
-    if data.answer is not None:
-        publish_conclusion(study, data.conclusion, data.answer)
-    return data.answer is not None
-
-
-def publish_conclusion(study: "Study", conclusion: "Conclusion", answer: "Answer") -> None:
-    """Store chart and note of an answer with the study, where the dashboard finds them.
-
-    A failure is printed, not raised: the user asked for the answer, not for the dashboard.
-    """
-    from training_factors.storage.retry import StorageUnavailableError
-    from training_factors.study.reporting.dashboard_notes import (
-        dashboard_figure,
-        save_to_dashboard,
-        study_note,
-    )
-
-    try:
-        objective = study.stamp.objective
-        note = study_note(conclusion, answer, study.name, objective)
-        save_to_dashboard(study, dashboard_figure(conclusion, answer, objective), note)
-    except (StorageUnavailableError, ValueError) as error:
-        print(f"the dashboard's chart and note could not be updated: {error}", file=sys.stderr)
+        yield
+    finally:
+        process.kill()
+        process.join()

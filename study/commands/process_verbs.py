@@ -1,4 +1,4 @@
-"""Hidden verbs: what the processes of a worker pool run that are started anew."""
+"""Hidden verbs: what the processes run that this program starts anew."""
 
 from typing import Annotated
 
@@ -81,3 +81,13 @@ def heartbeat_process(
         database = open_database(database_url(storage), retry_timeout_s=timing.retry_timeout_s)
         code = run_heartbeat(load_study(database, study), timing, parent, asked)
     raise typer.Exit(code)
+
+
+@app.command("publish-process", hidden=True)
+def publish_process(parent: Parent, storage: StorageUrl = None) -> None:
+    """Keep the dashboard's charts of all studies up to date, for another process that serves it."""
+    with verb_context():
+        from training_factors.storage.database import open_database
+        from training_factors.study.api.publishing import keep_published
+
+        keep_published(open_database(database_url(storage)), parent)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from training_factors.study.api import command_lines
+from training_factors.study.api.publishing import publish_conclusion
 from training_factors.study.commands.app import (
     CommandError,
     app,
@@ -15,7 +16,6 @@ from training_factors.study.commands.app import (
     show,
     verb_context,
 )
-from training_factors.study.commands.dashboard_verb import publish_conclusion
 from training_factors.study.commands.options import (
     FactorFiles,
     Json,

@@ -9,10 +9,10 @@ import typer
 
 from training_factors.study.api import command_lines
 from training_factors.study.api.output import TERMINAL, print_message
+from training_factors.study.api.publishing import publish_conclusion
 from training_factors.study.api.settings import DefinitionValues, Given, check_timing
 from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
-from training_factors.study.commands.dashboard_verb import publish_conclusion
 from training_factors.study.commands.options import (
     AllowCode,
     Checkpoint,
