@@ -1,6 +1,7 @@
 """The dashboard in a real browser, over a study with hostile names."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from optuna_dashboard import get_note, save_note
@@ -15,8 +16,11 @@ from tests.support.dashboards import (
     hostile_study,
     serve_dashboard,
 )
+from tests.support.studies import create_simulated_study, end_simulated_runs
 from training_factors.storage.database import open_database
+from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
+from training_factors.study.api.publishing import publish_changed
 from training_factors.study.reporting.dashboard_notes import (
     CHART_ID,
     dashboard_figure,
@@ -72,6 +76,24 @@ def test_the_page_of_the_study_shows_our_chart(
     assert SENTENCE[:20] in chart.inner_text().replace("\n", "")
     assert page.page.get_by_text("validation accuracy").first.is_visible()
     assert has_no_problems(page, dashboard)
+
+
+def test_the_chart_of_a_running_study_is_dated_and_refreshed(
+    tmp_path: Path, page: WatchedPage
+) -> None:
+    running = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 20, space="small")
+    running.queue.add([Run("measure", row) for row in range(20, 24)])
+    published: dict[str, int] = {}
+    publish_changed(running.database, published)
+    with serve_dashboard(running.database) as client:
+        page.page.goto(f"{client.address}/dashboard/studies/{running.study_id}")
+        dated = page.page.locator(PLOT).get_by_text("as of run 20 of 24")
+        dated.wait_for()
+        end_simulated_runs(running)
+        publish_changed(running.database, published)
+        dated.wait_for(state="detached")  # the page itself asks for news
+        assert page.page.locator(PLOT).locator(".bars path").count()
+        assert has_no_problems(page, client)
 
 
 def test_the_note_shows_the_verdict_and_keeps_the_user_s_text(

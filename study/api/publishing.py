@@ -66,14 +66,14 @@ def keep_published(database: "Database", parent: int) -> None:
     while not is_orphan(parent):
         began = time.monotonic()
         try:
-            _publish_changed(database, published)
+            publish_changed(database, published)
         except StorageUnavailableError as error:
             print(f"charts are not updated for now: {error}", file=sys.stderr)
         used_s = time.monotonic() - began
         time.sleep(max(POLL_S, PAUSES_PER_ANALYSIS * used_s))
 
 
-def _publish_changed(database: "Database", published: dict[str, int]) -> None:
+def publish_changed(database: "Database", published: dict[str, int]) -> None:
     """Publish the studies that have more runs than when they were last published.
 
     published: key of a study -> its number of ended runs then, those of its confirmation included;

@@ -20,6 +20,13 @@ LISTED_FACTORS = 3
 LISTED_NOISE = 4
 """Maximum number of factors without evidence that are named; more are counted."""
 
+_MEANINGS = {
+    CONFIRMED: "confirmed by paired runs",
+    PROBABLE: "probable by the measured runs",
+    NOT_DISTINGUISHABLE: "not distinguishable from noise",
+}
+"""Level of evidence -> its words with what they rest on, the strongest first."""
+
 WHY_SHARES_DIFFER = (
     "a share averages over all settings that were tried, poor ones too; a drop is measured at the "
     "best configuration alone"
@@ -159,12 +166,11 @@ def _disagreement(
 def describe_evidence(evidence: Mapping[str, str]) -> str:
     """Return which factors are confirmed, which probable, and which not distinguishable."""
     parts = []
-    for level in (CONFIRMED, PROBABLE, NOT_DISTINGUISHABLE):
+    for level, meaning in _MEANINGS.items():
         names = [name for name, its_level in evidence.items() if its_level == level]
-        if names and level == NOT_DISTINGUISHABLE and len(names) > LISTED_NOISE:
-            parts.append(f"{level}: {len(names)} others")
-        elif names:
-            parts.append(f"{level}: {', '.join(names)}")
+        is_long = level == NOT_DISTINGUISHABLE and len(names) > LISTED_NOISE
+        if names:
+            parts.append(f"{meaning}: {f'{len(names)} factors' if is_long else ', '.join(names)}")
     return "; ".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,7 +34,7 @@ from training_factors.study.reporting.confirmation_table import ConfirmationResu
 from training_factors.study.reporting.page import Commands
 from training_factors.study.reporting.recommendation_table import Recommendation
 from training_factors.study.reporting.report import Report
-from training_factors.study.reporting.status import StudyStatus
+from training_factors.study.reporting.status import StudyStatus, describe_best
 
 COMMANDS = Commands("run_study.py --data digits", "run_study.py confirm", "run_study.py --fix a=b")
 
@@ -159,31 +159,44 @@ def _sheet() -> DataSheet:
     )
 
 
-def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
-    """Return the report of measured trials over the space of `simulated_report`, unconfirmed."""
+def report_of(
+    trials: Sequence[Trial],
+    objective: str = "accuracy",
+    *,
+    left: int = 0,
+    confirm: Callable[[Trial], Confirmation] | None = None,
+) -> Report:
+    """Return the report of measured trials over the space of `simulated_report`.
+
+    left: number of runs that have not ended. confirm: the best trial -> its confirmation.
+    """
     space = _space().describe()
     answer = rounded(analyse(trials, space, seed=0, jobs=1))
     best = best_trial(trials)
     assert best is not None
-    chosen = _best_configuration(best)
+    confirmation = confirm(best) if confirm else None
+    chosen = _best_configuration(best, (0.9, 0.92, 0.91) if confirm else ())
+    total = len(trials) + left
+    conclusion = conclude(answer, "", chosen, confirmation, objective, Progress(len(trials), total))
+    ranking = {f"trial {best.number}": 0.97}
     stamp = _stamp(space)._replace(objective=objective)
     status = StudyStatus(
         "digits-mlp", objective, "digits", "mlp:small",
-        {"measure": PhaseProgress(0, 0, len(trials))}, {"COMPLETE": len(trials)}, 1, chosen, 1.0,
+        {"measure": PhaseProgress(left, 0, len(trials))}, {"COMPLETE": len(trials)}, 1, chosen, 1.0,
         (), space.baseline, (), {},
     )  # fmt: skip
-    settings = recommend(answer, space, best.parameters, None)
+    settings = recommend(answer, space, best.parameters, confirmation)
+    source = describe_best(chosen, objective, conclusion.interval)
     return Report(
         name="digits-mlp",
         stamp=stamp,
         status=status,
         trials=tuple(trials),
-        conclusion=conclude(
-            answer, "", chosen, None, objective, Progress(len(trials), len(trials))
-        ),
+        conclusion=conclusion,
         answer=answer,
-        advice=Recommendation("digits-mlp", objective, _definition(), "run #3", settings),
-        confirmed=None,
+        advice=Recommendation("digits-mlp", objective, _definition(), source, settings),
+        confirmed=confirmation
+        and ConfirmationResult("digits-mlp", objective, ranking, confirmation),
         test={},
         confusion=None,
         breakdowns=breakdowns(trials, space),

@@ -1,5 +1,6 @@
 """A report reads everything that is stored about a study once, and passes it on."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.studies import add_simulated_confirmation, create_simulated_study
 from training_factors.storage.studies import Study
+from training_factors.storage.trials import read_trials
 from training_factors.study.commands import execute
 from training_factors.study.reporting.analyses import read_study_data
 from training_factors.study.reporting.status import compute_status
@@ -70,3 +72,27 @@ def test_a_verb_reads_all_trials_of_a_study_once(
 def test_the_status_is_the_same_from_trials_that_were_read_already(finished: Study) -> None:
     read = read_study_data(finished, jobs=1)
     assert compute_status(finished, read.trials, read.best) == compute_status(finished)
+
+
+def test_all_verbs_name_the_confirmed_configuration(
+    finished: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run with the highest single value is another one."""
+    monkeypatch.chdir(tmp_path)
+
+    def document_of(*words: str) -> Any:
+        place = ["--storage", finished.database.url, "--study", finished.name, "--json"]
+        assert execute([*words, *place]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    importance, status = document_of("importance"), document_of("status")
+    recommended = document_of("recommend")
+    highest = max(read_trials(finished), key=lambda trial: trial.value or 0.0)
+    assert importance["best"]["trial"] == status["best"]["trial"] == 0 != highest.number
+    assert status["best"]["confirmed"] and importance["conclusion"]["confirmed"]
+    assert recommended["source"].startswith("run #0: test accuracy")
+    settings = {one["factor"]: one["option"] for one in recommended["settings"]}
+    assert all(importance["best"]["parameters"][name] == settings[name] for name in settings)

@@ -15,14 +15,16 @@ from tests.support.reports import COMMANDS, report_of, simulated_space
 from tests.support.session import once_per_session
 from tests.support.simulations import Array, Simulation, simulate_trials
 from training_factors.storage.trials import Trial
+from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import PROBABLE, SIGNIFICANT
-from training_factors.study.reporting import importance_tables, page, summary
+from training_factors.study.reporting import importance_tables, page, status, summary
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.dashboard_notes import dashboard_figure, study_note
 from training_factors.study.reporting.effects_table import draw_effects
 from training_factors.study.reporting.formatting import percent, percents
 from training_factors.study.reporting.report import Report
+from training_factors.study.reporting.status import describe_best
 
 ALONE, EQUAL, PAIR, NOTHING = (
     lambda u: 0.2 + 0.6 * (u[:, 1] > 0.4),
@@ -40,6 +42,25 @@ class Case(NamedTuple):
     noise: float = 0.05
     repeats: int = 8
     scale: float = 1.0
+    left: int = 0
+    confirm: Callable[[Trial], Confirmation] | None = None
+
+
+def confirmed_drops(**drops: float) -> Callable[[Trial], Confirmation]:
+    """Return a function that confirms a trial: factor -> drop, 0 for one that is not confirmed."""
+
+    def confirm(best: Trial) -> Confirmation:
+        contrasts = [
+            Contrast(
+                f"{name} at its baseline", name, 5, drop, (drop - 1, drop + 1),
+                0.001 if drop else 1.0, 1.0,
+            )
+            for name, drop in drops.items()
+        ]  # fmt: skip
+        placebo = Contrast("placebo moved", "placebo", 5, 0.0, (0.0, 0.0), 1.0, 0.5)
+        return Confirmation(dict(best.parameters), 3, 0.91, (0.9, 0.92), (*contrasts, placebo))
+
+    return confirm
 
 
 CASES = {
@@ -52,7 +73,10 @@ CASES = {
     "nothing, without repeats": Case(NOTHING, noise=0.01, repeats=0),
     "R² below 0": Case(ALONE, rows=20, noise=20.0),
     "more noise than effect": Case(EQUAL, rows=40, noise=2.0),
-    "unfinished": Case(EQUAL, rows=29),
+    "unfinished": Case(EQUAL, rows=29, left=12),
+    "confirmed": Case(ALONE, rows=48, confirm=confirmed_drops(optimizer=4.0, activation=1.0)),
+    "confirmed otherwise": Case(ALONE, rows=48, confirm=confirmed_drops(residual=3.0, optimizer=0)),
+    "nothing confirmed": Case(EQUAL, rows=48, confirm=confirmed_drops(optimizer=0, residual=0)),
     "regression": Case(ALONE, scale=0.3),
     "unbounded": Case(EQUAL, scale=-40.0),
 }
@@ -66,8 +90,8 @@ def surface_report(name: str) -> Report:
         Simulation(space, case.function), case.rows, noise=case.noise, repeats=case.repeats
     )
     scaled = [trial._replace(value=case.scale * (trial.value or 0.0)) for trial in trials]
-    kept: list[Trial] = scaled[:-3] if name == "unfinished" else scaled
-    return report_of(kept, "r2" if name in ("regression", "unbounded") else "accuracy")
+    objective = "r2" if name in ("regression", "unbounded") else "accuracy"
+    return report_of(scaled, objective, left=case.left, confirm=case.confirm)
 
 
 def printed(drawn: RenderableType) -> str:
@@ -85,18 +109,17 @@ def found(request: pytest.FixtureRequest) -> Report:
 
 def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
     assert found.answer is not None
-    verdict = found.answer.verdict
+    verdict, conclusion = found.answer.verdict, found.conclusion
     document = summary.report_document(found)
     assert document["verdict"]["sentence"] == verdict.sentence
-    console = printed(importance_tables.draw_importance(found.answer))
-    assert verdict.sentence in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", console).split())
-    assert verdict.sentence in study_note(found.conclusion, found.answer, "s", "accuracy")
-    text = unescape(page.render_page(found, charts_of(found), COMMANDS))
-    assert verdict.sentence in text
-    title = dashboard_figure(found.conclusion, found.answer, "accuracy")["layout"]["title"][
-        "text"
-    ].replace("<br>", " ")
-    assert title == verdict.sentence
+    assert document["conclusion"]["sentence"] == conclusion.sentence
+    assert conclusion.is_confirmed == (found.confirmation is not None)
+    assert verdict.sentence == (conclusion.averaged or conclusion.sentence)
+    for words in screens(found).values():
+        assert conclusion.sentence in words and conclusion.as_of in words
+        assert verdict.sentence in words
+    layout = dashboard_figure(conclusion, found.answer, found.objective)["layout"]
+    assert layout["title"]["text"].replace("<br>", " ") == conclusion.dated_sentence
     assert (verdict.kind == "nothing") == (not verdict.leaders)
     assert (verdict.kind == "leader") == (len(verdict.leaders) == 1)
     any_effect = any(factor.p_value < SIGNIFICANT for factor in found.answer.factors)
@@ -104,6 +127,54 @@ def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
     for name in verdict.leaders:
         assert (
             name in importance.chart(found.answer, "", "accuracy").title or len(verdict.leaders) > 3
+        )
+
+
+def screens(found: Report) -> dict[str, str]:
+    """Return what terminal, page and dashboard say about a study, without their markup."""
+    assert found.answer is not None
+    terminal = re.sub(r"\x1b\[[0-9;]*m", "", printed(summary.draw_summary(found, {})))
+    note = study_note(found.conclusion, found.answer, "s", found.objective)
+    html = page.render_page(found, charts_of(found), COMMANDS)
+    html = html[: html.index('<details class="section"')]
+    return {
+        "terminal": " ".join(terminal.split()),
+        "page": " ".join(unescape(re.sub(r"<[^>]+>", "", html[html.index("<main>") :])).split()),
+        "dashboard": note.replace("\\", ""),
+    }
+
+
+def test_the_best_configuration_is_the_same_everywhere(found: Report) -> None:
+    best, interval = found.require_best(), found.conclusion.interval
+    words = describe_best(best, found.objective, interval)
+    for name, screen in screens(found).items():
+        assert words.replace("_", "") in screen.replace("_", ""), name
+    document = summary.report_document(found)
+    assert best.trial is not None and found.advice is not None
+    assert document["best"]["trial"] == document["conclusion"]["best"]["trial"] == best.trial.number
+    assert found.advice.source == words
+    assert status.status_document(found.status)["best"]["trial"] == best.trial.number
+    assert best.name in printed(status.draw_status(found.status))
+    chosen = {one.factor: one.option for one in found.advice.settings}
+    assert all(document["best"]["parameters"][name] == chosen[name] for name in chosen)
+
+
+def test_where_share_and_confirmed_effect_disagree_a_sentence_says_why() -> None:
+    agreeing, other, nothing = (
+        surface_report(name).conclusion
+        for name in ("confirmed", "confirmed otherwise", "nothing confirmed")
+    )
+    assert agreeing.disagreement == ""
+    assert agreeing.sentence.startswith("confirmed: optimizer has the largest effect")
+    assert "then activation 1.00" in agreeing.sentence
+    assert other.sentence.startswith("confirmed: residual has")
+    assert other.disagreement.startswith("optimizer has a share of")
+    assert "averages over all settings" in other.disagreement
+    assert nothing.sentence.startswith("no effect is confirmed")
+    for found in (other, nothing):
+        report = "confirmed otherwise" if found is other else "nothing confirmed"
+        assert all(
+            found.disagreement in words for words in screens(surface_report(report)).values()
         )
 
 
@@ -118,7 +189,9 @@ def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
     for factor, row in zip(found.answer.factors, rows, strict=True):
         significant = factor.p_value < SIGNIFICANT
         assert (factor.verdict == PROBABLE) == significant
-        assert row["verdict"] == factor.verdict == advised[factor.name]
+        assert row["verdict"] == found.conclusion.evidence[factor.name] == advised[factor.name]
+        if found.confirmation is None or found.confirmation.of(factor.name) is None:
+            assert row["verdict"] == factor.verdict
         assert (factor.name in gray) == (not significant)
         assert bool(re.search(rf"\x1b\[1m{factor.name} *\x1b", effects)) == significant
         assert (f"**{factor.name}**" in note.partition("| factor |")[2]) == significant
