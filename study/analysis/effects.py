@@ -22,6 +22,7 @@ from training_factors.search_spaces.distribution import (
     count_values,
     unit_of,
 )
+from training_factors.study.analysis.expected_best import ExpectedBest
 from training_factors.study.analysis.features import LatentAxis, Layout
 from training_factors.study.analysis.intervals import Interval
 
@@ -47,7 +48,8 @@ class Effect(NamedTuple):
     """The effect of a level.
 
     mean: mean objective at the level, in its own unit. points: mean less that of the baseline, in
-    percentage points of the objective, with its 95 % interval.
+    percentage points of the objective, with its 95 % interval. expected_best: of configurations
+    with the option; None for a hyperparameter, and where too few rows have the option.
     """
 
     factor: str
@@ -57,6 +59,7 @@ class Effect(NamedTuple):
     mean: float
     points: float
     interval: Interval
+    expected_best: ExpectedBest | None
 
 
 def levels_of(layout: Layout) -> list[Level]:
