@@ -1,7 +1,8 @@
 """List the levels of all factors and hyperparameters, whose effect on the objective is estimated.
 
 A level is an option of a factor, or a value of a hyperparameter. Its effect is the mean objective
-there, averaged over all other factors, less the mean at the factor's baseline.
+there, averaged over all other factors, less the mean at the factor's baseline. Beside the mean
+stands the best that a modest search with an option would reach (`expected_best`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,18 @@ from training_factors.search_spaces.distribution import (
     count_values,
     unit_of,
 )
-from training_factors.study.analysis.expected_best import ExpectedBest
 from training_factors.study.analysis.features import LatentAxis, Layout
 from training_factors.study.analysis.intervals import Interval
 
 VALUES_PER_HYPERPARAMETER = 7
 """Number of values, evenly spaced on its unit scale, at which a numeric hyperparameter is read."""
+
+
+CONFIGURATIONS = 16
+"""Number of an option's configurations of which the best counts; see `expected_best`."""
+
+BEST_OF = f"best of {CONFIGURATIONS}"
+"""What their expected best is called on every screen."""
 
 
 class Level(NamedTuple):
@@ -42,6 +49,21 @@ class Level(NamedTuple):
     hyperparameter: str | None
     value: Value
     pins: Mapping[int, float]
+
+
+class ExpectedBest(NamedTuple):
+    """The expected best objective of 16 configurations with an option, beside the baseline's.
+
+    value: in the unit of the objective, with its 95 % interval. rows: number of measured rows with
+    the option. points: value less that of the baseline option, in percentage points of the
+    objective, with its 95 % interval; None where too few rows have the baseline option.
+    """
+
+    value: float
+    interval: Interval
+    rows: int
+    points: float | None
+    points_interval: Interval | None
 
 
 class Effect(NamedTuple):

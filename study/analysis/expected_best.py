@@ -9,17 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import comb
-from scipy.stats import t as student_t
+from scipy.special import comb, stdtrit
 
+from training_factors.study.analysis.effects import CONFIGURATIONS, ExpectedBest
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval
-
-CONFIGURATIONS = 16
-"""Number of configurations, drawn from the measured rows of an option, of which the best counts."""
-
-BEST_OF = f"best of {CONFIGURATIONS}"
-"""What the estimate is called on every screen."""
 
 RESAMPLES = 1000
 """Number of resamples of an option's rows; their spread is known to about 2 %."""
@@ -34,21 +28,6 @@ class BestEstimate(NamedTuple):
     value: float
     error: float
     degrees: float
-
-
-class ExpectedBest(NamedTuple):
-    """The expected best objective of 16 configurations with an option, beside the baseline's.
-
-    value: in the unit of the objective, with its 95 % interval. rows: number of measured rows with
-    the option. points: value less that of the baseline option, in percentage points of the
-    objective, with its 95 % interval; None where too few rows have the baseline option.
-    """
-
-    value: float
-    interval: Interval
-    rows: int
-    points: float | None
-    points_interval: Interval | None
 
 
 def expected_best(values: Array, count: int = CONFIGURATIONS) -> float:
@@ -137,7 +116,7 @@ def _minus(one: BestEstimate, other: BestEstimate) -> BestEstimate:
 
 
 def _interval(estimate: BestEstimate) -> Interval:
-    margin = float(student_t.ppf(0.975, estimate.degrees)) * estimate.error
+    margin = float(stdtrit(estimate.degrees, 0.975)) * estimate.error
     return estimate.value - margin, estimate.value + margin
 
 

@@ -17,8 +17,14 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
 from training_factors.study.analysis.blend import FOLDS, Blend, fit_blend, single_threaded
-from training_factors.study.analysis.effects import Effect, Level, baseline_levels, levels_of
-from training_factors.study.analysis.expected_best import ExpectedBest, compare_bests
+from training_factors.study.analysis.effects import (
+    Effect,
+    ExpectedBest,
+    Level,
+    baseline_levels,
+    levels_of,
+)
+from training_factors.study.analysis.expected_best import compare_bests
 from training_factors.study.analysis.features import Array, Groups
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
 from training_factors.study.analysis.rows import Rows

@@ -16,7 +16,7 @@ from training_factors.search_spaces.dimension import Value
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
 from training_factors.study.analysis.design_check import DesignCheck, check_design
-from training_factors.study.analysis.expected_best import ExpectedBest
+from training_factors.study.analysis.effects import ExpectedBest
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import analyse_measured
 from training_factors.study.analysis.measurements import MIN_ROWS, MeasuredStudy, summarize_rows
