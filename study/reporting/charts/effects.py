@@ -91,22 +91,19 @@ def _gains_title(factors: Sequence[FactorImportance], unit: Unit) -> str:
         if factor.matters and factor.gain_in_best and factor.gain_in_best.interval[0] > 0
     ]
     parts = [
-        f"{where} {name} gains most: {unit.signed(gain)} {unit.name} with {option}"
-        for where, (gain, name, option) in (
-            *(("in the mean", found) for found in sorted(means)[-1:]),
-            *((f"in the {BEST_OF}", found) for found in sorted(bests)[-1:]),
-        )
+        f"{name} gains most in the {where} ({unit.signed(gain)} {unit.name} with {option})"
+        for where, found in (("mean", means), (BEST_OF, bests))
+        for gain, name, option in sorted(found)[-1:]
     ]
-    title = "; ".join(parts) or "no option is significantly better than the baseline of its factor"
-    return title[:1].upper() + title[1:]
+    return "; ".join(parts) or "No option is significantly better than the baseline of its factor"
 
 
 def _gains_note(baselines: Sequence[str], objective: str) -> str:
     note = (
         f"The best option of each factor minus its baseline; {unit_of(objective).note}. "
         f"{_marks_note(objective)} Of two options, the first one has the best mean, the second one "
-        f"the best {BEST_OF}. Grey: not significant, because the interval contains 0 or the factor "
-        "is not distinguishable from noise."
+        f"the highest {BEST_OF}. Grey: not significant, because the interval contains 0 or the "
+        "factor is not distinguishable from noise."
     )
     if not baselines:
         return note
@@ -266,20 +263,26 @@ def _title(factor: FactorImportance, effects: Sequence[Effect], unit: Unit) -> s
     if worst.interval[1] < 0:
         loss = unit.unsigned(abs(worst.points))
         parts.append(f"{_setting(worst)} loses {loss} {unit.name}")
-    findings = " and ".join(parts) or "no setting differs significantly from the baseline"
+    in_best = factor.gain_in_best
+    if in_best is not None and in_best.interval[0] > 0:
+        gain = unit.unsigned(in_best.points)
+        parts.append(f"{in_best.option} gains {gain} {unit.name} in the {BEST_OF}")
+    findings = ", ".join(parts) or "no setting differs significantly from the baseline"
     return f"{factor.name}: {findings}"
 
 
 def _note(options: Sequence[Effect], objective: str) -> str:
     baseline = next((e.option for e in options if e.interval == BASELINE_INTERVAL), None)
     over = f"the baseline, {baseline}" if baseline else "the baseline"
-    note = (
+    unit = unit_of(objective)
+    if any(_difference_of_best(option) for option in options):
+        return (
+            f"Difference from {over}; {unit.note}. {_marks_note(objective)} Grey: not significant."
+        )
+    return (
         f"Difference in mean {objective} from {over}, averaged over all other factors; "
-        f"{unit_of(objective).note}. Grey: not significant."
+        f"{unit.note}. Grey: not significant."
     )
-    if not any(_difference_of_best(option) for option in options):
-        return note
-    return f"{note} {_marks_note(objective)}"
 
 
 def _setting(effect: Effect) -> str:

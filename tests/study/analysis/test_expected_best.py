@@ -91,7 +91,7 @@ def test_options_are_compared_with_their_baseline() -> None:
 
 
 def test_equal_rows_leave_no_doubt() -> None:
-    assert estimate_best(np.full(20, 0.5), 0) == BestEstimate(pytest.approx(0.5), 0, 2.5)
+    assert estimate_best(np.full(20, 0.5), 0) == BestEstimate(0.5, 0, 2.5)
     _, same = compare_bests([np.full(20, 0.5), np.full(16, 0.5)], [0, 0], EVERYTHING, 0)
     assert same is not None and same.points_interval == pytest.approx((0, 0), abs=1e-9)
 
