@@ -277,7 +277,9 @@ def _note(options: Sequence[Effect], objective: str) -> str:
     unit = unit_of(objective)
     if any(_difference_of_best(option) for option in options):
         return (
-            f"Difference from {over}; {unit.note}. {_marks_note(objective)} Grey: not significant."
+            f"Difference from {over}; {unit.note}. Circle: in mean {objective}, averaged over all "
+            f"other factors. Diamond: in the expected best of {CONFIGURATIONS} measured "
+            "configurations. Grey: not significant."
         )
     return (
         f"Difference in mean {objective} from {over}, averaged over all other factors; "
