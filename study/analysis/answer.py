@@ -59,6 +59,18 @@ class HyperparameterImportance(NamedTuple):
     range: float
 
 
+class GainInBest(NamedTuple):
+    """What a factor's options add to the best that a modest search reaches.
+
+    option: that with the highest expected best (`ExpectedBest`), among those that have one. points:
+    its expected best less the baseline's, in percentage points, with its 95 % interval.
+    """
+
+    option: str
+    points: float
+    interval: Interval
+
+
 class FactorImportance(NamedTuple):
     """The importance of a factor, with all its hyperparameters.
 
@@ -70,7 +82,9 @@ class FactorImportance(NamedTuple):
     Holm-corrected. p_first: probability that its share is the largest. gain: mean objective of its
     best option less that of its baseline, in percentage points, with its 95 % interval. range:
     highest marginal mean less the lowest, in percentage points. verdict: `probable` when the effect
-    is significant, else `not distinguishable`. error: standard error of the share.
+    is significant, else `not distinguishable`. error: standard error of the share. gain_in_best: in
+    the best of a few configurations instead of the mean; None without options, and where too few
+    rows have the baseline option.
     """
 
     name: str
@@ -90,6 +104,7 @@ class FactorImportance(NamedTuple):
     verdict: str
     error: float
     hyperparameters: tuple[HyperparameterImportance, ...]
+    gain_in_best: GainInBest | None = None
 
     @property
     def matters(self) -> bool:

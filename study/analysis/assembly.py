@@ -9,6 +9,7 @@ from training_factors.search_spaces.description import parse_parameter
 from training_factors.study.analysis.answer import (
     Answer,
     FactorImportance,
+    GainInBest,
     HyperparameterImportance,
     Interaction,
     RunCounts,
@@ -150,6 +151,7 @@ def _factors(estimates: Estimates, shares: Shares) -> list[FactorImportance]:
                 verdict=evidence_level(estimates.p_values[name]),
                 error=float(shares.error[i]),
                 hyperparameters=_hyperparameters(estimates, name, share, interval),
+                gain_in_best=_gain_in_best(effects),
             )
         )
     return sorted(factors, key=lambda factor: -factor.share)
@@ -195,6 +197,18 @@ def _best_effect(effects: Sequence[Effect]) -> Effect | None:
     """Return the largest effect of an option, or of a value where the factor has one option."""
     options = [effect for effect in effects if effect.hyperparameter in (None, effect.factor)]
     return max(options or effects, key=lambda effect: effect.points, default=None)
+
+
+def _gain_in_best(effects: Sequence[Effect]) -> GainInBest | None:
+    """Return the gain of the option with the highest expected best; None where none is known."""
+    gains = [
+        GainInBest(_level_name(effect), best.points, best.points_interval)
+        for effect in effects
+        if (best := effect.expected_best) is not None
+        and best.points is not None
+        and best.points_interval is not None
+    ]
+    return max(gains, key=lambda gain: gain.points, default=None)
 
 
 def _level_name(effect: Effect) -> str:

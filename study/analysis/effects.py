@@ -1,7 +1,8 @@
 """List the levels of all factors and hyperparameters, whose effect on the objective is estimated.
 
 A level is an option of a factor, or a value of a hyperparameter. Its effect is the mean objective
-there, averaged over all other factors, less the mean at the factor's baseline.
+there, averaged over all other factors, less the mean at the factor's baseline. Beside the mean
+stands the best that a modest search with an option would reach (`expected_best`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,13 @@ VALUES_PER_HYPERPARAMETER = 7
 """Number of values, evenly spaced on its unit scale, at which a numeric hyperparameter is read."""
 
 
+CONFIGURATIONS = 16
+"""Number of an option's configurations of which the best counts; see `expected_best`."""
+
+BEST_OF = f"best of {CONFIGURATIONS}"
+"""What their expected best is called on every screen."""
+
+
 class Level(NamedTuple):
     """An option of a factor (hyperparameter is None), or a value of an option's hyperparameter.
 
@@ -43,11 +51,27 @@ class Level(NamedTuple):
     pins: Mapping[int, float]
 
 
+class ExpectedBest(NamedTuple):
+    """The expected best objective of 16 configurations with an option, beside the baseline's.
+
+    value: in the unit of the objective, with its 95 % interval. rows: number of measured rows with
+    the option. points: value less that of the baseline option, in percentage points of the
+    objective, with its 95 % interval; None where too few rows have the baseline option.
+    """
+
+    value: float
+    interval: Interval
+    rows: int
+    points: float | None
+    points_interval: Interval | None
+
+
 class Effect(NamedTuple):
     """The effect of a level.
 
     mean: mean objective at the level, in its own unit. points: mean less that of the baseline, in
-    percentage points of the objective, with its 95 % interval.
+    percentage points of the objective, with its 95 % interval. expected_best: of configurations
+    with the option; None for a hyperparameter, and where too few rows have the option.
     """
 
     factor: str
@@ -57,6 +81,7 @@ class Effect(NamedTuple):
     mean: float
     points: float
     interval: Interval
+    expected_best: ExpectedBest | None
 
 
 def levels_of(layout: Layout) -> list[Level]:

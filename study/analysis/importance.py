@@ -17,7 +17,14 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
 from training_factors.study.analysis.blend import FOLDS, Blend, fit_blend, single_threaded
-from training_factors.study.analysis.effects import Effect, Level, baseline_levels, levels_of
+from training_factors.study.analysis.effects import (
+    Effect,
+    ExpectedBest,
+    Level,
+    baseline_levels,
+    levels_of,
+)
+from training_factors.study.analysis.expected_best import compare_bests
 from training_factors.study.analysis.features import Array, Groups
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
 from training_factors.study.analysis.rows import Rows
@@ -211,17 +218,37 @@ def _estimands(
 
 def _effects(study: MeasuredStudy, levels: Sequence[Level], means: Estimate) -> tuple[Effect, ...]:
     """Return the effect of every level, compared with its factor's baseline."""
-    differences = means.minus(np.array(baseline_levels(levels, study.space)))
+    baselines = baseline_levels(levels, study.space)
+    differences = means.minus(np.array(baselines))
     intervals = differences.intervals(-np.inf, np.inf)
     return tuple(
         Effect(
             level.factor, level.option, level.hyperparameter, level.value,
             mean=float(mean), points=100 * float(difference), interval=(100 * low, 100 * high),
+            expected_best=best,
         )
-        for level, mean, difference, (low, high) in zip(
-            levels, means.value, differences.value, intervals, strict=True
+        for level, mean, difference, (low, high), best in zip(
+            levels, means.value, differences.value, intervals,
+            _expected_bests(study, levels, baselines), strict=True,
         )
     )  # fmt: skip
+
+
+def _expected_bests(
+    study: MeasuredStudy, levels: Sequence[Level], baselines: Sequence[int]
+) -> list[ExpectedBest | None]:
+    """Return the expected best of every level that is an option, from the rows that have it."""
+    rows = study.rows
+    values = [
+        None
+        if level.hyperparameter is not None
+        else rows.values[
+            [p.get(level.factor) == level.value for p in study.measurements.parameters]
+        ]
+        for level in levels
+    ]
+    bounds = (0.0, 1.0) if rows.bounded else (-np.inf, np.inf)
+    return compare_bests(values, baselines, bounds, rows.seed)
 
 
 def _corrected_p_values(study: MeasuredStudy, blend: Blend) -> dict[str, float]:

@@ -16,6 +16,7 @@ from training_factors.search_spaces.dimension import Value
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
 from training_factors.study.analysis.design_check import DesignCheck, check_design
+from training_factors.study.analysis.effects import ExpectedBest
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import analyse_measured
 from training_factors.study.analysis.measurements import MIN_ROWS, MeasuredStudy, summarize_rows
@@ -104,7 +105,7 @@ def analyse_optuna_study(
     measured = _measure(trials, parameters.varied, found, runs_of_row, seed)
     answer = analyse_measured(measured, jobs)
     if trials.direction == "minimize":
-        answer = _mirrored_means(answer, trials.values)
+        answer = _mirrored_objectives(answer, trials.values)
     first_runs = [runs[0] for runs in runs_of_row]
     tried = [
         one._replace(values=tuple(one.values[i] for i in first_runs)) for one in parameters.varied
@@ -220,10 +221,20 @@ def _mirrored(values: Array, of: Sequence[float]) -> Array:
     return mirrored
 
 
-def _mirrored_means(answer: Answer, values: Sequence[float]) -> Answer:
-    """Return the answer with mean objectives in their own unit again."""
+def _mirrored_objectives(answer: Answer, values: Sequence[float]) -> Answer:
+    """Return the answer with mean and best objectives in their own unit again."""
+
+    def mirrored(value: float) -> float:
+        return float(_mirrored(np.array(value), values))
+
+    def of_best(best: ExpectedBest | None) -> ExpectedBest | None:
+        if best is None:
+            return None
+        low, high = best.interval
+        return best._replace(value=mirrored(best.value), interval=(mirrored(high), mirrored(low)))
+
     effects = tuple(
-        effect._replace(mean=float(_mirrored(np.array(effect.mean), values)))
+        effect._replace(mean=mirrored(effect.mean), expected_best=of_best(effect.expected_best))
         for effect in answer.effects
     )
     return answer._replace(effects=effects)

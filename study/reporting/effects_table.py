@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training_factors.study.analysis.answer import Answer, as_plain
-from training_factors.study.analysis.effects import Effect
+from training_factors.study.analysis.effects import BEST_OF, CONFIGURATIONS, Effect
 from training_factors.study.reporting.formatting import (
     Unit,
     draw_notes,
@@ -26,9 +26,10 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
     Factors that are not distinguishable from noise are dim.
     """
     unit = unit_of(objective)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("setting", no_wrap=True)
-    for heading in ("mean", f"difference,\n{unit.column}", "95 % interval"):
+    best = BEST_OF.replace(" ", "\n", 1)
+    for heading in ("mean", f"gain,\n{unit.column}", "95 % interval", best):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("curve", no_wrap=True)
     for factor in answer.factors:
@@ -65,11 +66,12 @@ def _add_row(table: Table, curve: Sequence[Effect], unit: Unit) -> None:
     table.add_row(*cells, style=_style(best))
 
 
-def _numbers(effect: Effect, unit: Unit) -> tuple[str, str, str]:
-    """Return the cells mean, points and interval; the baseline has no difference to itself."""
+def _numbers(effect: Effect, unit: Unit) -> tuple[str, ...]:
+    """Return the cells mean, points, interval and expected best; the baseline gains nothing."""
+    best = "" if effect.expected_best is None else f"{effect.expected_best.value:.4f}"
     if effect.interval == (0, 0):
-        return f"{effect.mean:.4f}", "", "baseline"
-    return f"{effect.mean:.4f}", unit.signed(effect.points), unit.interval(effect.interval)
+        return f"{effect.mean:.4f}", "", "baseline", best
+    return f"{effect.mean:.4f}", unit.signed(effect.points), unit.interval(effect.interval), best
 
 
 def _style(effect: Effect) -> str:
@@ -93,12 +95,18 @@ def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
         ("setting", "An option of the factor, or a hyperparameter at its best value."),
         (
             "mean",
-            f"The mean {objective} with this setting, averaged over all other factors, from "
-            f"{answer.evidence.rows} measured configurations.",
+            f"The mean {objective} with this setting over all other settings, many of which are "
+            f"broken, from {answer.evidence.rows} measured configurations.",
         ),
         (
-            "difference",
+            "gain",
             f"The mean minus that of the factor's baseline option, in {unit.words}; {unit.note}.",
+        ),
+        (
+            BEST_OF,
+            f"The {objective} that a modest search with this option would reach: the expected best "
+            f"of {CONFIGURATIONS} measured configurations with it. It is empty where fewer have "
+            "it; intervals are in the charts and in --json.",
         ),
         ("curve", "The mean along the hyperparameter's range, from its low end to its high end."),
         ("bold", "A factor that is distinguishable from noise; other factors' names are dim."),

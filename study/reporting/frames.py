@@ -15,6 +15,8 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
 from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.effects import Effect
+from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.optuna_study import StudyParameter
 from training_factors.study.analysis.recommendation import RecommendedSetting
 from training_factors.study.reporting.formatting import format_settings
@@ -27,7 +29,8 @@ TRIAL_COLUMNS = (
 
 FACTOR_COLUMNS = (
     "topic", "share", "share_low", "share_high", "shown", "first_order", "total", "sd_points",
-    "p_value", "p_first", "best_option", "gain", "gain_low", "gain_high", "evidence",
+    "p_value", "p_first", "best_option", "gain", "gain_low", "gain_high", "option_in_best",
+    "gain_in_best", "gain_in_best_low", "gain_in_best_high", "evidence",
 )  # fmt: skip
 
 
@@ -74,7 +77,9 @@ def factors_frame(answer: Answer) -> pd.DataFrame:
     alone and with all interactions. sd_points: the standard deviation of the objective that it
     causes. p_value: of the randomization test, corrected by Holm. p_first: probability that its
     share is the largest. best_option, gain: the option with the highest mean, and that mean less
-    the baseline's, with its 95 % interval. evidence: `probable` or `not distinguishable`.
+    the baseline's, with its 95 % interval. option_in_best, gain_in_best: the option with the
+    highest expected best of 16 configurations, and that best less the baseline's, with its 95 %
+    interval; empty where it is not known. evidence: `probable` or `not distinguishable`.
     """
     factors = answer.factors_and_placebo
     rows = [_factor_record(factor) for factor in factors]
@@ -83,6 +88,7 @@ def factors_frame(answer: Answer) -> pd.DataFrame:
 
 
 def _factor_record(factor: FactorImportance) -> dict[str, object]:
+    in_best = factor.gain_in_best
     return {
         "topic": factor.topic,
         **_with_interval("share", factor.share, factor.interval),
@@ -94,6 +100,8 @@ def _factor_record(factor: FactorImportance) -> dict[str, object]:
         "p_first": factor.p_first,
         "best_option": "" if factor.name == PLACEBO else factor.best_option,
         **_with_interval("gain", factor.gain, factor.gain_interval),
+        "option_in_best": in_best.option if in_best else None,
+        **_with_interval("gain_in_best", *((in_best.points, in_best.interval) if in_best else ())),
         "evidence": factor.verdict,
     }
 
@@ -165,20 +173,26 @@ def effects_frame(answer: Answer) -> pd.DataFrame:
 
     factor, option, hyperparameter: what it is; an option has no hyperparameter. value: of the
     hyperparameter. mean: mean objective there, over all other factors. difference: mean less that
-    of the factor's baseline, in points, with its 95 % interval.
+    of the factor's baseline, in points, with its 95 % interval. best: expected best objective of 16
+    measured configurations with the option, with its 95 % interval. best_difference: best less that
+    of the baseline option, in points, with its 95 % interval; both are empty for a hyperparameter
+    and where fewer than 16 configurations have the option.
     """
-    return _listed(
-        {
-            "factor": one.factor,
-            "option": one.option,
-            "hyperparameter": one.hyperparameter,
-            "value": one.value,
-            "mean": one.mean,
-            **_with_interval("difference", one.points, one.interval),
-        }
-        for one in answer.effects
-        if one.factor != PLACEBO
-    )
+    return _listed(_effect_record(one) for one in answer.effects if one.factor != PLACEBO)
+
+
+def _effect_record(effect: Effect) -> dict[str, object]:
+    best = effect.expected_best
+    return {
+        "factor": effect.factor,
+        "option": effect.option,
+        "hyperparameter": effect.hyperparameter,
+        "value": effect.value,
+        "mean": effect.mean,
+        **_with_interval("difference", effect.points, effect.interval),
+        **_with_interval("best", *((best.value, best.interval) if best else ())),
+        **_with_interval("best_difference", *((best.points, best.points_interval) if best else ())),
+    }
 
 
 def interactions_frame(answer: Answer) -> pd.DataFrame:
@@ -255,8 +269,10 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
     )
 
 
-def _with_interval(name: str, value: float, interval: Sequence[float]) -> dict[str, float]:
-    low, high = interval
+def _with_interval(
+    name: str, value: float | None = None, interval: Interval | None = None
+) -> dict[str, float | None]:
+    low, high = interval or (None, None)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 

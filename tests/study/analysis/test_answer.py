@@ -25,6 +25,7 @@ def test_the_document_keeps_its_keys(branch: Any, measured: Measured) -> None:
     assert list(document["factors"][0]) == [
         "name", "topic", "share", "interval", "shown", "first_order", "total", "points", "p_value",
         "p_first", "gain", "gain_interval", "best_option", "range", "verdict", "error", "knobs",
+        "gain_in_best",
     ]  # fmt: skip
     assert document["verdict"]["sentence"] == answer.verdict.sentence
     assert np.isfinite([factor["share"] for factor in document["factors"]]).all()

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.importance import (
@@ -26,6 +27,7 @@ from tests.support.optuna_programs import (
 from tests.support.session import once_per_session
 from tests.support.simulations import BRANCH, simulate_trials
 from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.expected_best import expected_best
 from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.optuna_study import StudyImportance, analyse_optuna_study
 
@@ -103,6 +105,20 @@ def test_gains_of_what_is_minimized_are_improvements() -> None:
     layers = next(factor for factor in answer.factors if factor.name == "n_layers")
     assert layers.best_option == "n_layers 3"
     assert layers.gain > 0
+
+
+def test_the_best_of_what_is_minimized_is_the_least() -> None:
+    answer = importance_of("training").answer
+    trials = random_study(training, direction="minimize").trials
+    adam = -np.array([t.value for t in trials if t.params["optimizer"] == "adam"], dtype=float)
+    effects = [effect for effect in answer.effects if effect.factor == "optimizer"]
+    best = next(e.expected_best for e in effects if e.value == "adam")
+    assert best is not None
+    assert best.value == pytest.approx(-expected_best(adam))
+    assert best.interval[0] < best.value < best.interval[1]
+    baseline = effects[0].expected_best
+    assert baseline is not None and best.points is not None
+    assert best.points == pytest.approx(100 * (baseline.value - best.value))
 
 
 def test_the_direction_and_the_sign_do_not_change_shares() -> None:

@@ -10,9 +10,10 @@ from matplotlib.patches import Rectangle
 from tests.study.reporting.test_terminal import VERDICTS
 from tests.study.reporting.test_terminal import answer as written_answer
 from tests.support.reports import HOSTILE, hostile_report, report_without_answer, simulated_report
+from training_factors.study.analysis.answer import FactorImportance, GainInBest
 from training_factors.study.analysis.diagnostics import add_confusions
 from training_factors.study.reporting import matplotlib_charts
-from training_factors.study.reporting.chart import DARK, LIGHT, Bars, Chart, Heatmap, Panel
+from training_factors.study.reporting.chart import DARK, LIGHT, Bars, Chart, Heatmap, Panel, Scatter
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import confusion, division, effects, importance
 from training_factors.study.reporting.formatting import unit_of
@@ -142,17 +143,64 @@ def test_topics_are_drawn_if_one_has_several_factors() -> None:
 def test_titles_say_that_no_effect_is_significant(charts: dict[str, Chart]) -> None:
     answer = simulated_report().answer
     assert answer is not None
+    factors = tuple(factor._replace(gain_in_best=None) for factor in answer.factors)
     without_effects = answer._replace(
+        factors=factors,
         effects=tuple(
             e._replace(interval=(0.0, 0.0) if e.points == 0 else (-1.0, 1.0))
             for e in answer.effects
-        )
+        ),
     )
     for chart in effects.charts(without_effects, simulated_report().space, "accuracy"):
         known = {factor.name for factor in answer.factors if factor.matters}
         noise = chart.name.removeprefix("effects.") not in known
         finding = "not distinguishable from noise" if noise else "no setting differs significantly"
         assert finding in chart.title
+
+
+def gains_of(*factors: FactorImportance) -> Chart | None:
+    return effects.gains(written_answer()._replace(factors=factors), "accuracy")
+
+
+def test_gains_in_the_mean_and_in_the_best_stand_beside_each_other() -> None:
+    better, worse = written_answer().factors[:2]
+    in_best = GainInBest("lion", 8.0, (1.0, 15.0))
+    chart = gains_of(
+        better._replace(gain_in_best=in_best),
+        worse._replace(gain=0.0, gain_interval=(0.0, 0.0), gain_in_best=None),
+    )
+    assert chart is not None
+    assert chart.title == (
+        "optimizer gains most in the mean (+4.5 points with adam); "
+        "optimizer gains most in the best of 16 (+8.0 points with lion)"
+    )
+    assert chart.note.endswith("The baseline is the best option of: loss.")
+    (panel,) = chart.panels
+    assert panel.y.names == ("optimizer: adam / lion",)
+    means, bests = (mark for mark in panel.marks if isinstance(mark, Scatter))
+    assert (means.x, bests.x, bests.intervals) == ((4.5,), (8.0,), ((1.0, 15.0),))
+    assert means.y[0] < bests.y[0]
+    assert {mark.shape for mark in (means, bests)} == {"circle", "diamond"}
+
+
+def test_gains_are_left_out_where_every_baseline_is_best() -> None:
+    first = written_answer().factors[0]
+    baseline = first._replace(gain=0.0, gain_interval=(0.0, 0.0))
+    in_best = GainInBest("sgd", 0.0, (0.0, 0.0))
+    assert gains_of(baseline, baseline._replace(gain_in_best=in_best)) is None
+    kept = gains_of(baseline._replace(gain_in_best=in_best._replace(interval=(-1.0, 1.0))))
+    assert kept is not None and "The baseline is" not in kept.note
+
+
+def test_options_whose_best_is_unknown_have_one_mark(charts: dict[str, Chart]) -> None:
+    """Of 64 rows, 32 have each of two options, and fewer than 16 each of five."""
+    marks = {
+        name: [m for m in charts[f"effects.{name}"].panels[0].marks if isinstance(m, Scatter)]
+        for name in ("residual", "optimizer")
+    }
+    assert [mark.name for mark in marks["residual"]] == ["mean", "best of 16"]
+    assert [mark.name for mark in marks["optimizer"]] == [""]
+    assert charts["effects.residual"].panels[0].has_legend
 
 
 def test_hostile_names_are_shown_as_text() -> None:
