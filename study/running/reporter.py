@@ -12,8 +12,11 @@ from training_factors.study.training.training_state import SavedState
 EVALUATIONS_PER_RUN = 8
 """Approximate number of evaluations in a run; each gives one intermediate value of its trial."""
 
-FLUSH_INTERVAL_S = 5.0
-"""Minimum number of seconds between two writes of the curve: each write costs a transaction."""
+FLUSH_INTERVAL_S = 1.0
+"""Minimum number of seconds between two writes of the curve, which tell the live table the epoch.
+
+Each write costs a transaction; a run has at most one per evaluation.
+"""
 
 
 class RunReporter:
@@ -74,7 +77,7 @@ class RunReporter:
         is_stopping = self._stop.requested
         if is_stopping or self._checkpointer.is_due:
             self._checkpointer.save(get_state(), self._curve, self.time_s)
-        if is_stopping or time.monotonic() >= self._flush_at:
+        if is_stopping or (self.unwritten and time.monotonic() >= self._flush_at):
             self._trial.report(self.unwritten)
             self.unwritten = {}
             self._flush_at = time.monotonic() + FLUSH_INTERVAL_S
