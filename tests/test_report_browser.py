@@ -19,6 +19,7 @@ from training_factors.study.reporting.page import render_page
 pytestmark = pytest.mark.slow
 
 PHONE = {"width": 360, "height": 740}
+UNFOLDED = "document.querySelectorAll('details.section').forEach((one) => (one.open = true))"
 EVERYTHING = "Promise.all(places.map((place) => draw(place)))"
 
 
@@ -40,9 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(seen: WatchedPage, folder: Path, name: str = "whole", *, all_drawn: bool = True) -> Any:
-    """Open a page; all_drawn: draw all its charts, also those out of view."""
+    """Open a page; all_drawn: unfold its sections and draw all its charts."""
     seen.page.goto((folder / f"{name}.html").as_uri())
     if all_drawn:
+        seen.page.evaluate(UNFOLDED)
         seen.page.evaluate(EVERYTHING)
     return seen.page
 
@@ -56,11 +58,12 @@ def is_clean(seen: WatchedPage) -> bool:
 
 def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
-    answer = simulated_report().answer
-    assert answer is not None
+    report = simulated_report()
+    answer = report.require_answer()
     verdict = found.locator("#verdict")
-    assert verdict.is_visible() and verdict.text_content() == answer.verdict.sentence
+    assert verdict.is_visible() and verdict.text_content() == report.conclusion.sentence
     chart = found.locator("#chart-importance")
+    chart.scroll_into_view_if_needed()
     chart.locator(".bars path").first.wait_for()
     names = chart.locator(".plot").first.locator(".ytick").all_text_contents()
     assert names == [factor.name for factor in answer.factors_and_placebo]
@@ -80,12 +83,39 @@ def test_the_verdict_and_the_bars_are_visible(folder: Path, page: WatchedPage) -
 
 def test_charts_out_of_view_are_not_drawn_yet(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
-    found.locator("#chart-importance .bars path").first.wait_for()
+    found.locator("#chart-confirmation path.xerror").first.wait_for()
     last = found.locator("#chart-division .plot")
     assert last.get_attribute("data-drawn") is None
+    found.locator("#data > summary").click()
     last.scroll_into_view_if_needed()
     found.locator("#chart-division .bars path").first.wait_for()
     assert is_clean(page)
+
+
+def test_the_page_reads_like_an_article(folder: Path, page: WatchedPage) -> None:
+    """Answer, how sure, what to set, evidence; everything else is folded."""
+    page.page.set_viewport_size({"width": 1280, "height": 900})
+    found = opened(page, folder, all_drawn=False)
+    tops = [
+        found.locator(f"#{name}").bounding_box()["y"]
+        for name in ("answer", "sure", "setting", "next", "evidence", "factors", "runs", "stamp")
+    ]
+    assert tops == sorted(tops)
+    assert found.evaluate("document.documentElement.scrollHeight") < 6000
+    assert found.locator("details.section[open]").count() == 0
+
+
+def test_a_phone_shows_the_evidence_of_every_setting(folder: Path, page: WatchedPage) -> None:
+    page.page.set_viewport_size({"width": 400, "height": 800})
+    found = opened(page, folder, all_drawn=False)
+    cells = found.locator("#setting tbody td:nth-child(2)").all()
+    assert cells
+    for cell in cells:
+        if cell.is_visible():
+            box = cell.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 400
+    levels = {cell.text_content() for cell in cells}
+    assert levels <= {"confirmed", "probable", "not distinguishable"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -139,7 +169,7 @@ def test_the_keyboard_reaches_buttons_tables_and_links(folder: Path, page: Watch
     for _ in range(12):
         found.keyboard.press("Tab")
         reached.add(found.evaluate("document.activeElement.tagName"))
-    assert {"BUTTON", "SUMMARY", "A"} <= reached
+    assert {"BUTTON", "SUMMARY", "DIV"} <= reached  # the tables scroll
     summary = found.locator("#chart-importance summary").first
     summary.focus()
     found.keyboard.press("Enter")
@@ -149,8 +179,8 @@ def test_the_keyboard_reaches_buttons_tables_and_links(folder: Path, page: Watch
 def test_the_copy_button_copies_the_command(folder: Path, page: WatchedPage) -> None:
     found = opened(page, folder, all_drawn=False)
     found.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    found.locator("#answer .copy").click()
-    found.wait_for_function("document.querySelector('#answer .copy').textContent === 'Copied'")
+    found.locator("#next .copy").click()
+    found.wait_for_function("document.querySelector('#next .copy').textContent === 'Copied'")
     assert found.evaluate("navigator.clipboard.readText()") == COMMANDS.following
 
 
