@@ -22,8 +22,8 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.diagnostics import (
-    add_confusions,
     breakdowns,
+    mean_confusion,
     overall_breakdown,
 )
 from training_factors.study.analysis.importance import analyse
@@ -84,7 +84,7 @@ def simulated_report(rows: int = 64) -> Report:
         no_answer_reason="",
         confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
         test={"accuracy": [0.9, 0.92, 0.91]},
-        confusion=add_confusions([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
+        confusion=mean_confusion([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
         breakdowns=breakdowns(trials, space),
         overall=overall_breakdown(trials),
         lenses=None,
