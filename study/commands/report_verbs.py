@@ -25,18 +25,19 @@ def report(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.api.reports import write_report_page
+        from training_factors.study.reporting.formatting import plural
         from training_factors.study.reporting.matplotlib_charts import save_charts
         from training_factors.study.reporting.report import read_report
 
         content = read_report(opened, jobs=count_cores())
         page, charts = write_report_page(opened, content, storage)
         folder = page.parent / "charts"
-        print(f"drawing {len(charts)} charts", file=sys.stderr)
+        print(f"drawing {plural(len(charts), 'chart')}", file=sys.stderr)
         files = save_charts(list(charts.values()), folder, jobs=count_cores())
     if as_json:
         show({"schema": 1, "page": str(page), "charts": [str(file) for file in files]})
     else:
-        print(f"report  {page}\ncharts  {folder} ({len(files)} files, .png and .svg)")
+        print(f"report  {page}\ncharts  {folder} ({plural(len(files), 'file')}, .png and .svg)")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)
 

@@ -13,7 +13,13 @@ from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.comparison import Comparison, Difference, compare
 from training_factors.study.analysis.verdict import SIGNIFICANT
 from training_factors.study.reporting.analyses import answer_of
-from training_factors.study.reporting.formatting import percent, percents
+from training_factors.study.reporting.formatting import (
+    decimals,
+    percent,
+    percents,
+    probability,
+    signed,
+)
 
 MOST_WITH_INTERVALS = 3
 """Number of studies up to which shares and their intervals fit side by side in 80 columns."""
@@ -39,7 +45,7 @@ def draw_comparison(
     """
     significant = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
     lines = [
-        f"The rank correlation of the shares in {one} and {other} is {rho:.2f}."
+        f"The rank correlation of the shares in {one} and {other} is {decimals(rho, 2)}."
         for (one, other), rho in comparison.correlations.items()
         if rho is not None
     ]
@@ -108,6 +114,6 @@ def _sentence(difference: Difference) -> str:
     comparative = "larger" if difference.difference > 0 else "smaller"
     return (
         f"The share of {difference.factor} is {comparative} in {difference.one} than in "
-        f"{difference.other}: {100 * difference.difference:+.1f} percentage points "
-        f"(p {difference.p_value:.3f})."
+        f"{difference.other}: {signed(100 * difference.difference)} percentage points "
+        f"(p {probability(difference.p_value)})."
     )

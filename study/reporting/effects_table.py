@@ -11,7 +11,9 @@ from training_factors.study.analysis.answer import Answer, as_plain
 from training_factors.study.analysis.effects import Effect
 from training_factors.study.reporting.formatting import (
     Unit,
+    decimals,
     draw_notes,
+    plural,
     short_value,
     unit_of,
 )
@@ -68,8 +70,8 @@ def _add_row(table: Table, curve: Sequence[Effect], unit: Unit) -> None:
 def _numbers(effect: Effect, unit: Unit) -> tuple[str, str, str]:
     """Return the cells mean, points and interval; the baseline has no difference to itself."""
     if effect.interval == (0, 0):
-        return f"{effect.mean:.4f}", "", "baseline"
-    return f"{effect.mean:.4f}", unit.signed(effect.points), unit.interval(effect.interval)
+        return decimals(effect.mean), "", "baseline"
+    return decimals(effect.mean), unit.signed(effect.points), unit.interval(effect.interval)
 
 
 def _style(effect: Effect) -> str:
@@ -94,7 +96,7 @@ def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
         (
             "mean",
             f"The mean {objective} with this setting, averaged over all other factors, from "
-            f"{answer.evidence.rows} measured configurations.",
+            f"{plural(answer.evidence.rows, 'measured configuration')}.",
         ),
         (
             "difference",

@@ -34,6 +34,7 @@ from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
+    decimals,
     describe_objective,
     draw_notes,
     format_settings,
@@ -145,7 +146,7 @@ def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> R
     title = Text.assemble(
         ("best configuration", "bold"),
         f"  run #{best.number} ({best.phase}), "
-        f"validation {summary.objective} {best.value:.4f}, one run{other}",
+        f"validation {summary.objective} {decimals(best.value or 0.0)}, one run{other}",
     )
     return Group(
         draw_importance(summary.answer, summary.objective),
@@ -366,7 +367,7 @@ def _lens_table(lenses: Lenses, answer: Answer) -> Table:
 
 
 def _r2(r2: float | None) -> str:
-    return "–" if r2 is None else f"{r2:.2f}"
+    return "–" if r2 is None else decimals(r2, 2)
 
 
 def _lens_note(lens: LensResult) -> str:

@@ -24,6 +24,7 @@ from training_factors.study.reporting.formatting import (
     describe_objective,
     format_settings,
     percent,
+    plural,
     slug,
     unit_of,
 )
@@ -53,7 +54,7 @@ def study_facts(report: Report) -> list[str]:
     status = report.status
     return [
         f"data {status.data}", f"model {status.model}",
-        f"{status.done:,} of {status.total:,} runs",
+        f"{status.done:,} of {plural(status.total, 'run')}",
         ", ".join(outcomes(status).split("  ")),
         f"objective: validation {describe_objective(status.objective)}",
     ]  # fmt: skip
@@ -66,7 +67,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
     rows = [
         ("study", report.name),
         ("command", commands.again),
-        ("data", f"{data.name}, {data.samples:,} samples, shape {data.shape}"),
+        ("data", f"{data.name}, {plural(data.samples, 'sample')}, shape {data.shape}"),
         ("data fingerprint", data.fingerprint),
         *_data_rows(stamp),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
@@ -162,7 +163,7 @@ def metrics_table(report: Report) -> Table | None:
         return Table(("metric", f"run #{best.number}, validation"), tuple(row[:2] for row in rows))
     count = max(map(len, report.test.values()))
     headings = (
-        "metric", f"run #{best.number}, validation", f"test, mean of {count} seeds",
+        "metric", f"run #{best.number}, validation", f"test, mean of {plural(count, 'seed')}",
         "test, lowest to highest value over the seeds",
     )  # fmt: skip
     return Table(headings, tuple(rows))

@@ -15,8 +15,10 @@ from training_factors.study.reporting.chart import (
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
+    decimals,
     percent,
     percents,
+    plural,
     probability,
     unit_of,
 )
@@ -83,15 +85,15 @@ def _title(answer: Answer, subject: str) -> str:
     if answer.verdict.kind == "set":
         shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
         return f"What matters most{on} is {', '.join(shown[:-1])} or {shown[-1]}"
-    return f"No effect detected{on} in {runs} runs"
+    return f"No effect detected{on} in {plural(runs, 'run')}"
 
 
 def _evidence(answer: Answer) -> str:
     """Return the number of runs and the quality of the surrogates."""
     counts, quality = answer.evidence, answer.surrogate
     ceiling = "" if quality.ceiling is None else f" (at most {quality.ceiling:.2f} is possible)"
-    runs = f"{counts.rows} configurations, {counts.runs} runs"
-    return f"{runs}; R² of the surrogates {quality.r2:.2f}{ceiling}"
+    runs = f"{plural(counts.rows, 'configuration')}, {plural(counts.runs, 'run')}"
+    return f"{runs}; R² of the surrogates {decimals(quality.r2, 2)}{ceiling}"
 
 
 def _variance_panel(answer: Answer) -> Panel:
