@@ -11,6 +11,7 @@ from training_factors.study.analysis.answer import Answer, as_plain
 from training_factors.study.analysis.effects import Effect
 from training_factors.study.reporting.formatting import (
     Unit,
+    as_sentence,
     decimals,
     draw_notes,
     plural,
@@ -25,8 +26,11 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def draw_effects(answer: Answer, objective: str) -> RenderableType:
     """Draw the effects of each factor's options and hyperparameters, the largest share first.
 
-    Factors that are not distinguishable from noise are dim.
+    Factors that are not distinguishable from noise are dim. Where effects mean nothing, the reason
+    is drawn instead of them.
     """
+    if answer.no_effects is not None:
+        return Text(f"{as_sentence(answer.no_effects)} {as_sentence(answer.verdict.sentence)}")
     unit = unit_of(objective)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("setting", no_wrap=True)
@@ -41,8 +45,11 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
 
 
 def effects_document(answer: Answer, study: str) -> dict[str, Any]:
-    """Return all effects as a JSON document."""
-    document: dict[str, Any] = as_plain({"schema": 1, "study": study, "effects": answer.effects})
+    """Return all effects as a JSON document; none where they mean nothing, with the reason."""
+    effects = answer.effects if answer.no_effects is None else ()
+    document: dict[str, Any] = as_plain(
+        {"schema": 1, "study": study, "effects": effects, "no_effects": answer.no_effects}
+    )
     return document
 
 

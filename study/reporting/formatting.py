@@ -165,6 +165,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def as_sentence(words: str) -> str:
+    """Return words as a sentence of its own, with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def slug(name: str) -> str:
     """Return the name in characters that file names and HTML ids may have."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:64] or "unnamed"

@@ -31,6 +31,10 @@ FACTOR_COLUMNS = (
 )  # fmt: skip
 
 
+GAIN_COLUMNS = ("best_option", "gain", "gain_low", "gain_high")
+"""Columns of a factor that are read from the effects of its options."""
+
+
 def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFrame:
     """Return one row per trial, with its number as the index.
 
@@ -75,9 +79,12 @@ def factors_frame(answer: Answer) -> pd.DataFrame:
     causes. p_value: of the randomization test, corrected by Holm. p_first: probability that its
     share is the largest. best_option, gain: the option with the highest mean, and that mean less
     the baseline's, with its 95 % interval. evidence: `probable` or `not distinguishable`.
+    Where effects mean nothing (see `Answer.no_effects`), there are no gains and no best options.
     """
     factors = answer.factors_and_placebo
     rows = [_factor_record(factor) for factor in factors]
+    if answer.no_effects is not None:
+        rows = [row | dict.fromkeys(GAIN_COLUMNS) for row in rows]
     index = pd.Index([factor.name for factor in factors], name="factor")
     return pd.DataFrame(rows, index=index, columns=list(FACTOR_COLUMNS))
 
@@ -112,7 +119,7 @@ def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
             "first_order": one.first_order,
             "total": one.total,
             "sd_points": one.points,
-            "range": one.range,
+            "range": one.range if answer.no_effects is None else None,
         }
         for factor in answer.factors
         for one in factor.hyperparameters
@@ -165,7 +172,8 @@ def effects_frame(answer: Answer) -> pd.DataFrame:
 
     factor, option, hyperparameter: what it is; an option has no hyperparameter. value: of the
     hyperparameter. mean: mean objective there, over all other factors. difference: mean less that
-    of the factor's baseline, in points, with its 95 % interval.
+    of the factor's baseline, in points, with its 95 % interval. There are no rows where effects
+    mean nothing (see `Answer.no_effects`).
     """
     return _listed(
         {
@@ -177,7 +185,7 @@ def effects_frame(answer: Answer) -> pd.DataFrame:
             **_with_interval("difference", one.points, one.interval),
         }
         for one in answer.effects
-        if one.factor != PLACEBO
+        if one.factor != PLACEBO and answer.no_effects is None
     )
 
 

@@ -34,6 +34,7 @@ from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
+    as_sentence,
     decimals,
     describe_objective,
     draw_notes,
@@ -227,7 +228,8 @@ def _factor_table(answer: Answer, unit: Unit) -> Table:
     rows = answer.factors_and_placebo
     table = _share_table("factor", f"SD,\n{unit.column}", f"gain,\n{unit.column}")
     for factor in rows:
-        numbers = unit.unsigned(factor.points), unit.signed(factor.gain)
+        gain = unit.signed(factor.gain) if answer.no_effects is None else "–"
+        numbers = unit.unsigned(factor.points), gain
         style = "" if factor.matters else "dim"
         table.add_row(*_share_cells(factor, rows), *numbers, style=style)
     return table
@@ -270,6 +272,8 @@ def _notes(answer: Answer, objective: str, unit: Unit) -> Table:
         f"The mean {objective} with the factor's best option minus that with its baseline option, "
         f"in {unit.words}."
     )
+    if answer.no_effects is not None:
+        gain_note = as_sentence(answer.no_effects)
     notes = [
         ("share", _share_note(answer)),
         ("bar", BAR_NOTE),

@@ -21,6 +21,7 @@ from training_factors.study.analysis.verdict import UNTESTED
 from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
 from training_factors.study.reporting.formatting import (
+    as_sentence,
     describe_objective,
     format_settings,
     percent,
@@ -247,6 +248,7 @@ def _environment() -> Environment:
     environment.filters["applies_to"] = factor_list.applies_to
     environment.filters["range_and_default"] = factor_list.range_and_default
     environment.filters["slug"] = slug
+    environment.filters["sentence"] = as_sentence
     return environment
 
 

@@ -19,6 +19,7 @@ from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTE
 from training_factors.study.reporting.analyses import StudyData, read_study_data
 from training_factors.study.reporting.formatting import (
     Unit,
+    as_sentence,
     draw_notes,
     format_settings,
     percent,
@@ -44,6 +45,7 @@ class Recommendation(NamedTuple):
     """The recommended setting of every factor of a study.
 
     source: a sentence on where the configuration comes from, a confirmation or a single run.
+    no_effects: the reason why there are no gains; None where there are.
     """
 
     study: str
@@ -51,6 +53,7 @@ class Recommendation(NamedTuple):
     definition: Definition
     source: str
     settings: tuple[RecommendedSetting, ...]
+    no_effects: str | None = None
 
 
 def compute_recommendation(study: Study, jobs: int) -> Recommendation:
@@ -80,7 +83,9 @@ def recommendation_of(data: StudyData) -> Recommendation:
         mean = f"{stamp.objective} {confirmation.value:.4f}, mean of {confirmation.seeds} seeds"
         source = f"ranked first over fresh seeds on the validation set; on the test set {mean}"
     settings = recommend(answer, stamp.space, config, confirmation)
-    return Recommendation(data.study.name, stamp.objective, stamp.definition, source, settings)
+    return Recommendation(
+        data.study.name, stamp.objective, stamp.definition, source, settings, answer.no_effects
+    )
 
 
 def draw_recommendation(
@@ -105,6 +110,9 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
     """Draw every setting with its evidence."""
     settings = recommendation.settings
     untested = ", ".join(one.factor for one in settings if one.evidence_level == UNTESTED)
+    remarks = [] if recommendation.no_effects is None else [as_sentence(recommendation.no_effects)]
+    if untested:
+        remarks.append(f"These factors did not vary in this study: {untested}.")
     return Group(
         Text.assemble(("recommended configuration", "bold"), f"  {recommendation.source}"),
         Text(),
@@ -113,6 +121,11 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
             unit_of(recommendation.objective),
         ),
         Text(),
+        *(
+            [Text(as_sentence(recommendation.no_effects)), Text()]
+            if recommendation.no_effects
+            else []
+        ),
         *(
             [Text(f"These factors did not vary in this study: {untested}."), Text()]
             if untested

@@ -172,7 +172,9 @@ def report_of(trials: Sequence[Trial], objective: str = "accuracy") -> Report:
         status=status,
         trials=tuple(trials),
         summary=Summary("digits-mlp", "digits", objective, answer, best, None, space),
-        advice=Recommendation("digits-mlp", objective, _definition(), "run #3", settings),
+        advice=Recommendation(
+            "digits-mlp", objective, _definition(), "run #3", settings, answer.no_effects
+        ),
         no_answer_reason="",
         confirmed=None,
         test={},

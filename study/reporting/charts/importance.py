@@ -50,7 +50,9 @@ def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None
         f"of the {objective} that the factor causes; {unit.note}."
     )
     panels = (panel, _variance_panel(answer))
-    return Chart("importance", _title(answer, subject), note, panels, factor_table(factors, unit))
+    has_gains = answer.no_effects is None
+    table = factor_table(factors, unit, has_gains=has_gains)
+    return Chart("importance", _title(answer, subject), note, panels, table)
 
 
 def topics(answer: Answer, objective: str) -> Chart | None:
@@ -127,8 +129,10 @@ def _label(factor: FactorImportance, unit: Unit) -> str:
     return f"{percent(factor.share, 0)} % · SD {unit.unsigned(factor.points)} {unit.name}"
 
 
-def factor_table(factors: Sequence[FactorImportance], unit: Unit) -> Table:
-    """Return every number that is known of each factor."""
+def factor_table(
+    factors: Sequence[FactorImportance], unit: Unit, *, has_gains: bool = True
+) -> Table:
+    """Return every number that is known of each factor. has_gains: whether gains mean anything."""
     headings = (
         "factor", "share, %", "95 % interval", "shown, %", "alone, %", "with interactions, %",
         f"SD, {unit.name}", f"gain, {unit.name}", "best option", "p (Holm)",
@@ -140,7 +144,8 @@ def factor_table(factors: Sequence[FactorImportance], unit: Unit) -> Table:
             (
                 factor.name, percent(factor.share), percents(factor.interval),
                 percent(factor.shown), percent(factor.first_order), percent(factor.total),
-                unit.unsigned(factor.points), unit.signed(factor.gain), factor.best_option,
+                unit.unsigned(factor.points), unit.signed(factor.gain) if has_gains else "",
+                factor.best_option if has_gains else "",
                 probability(factor.p_value), percent(factor.p_first, 0), factor.verdict,
             )
             for factor in factors
