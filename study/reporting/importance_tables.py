@@ -66,7 +66,8 @@ LISTED_PARAMETERS = 8
 LENSES_NOTE = (
     "A lens shows the same shares for another number than the final objective, for example for the "
     "run time. The column objective has the shares for the final objective itself. All numbers but "
-    "R² are shares in %. Lenses use gradient boosting as the only surrogate."
+    "R² are shares in %. Lenses use gradient boosting as the only surrogate, the column objective "
+    "its blend with a Gaussian process; R² is that on configurations that they did not see."
 )
 """Explanation of lenses, above their columns' own notes."""
 

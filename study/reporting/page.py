@@ -16,12 +16,14 @@ from training_factors.storage.data_report import describe_classes
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.stamp import Stamp, describe_left_out
 from training_factors.storage.trials import Trial
+from training_factors.study.analysis.lenses import LensResult
 from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
 from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
 from training_factors.study.reporting.formatting import (
     as_sentence,
+    decimals,
     describe_objective,
     format_settings,
     percent,
@@ -29,7 +31,7 @@ from training_factors.study.reporting.formatting import (
     slug,
     unit_of,
 )
-from training_factors.study.reporting.importance_tables import summary_document
+from training_factors.study.reporting.importance_tables import LENSES_NOTE, summary_document
 from training_factors.study.reporting.plotly_charts import plotly_panel
 from training_factors.study.reporting.recommendation_table import column_notes, setting_cells
 from training_factors.study.reporting.report import Report
@@ -174,7 +176,7 @@ def lenses_table(report: Report) -> Table | None:
     """Return the shares through every lens; None unless the lenses are cached."""
     if report.lenses is None or report.answer is None:
         return None
-    lenses = [lens for lens in report.lenses.seen if lens.shares]
+    lenses = shown_lenses(report)
     columns = [{one.factor: percent(one.share) for one in lens.shares} for lens in lenses]
     rows = [
         (
@@ -183,7 +185,14 @@ def lenses_table(report: Report) -> Table | None:
         )
         for factor in report.answer.factors
     ]  # fmt: skip
-    return Table(("factor", "final objective", *(lens.question for lens in lenses)), tuple(rows))
+    fits = (report.answer.surrogate.r2, *(lens.r2 or 0.0 for lens in lenses))
+    rows.append(("R²", *(decimals(r2, 2) for r2 in fits)))
+    return Table(("factor", "objective", *(lens.name for lens in lenses)), tuple(rows))
+
+
+def shown_lenses(report: Report) -> list[LensResult]:
+    """Return the lenses that have shares."""
+    return [lens for lens in report.lenses.seen if lens.shares] if report.lenses else []
 
 
 def described_factors(report: Report) -> list[DescribedFactor]:
@@ -220,6 +229,8 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             configuration=configuration_table(report),
             metrics=metrics_table(report),
             lenses=lenses_table(report),
+            lenses_note=LENSES_NOTE,
+            shown_lenses=shown_lenses(report),
             factors=described_factors(report),
             style=Markup(_template_file("report.css")),
             scripts=[script for script, _ in scripts],
