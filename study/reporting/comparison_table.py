@@ -54,9 +54,10 @@ def draw_comparison(
         lines.insert(0, f"The studies maximized different objectives: {each}.")
     has_intervals = len(next(iter(comparison.factors.values()))) <= MOST_WITH_INTERVALS
     intervals = " with its 95 % interval" if has_intervals else ""
-    lines += [_sentence(one) for one in significant] or [
-        "No factor's share differs significantly between these studies."
-    ]
+    lines += [_sentence(one) for one in significant]
+    if comparison.differences and not significant:
+        lines.append("No factor's share differs significantly between these studies.")
+    lines += [*_inconclusive(comparison), *_partial(comparison)]
     return Group(
         _shares_table(comparison, {one.factor for one in significant}),
         Text(),
@@ -88,6 +89,10 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
                 for pair, rho in comparison.correlations.items()
             ],
             "differences": comparison.differences,
+            "inconclusive": comparison.inconclusive,
+            "partial": [
+                {"name": name, "studies": studies} for name, studies in comparison.partial.items()
+            ],
         }
     )
     return document
@@ -108,6 +113,30 @@ def _shares_table(comparison: Comparison, different: set[str]) -> Table:
             cells.append(f"{percent(factor.share)}{interval}")
         table.add_row(name, *cells, style="bold" if name in different else "")
     return table
+
+
+def _inconclusive(comparison: Comparison) -> list[str]:
+    """Return a sentence on the studies that show nothing to compare; none where all do."""
+    names = comparison.inconclusive
+    if not names:
+        return []
+    show, their = ("shows", "its") if len(names) == 1 else ("show", "their")
+    return [
+        f"{' and '.join(names)} {show} no significant effect, so nothing is said about differences "
+        f"from {their} shares."
+    ]
+
+
+def _partial(comparison: Comparison) -> list[str]:
+    """Return a sentence for every group of studies that alone varies some factors."""
+    factors: dict[tuple[str, ...], list[str]] = {}
+    for name, studies in comparison.partial.items():
+        factors.setdefault(studies, []).append(name)
+    return [
+        f"Only {' and '.join(studies)} {'varies' if len(studies) == 1 else 'vary'} "
+        f"{', '.join(names)}."
+        for studies, names in factors.items()
+    ]
 
 
 def _sentence(difference: Difference) -> str:
