@@ -56,12 +56,15 @@ def export(
     """Write trials, shares, effects, settings and contrasts as tables, to .csv or .parquet."""
     with verb_context():
         opened = open_study(study, storage)
+        from training_factors.storage.files import check_parent
         from training_factors.study.api.exports import tables_of, write_tables
         from training_factors.study.reporting.analyses import read_study_data
 
         forms = [name for name, wanted in (("csv", csv), ("parquet", parquet)) if wanted]
-        tables = tables_of(read_study_data(opened, jobs=count_cores()))
         place = folder or opened.folder / "tables"
+        if folder is not None:
+            check_parent(folder)  # before the answer is computed
+        tables = tables_of(read_study_data(opened, jobs=count_cores()))
         files = [path for form in forms or ["csv"] for path in write_tables(tables, place, form)]
     if as_json:
         show({"schema": 1, "files": [str(file) for file in files]})
@@ -84,10 +87,13 @@ def plot(
     """Draw one chart of the report to a file or in a window."""
     with verb_context():
         opened = open_study(study, storage)
+        from training_factors.storage.files import check_parent
         from training_factors.study.reporting import matplotlib_charts
         from training_factors.study.reporting.chart_list import charts_of, find_chart
         from training_factors.study.reporting.report import read_report
 
+        if output is not None:
+            check_parent(output)  # before the answer is computed
         charts = charts_of(read_report(opened, jobs=count_cores()))
         if name is None:
             print("\n".join(f"{chart.name:28}  {chart.title}" for chart in charts.values()))
