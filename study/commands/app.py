@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from training_factors.study.api.command_lines import program_name
-from training_factors.study.api.output import print_message
+from training_factors.study.api.output import SILENT, TERMINAL, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -110,11 +111,18 @@ def count_cores() -> int:
     return int(cpu_count())
 
 
-def open_study(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":
-    """Open the study of this name, or the only one, and print what its user should know."""
+def open_study(
+    name: str | None, storage: str | None, *, reading: bool = True, quiet: bool = False
+) -> "Study":
+    """Open the study of this name, or the only one; unless quiet, print what one should know."""
     from training_factors.study.api.opening import open_stored
 
-    return open_stored(name, storage, print_message, reading=reading)
+    return open_stored(name, storage, terminal(quiet).notify, reading=reading)
+
+
+def terminal(quiet: bool) -> Output:
+    """Return the output of a verb: messages and progress on standard error, or nothing."""
+    return SILENT if quiet else TERMINAL
 
 
 def show(content: "Document | RenderableType") -> None:
