@@ -77,7 +77,7 @@ def open_or_create(
     if study is None or definition != stored or given.is_any:
         from training_factors.study.running.preparation import prepare_study
 
-        if Path(definition.source).is_dir():
+        if definition.source and Path(definition.source).is_dir():
             notify(f"reading {definition.source}")
         prepared = prepare_study(
             definition, study.stamp if study else None, data=given.data, model=given.model

@@ -81,7 +81,7 @@ def execute(arguments: list[str]) -> int:
     arguments = [_present_name(word) for word in arguments if word not in ("--debug", "--no-color")]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in INFORMATION):
         arguments.insert(0, "run")
-    failure: BaseException
+    failure: Exception
     try:
         _refuse_undecodable(arguments)
         return app(arguments, prog_name=program_name(), standalone_mode=False) or 0
@@ -89,9 +89,6 @@ def execute(arguments: list[str]) -> int:
         failure, code, message = error, error.exit_code, _error_message(error, arguments)
     except OSError as error:
         failure, code, message = error, 3, _file_error(error)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        # Later, while runs go on, signals are handled where these are started.
-        failure, code, message = error, 130, "interrupted; the same command starts again"
     except Exception as error:
         # A bug of ours. Its traceback may show private values, so it is shown only on request.
         failure, code = error, 1

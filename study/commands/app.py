@@ -59,7 +59,8 @@ def _global_options(
 class CommandError(typer.TyperException):
     """An error that the user can do something about.
 
-    exit_code: 2 for wrong input; 3 for results that are not there yet or a database that is lost.
+    exit_code: 2 for wrong input; 3 for results that are not there yet or a database that is lost;
+    130 for Ctrl-C.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -78,7 +79,20 @@ def start_up() -> None:
 
 @contextmanager
 def verb_context() -> Iterator[None]:
-    """Start up the process for a verb, and turn errors that users can mend into `CommandError`."""
+    """Start up the process for a verb, and turn errors that users can mend into `CommandError`.
+
+    Ctrl-C is one of them; while runs go on, signals are handled where these were started.
+    """
+    try:
+        with _errors_as_command_errors():
+            yield
+    except KeyboardInterrupt as error:
+        raise CommandError("interrupted; the same command starts again", 130) from error
+
+
+@contextmanager
+def _errors_as_command_errors() -> Iterator[None]:
+    """Start up the process, and turn errors that users can mend into `CommandError`."""
     start_up()
     from pydantic import ValidationError
 
