@@ -160,10 +160,13 @@ class FactorStudy:
     def export(self, folder: FilePath, form: str = "csv") -> list[Path]:
         """Write all tables into a folder; return the files.
 
-        form: `csv`, or `parquet` with the extra [parquet]. Raises ValueError when it is neither.
+        folder: is created if missing; the folder that holds it must exist. form: `csv`, or
+        `parquet` with the extra [parquet]. Raises ValueError when it is neither, and for a missing
+        folder.
         """
         from training_factors.study.api.exports import tables_of, write_tables
 
+        check_parent(Path(folder))
         return write_tables(
             tables_of(read_study_data(self._study, cpu_count())), Path(folder), form
         )

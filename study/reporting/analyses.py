@@ -102,7 +102,7 @@ def answer_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) ->
     trials: all trials of the study; read here where they are not given. Raises NoAnswer when too
     few rows were measured, and for a study that confirms another one.
     """
-    if study.confirms is not None:
+    if study.is_confirmation:
         raise NoAnswer(
             f"{study.name} holds the paired runs that confirm another study, and no importance; "
             "name that study with --study"
