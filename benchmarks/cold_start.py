@@ -20,7 +20,7 @@ def main() -> None:
             for i in range(ROUNDS):
                 began = time.monotonic()
                 if kind == "SQLite":
-                    new = f"sqlite:///{place}/new{i}/studies.db"
+                    new = f"sqlite:///{place}/new{i}.db"
                     up.append(start_simultaneously(new, WORKERS))
                 else:
                     with fresh_database(urls[kind]) as url:

@@ -14,11 +14,11 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from sqlalchemy import Connection, Engine, Index, Table, create_engine, event, inspect, select
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 
 from training_factors.storage.bulk_reads import BulkReadStorage
-from training_factors.storage.files import network_filesystem
+from training_factors.storage.files import check_parent, network_filesystem
 from training_factors.storage.retry import (
     ReadOnlyError,
     StorageUnavailableError,
@@ -29,6 +29,7 @@ from training_factors.storage.retry import (
     retry,
 )
 from training_factors.storage.urls import (
+    DEFAULT_URL,
     engine_options,
     hide_password,
     missing_driver,
@@ -97,8 +98,9 @@ def open_database(
 ) -> Database:
     """Open the database at an SQLAlchemy URL. Optuna logs warnings and errors alone from then on.
 
-    create: create the database and its folder if missing. reading: do not lock SQLite's file for
-    writing at the start of each transaction. retry_timeout_s, is_cancelled: see `Database`.
+    create: create the database if missing, and the folder of the default one. reading: do not lock
+    SQLite's file for writing at the start of each transaction. retry_timeout_s, is_cancelled: see
+    `Database`.
 
     Raises ValueError for a URL that cannot be used, NoDatabaseError if there is no database and
     create is False, StorageUnavailableError if it does not answer within the retry timeout.
@@ -220,6 +222,8 @@ def _existing_names(engine: Engine, table: Table) -> set[str | None]:
 def _check_file(url: URL, create: bool) -> None:
     """Check the file of an SQLite URL, and create it if missing and asked for.
 
+    The folder of the default database is created with it; any other folder must exist.
+
     Raises ValueError for a path that cannot be used, NoDatabaseError for one without a database.
     """
     if not url.database or url.database == ":memory:":
@@ -239,12 +243,16 @@ def _check_file(url: URL, create: bool) -> None:
     # process, and two processes could write at once.
     if path.is_file() and (create or path.stat().st_size > 0):
         return
+    is_default = path == Path(str(make_url(DEFAULT_URL).database))
+    if not is_default:
+        check_parent(path)
     if not create:
         raise NoDatabaseError(
             f"there is no study yet in {str(path)!r}; start one with run, or name another --storage"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_default:
+            path.parent.mkdir(exist_ok=True)
         path.touch(mode=0o600)
     except OSError as error:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Write files atomically, and find out whether a path lies on a network file system."""
 
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,17 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
             partial.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def check_parent(path: Path) -> None:
+    """Raise ValueError, with the remedy, unless the folder that is to hold the path exists."""
+    parent = path.parent
+    if parent.is_dir():
+        return
+    if parent.exists():
+        raise ValueError(f"{str(parent)!r} is no folder, so nothing can be written in it")
+    remedy = f"create it first: mkdir -p {shlex.quote(str(parent))}"
+    raise ValueError(f"folder {str(parent)!r} does not exist; {remedy}")
 
 
 def _sync_folder(folder: Path) -> None:

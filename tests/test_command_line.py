@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from training_factors.study.api.command_lines import program_name, program_words
-from training_factors.study.commands import execute
+from training_factors.study.commands import execute, study_verbs
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,27 @@ def test_it_is_named_as_it_was_called(
     assert len(program_words()) == len(words) + begins_with_python
 
 
+@pytest.mark.parametrize("verb", ["run", "confirm", "worker", "importance", "list"])
+def test_h_is_short_for_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    assert execute([verb, "-h"]) == 0
+    assert "Usage: " in capsys.readouterr().out
+    assert execute(["-h"]) == 0
+    assert "plan" in capsys.readouterr().out
+
+
+def test_ctrl_c_before_anything_runs_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(url: str | None) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_verbs, "database_url", interrupted)
+    assert execute(["list"]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "run_study.py: error: interrupted; the same command starts again\n"
+
+
 @pytest.mark.parametrize("options", [["--epochs", "0"], ["--modle", "mlp"], ["--data", "none"]])
 def test_debug_shows_the_traceback_and_nothing_else_does(
     capsys: pytest.CaptureFixture[str], options: list[str]
@@ -43,3 +64,4 @@ def test_debug_shows_the_traceback_and_nothing_else_does(
     err = capsys.readouterr().err
     assert err.startswith("Traceback (most recent call last):")
     assert "run_study.py: error: " in err.splitlines()[-1]
+    assert "NoneType: None" not in err

@@ -86,6 +86,24 @@ def test_a_folder_that_does_not_exist_yet_is_on_some_disk(tmp_path: Path) -> Non
     assert check.state in (OK, WARNING) and "GiB free" in check.found
 
 
+@pytest.mark.parametrize("state", ["missing", "empty file", "tables alone"])
+def test_a_database_without_a_study_is_no_fault(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if state == "empty file":
+        Path("mine.db").touch()
+    elif state == "tables alone":
+        open_database("sqlite:///mine.db", create=True).close()
+    assert execute(["doctor", "--storage", "sqlite:///mine.db", "--json"]) == 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    (found,) = [check for check in checks if "no study yet" in check["found"]]
+    assert found["state"] == WARNING and "start one with run" in found["remedy"]
+
+
 def test_the_verb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,6 +156,20 @@ class Answer(NamedTuple):
     verdict: Verdict
 
     @property
+    def no_effects(self) -> str | None:
+        """The reason why effects and gains mean nothing; None where they mean something.
+
+        They are means of what the surrogates predict, so they are no findings where these predict
+        rows that they did not see no better than the mean of all rows does.
+        """
+        if self.surrogate.r2 > 0:
+            return None
+        return (
+            "effects and gains are left out: the surrogates, which they are read from, predict "
+            f"nothing yet (R² {self.surrogate.r2:z.2f} on configurations that they did not see)"
+        )
+
+    @property
     def factors_and_placebo(self) -> tuple[FactorImportance, ...]:
         """The factors, followed by the placebo where there is one."""
         return self.factors if self.placebo is None else (*self.factors, self.placebo)
@@ -164,11 +178,18 @@ class Answer(NamedTuple):
 def as_document(answer: Answer, study: str) -> dict[str, Any]:
     """Return the answer as a JSON document. study: its name.
 
-    Effects are left out; they are a document of their own.
+    Effects are left out; they are a document of their own. What is read from them is null where
+    they mean nothing, and `no_effects` says why.
     """
-    document = {"schema": 1, "study": study, **answer._asdict()}
+    document = {"schema": 1, "study": study, **answer._asdict(), "no_effects": answer.no_effects}
     del document["effects"]
     plain: dict[str, Any] = as_plain(document)
+    if answer.no_effects is not None:
+        factors = [*plain["factors"], *([plain["placebo"]] if plain["placebo"] else [])]
+        for factor in factors:
+            factor.update(dict.fromkeys(("gain", "gain_interval", "best_option", "range")))
+            for hyperparameter in factor[_JSON_KEYS["hyperparameters"]]:
+                hyperparameter["range"] = None
     return plain
 
 

@@ -255,7 +255,12 @@ def _topics(
 
 
 def _interactions(estimates: Estimates) -> tuple[Interaction, ...]:
-    """Return the interactions whose interval lies above 0, the largest share first."""
+    """Return the interactions whose interval lies above 0, the largest share first.
+
+    There are none where the surrogates, whose interactions they are, predict nothing.
+    """
+    if estimates.blend.r2 <= 0:
+        return ()
     shares, explicable = estimates.interactions, estimates.explicable
     interactions = [
         Interaction(pair, float(share) * explicable, (low * explicable, high * explicable))

@@ -30,12 +30,16 @@ class Comparison(NamedTuple):
     """The factors that all studies vary: factor -> study -> importance.
 
     correlations: Spearman's rank correlation of the shares, for every two studies; None where they
-    have too few factors in common.
+    have too few factors in common. partial: factors that some studies vary and others do not ->
+    the studies that vary them. inconclusive: studies in which no factor has a significant effect;
+    their shares are next to unknown, so they have no correlations and no differences.
     """
 
     factors: dict[str, dict[str, FactorImportance]]
     correlations: dict[tuple[str, str], float | None]
     differences: tuple[Difference, ...]
+    partial: Mapping[str, tuple[str, ...]]
+    inconclusive: tuple[str, ...]
 
 
 def compare(answers: Mapping[str, Answer]) -> Comparison:
@@ -51,13 +55,17 @@ def compare(answers: Mapping[str, Answer]) -> Comparison:
     if not common:
         raise ValueError(f"the studies {', '.join(answers)} have no factor in common")
     study_pairs = list(combinations(answers, 2))
+    inconclusive = tuple(name for name in answers if answers[name].verdict.kind == "nothing")
+    conclusive = [pair for pair in study_pairs if not {*pair} & {*inconclusive}]
     differences = [
         _difference(name, (one, by_study[one][name]), (other, by_study[other][name]))
-        for one, other in study_pairs
+        for one, other in conclusive
         for name in common
     ]
     correlations = {
         (one, other): _correlation(by_study[one], by_study[other], common)
+        if (one, other) in conclusive
+        else None
         for one, other in study_pairs
     }
     comparison: Comparison = rounded(
@@ -68,9 +76,23 @@ def compare(answers: Mapping[str, Answer]) -> Comparison:
             },
             correlations=correlations,
             differences=_corrected(differences),
+            partial=_partial(by_study),
+            inconclusive=inconclusive,
         )
     )
     return comparison
+
+
+def _partial(
+    by_study: Mapping[str, Mapping[str, FactorImportance]],
+) -> dict[str, tuple[str, ...]]:
+    """Return the factors that not all studies vary, each with the studies that do."""
+    names = dict.fromkeys(name for factors in by_study.values() for name in factors)
+    varying = {
+        name: tuple(study for study, factors in by_study.items() if name in factors)
+        for name in names
+    }
+    return {name: studies for name, studies in varying.items() if len(studies) < len(by_study)}
 
 
 def _difference(

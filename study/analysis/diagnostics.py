@@ -1,4 +1,4 @@
-"""Count runs that diverged or are no better than chance, by setting; add up confusion matrices."""
+"""Count runs that diverged or are no better than chance, by setting; average confusion matrices."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,28 +106,33 @@ ConfusionCells = Iterable[Sequence[int]]
 
 
 class ConfusionMatrix(NamedTuple):
-    """Number of samples by (true class, predicted class).
+    """Number of samples by (true class, predicted class), the mean over some runs.
+
+    The counts of several runs sum to the size of the part that all of them predicted.
 
     source: the runs and the samples, in words, such as `the best run, #3, on the validation set`.
+    runs: number of runs, each with its own seed.
     """
 
     classes: tuple[str, ...]
-    counts: dict[tuple[int, int], int]
+    counts: dict[tuple[int, int], float]
     source: str
+    runs: int = 1
 
     @property
-    def mistaken(self) -> list[tuple[tuple[int, int], int]]:
+    def mistaken(self) -> list[tuple[tuple[int, int], float]]:
         """The pairs of different classes with their number of samples, the most frequent first."""
         errors = [item for item in self.counts.items() if item[0][0] != item[0][1]]
         return sorted(errors, key=lambda item: (-item[1], item[0]))
 
 
-def add_confusions(
+def mean_confusion(
     runs: Sequence[ConfusionCells], classes: Sequence[str], source: str
 ) -> ConfusionMatrix | None:
-    """Return the sum of several runs' confusion matrices, or None when no run has one."""
+    """Return the mean of several runs' confusion matrices, or None when no run has one."""
     counts: Counter[tuple[int, int]] = Counter()
     for run in runs:
         for true, predicted, samples in run:
             counts[true, predicted] += samples
-    return ConfusionMatrix(tuple(classes), dict(counts), source) if counts else None
+    means = {pair: samples / len(runs) for pair, samples in counts.items()}
+    return ConfusionMatrix(tuple(classes), means, source, len(runs)) if means else None

@@ -40,7 +40,7 @@ from training_factors.study.analysis.significance import holm, p_values
 from training_factors.study.analysis.uncertainty import Estimate, SampledEstimand, estimate
 from training_factors.study.analysis.verdict import unexplained_decline
 
-METHOD_VERSION = 5
+METHOD_VERSION = 6
 """Method version; increase it to invalidate cached answers."""
 
 FEW_ROWS = 64

@@ -36,7 +36,7 @@ RowValues = Callable[[Measurements], Array]
 
 
 class Lens(NamedTuple):
-    """A quantity to compute shares of. question: the question that it answers, in words."""
+    """A quantity to compute shares of. question: what it is, in words, and how it is clipped."""
 
     name: str
     question: str
@@ -142,13 +142,20 @@ def log_seconds(measurements: Measurements) -> Array:
 
 LENSES = (
     Lens(
-        "working", "final objective, with values below the median raised to the median", upper_half
+        "working",
+        "the final objective, clipped at the median: lower values count as the median, so that it "
+        "does not matter how badly a configuration fails",
+        upper_half,
     ),
-    Lens("diverged", "what makes a run diverge", diverged_part),
-    Lens("25 %", "after a quarter of the epochs", lambda runs: objective_after(0.25, runs)),
-    Lens("50 %", "after half of the epochs", lambda runs: objective_after(0.5, runs)),
-    Lens("100 %", "after all epochs", lambda runs: objective_after(1.0, runs)),
-    Lens("cost", "what makes a run take long", log_seconds),
+    Lens("diverged", "the part of a configuration's runs that diverged", diverged_part),
+    Lens(
+        "25 %",
+        "the objective after a quarter of the epochs",
+        lambda runs: objective_after(0.25, runs),
+    ),
+    Lens("50 %", "the objective after half of the epochs", lambda runs: objective_after(0.5, runs)),
+    Lens("100 %", "the objective after all epochs", lambda runs: objective_after(1.0, runs)),
+    Lens("cost", "the logarithm of the training time in seconds", log_seconds),
 )
 """All lenses, in the order in which they are shown."""
 

@@ -24,8 +24,8 @@ class RecommendedSetting(NamedTuple):
 
     hyperparameters: all of the option's, full name -> value. share: None when the study did not
     vary the factor. gain: mean objective of this option less the baseline's, in percentage points;
-    None when the factor has only one option. contrast: the factor's paired runs; None without.
-    evidence_level: confirmed, probable, not distinguishable or untested.
+    None when the factor has only one option, and where effects mean nothing. contrast: the factor's
+    paired runs; None without. evidence_level: confirmed, probable, not distinguishable or untested.
     """
 
     factor: str
@@ -95,6 +95,8 @@ def chosen_setting(
 
 
 def _gain(answer: Answer, factor: str, option: str) -> float | None:
+    if answer.no_effects is not None:
+        return None
     for effect in answer.effects:
         if (effect.factor, effect.option, effect.hyperparameter) == (factor, option, None):
             return effect.points

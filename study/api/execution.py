@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import joblib
 
 from training_factors.study.api.opening import (
+    IMAGE_MODEL_NOTE,
     database_url,
     deleted_if_start_fails,
     open_or_create,
     retry_failed,
+    with_default_model,
 )
 from training_factors.study.api.output import Output
 from training_factors.study.api.settings import DefinitionValues, Given, check_definition
@@ -185,7 +187,10 @@ def plan_study(
 
     size = open_preset(preset or "quick", rows)
     chosen = open_device(device)
-    prepared = prepare_study(check_definition(values), data=given.data, model=given.model)
+    completed = with_default_model(values)
+    prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
+    if completed is not values:
+        prepared = prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
     return make_plan(prepared, size, workers or usual, device)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from training_factors.storage.files import REPORT, write_atomically
+from training_factors.storage.files import REPORT, check_parent, write_atomically
 from training_factors.study.reporting import frames
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.recommendation_table import recommendation_of
@@ -41,12 +41,12 @@ def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
 def write_tables(tables: dict[str, pd.DataFrame], folder: Path, form: str) -> list[Path]:
     """Write every table that is not empty to `NAME.csv` or `NAME.parquet`; return the files.
 
-    form: one of `FORMATS`. Raises ValueError for another one, and for a missing package.
+    folder: is created if missing; the folder that holds it must exist. form: one of `FORMATS`.
+    Raises ValueError for another one, for a missing package, and without the folder that holds it.
     """
     if form not in FORMATS:
         raise ValueError(f"tables are written as {' or '.join(FORMATS)}, not as {form!r}")
-    if not folder.parent.is_dir():
-        raise ValueError(f"folder {str(folder.parent)!r} does not exist; create it first")
+    check_parent(folder)
     encoded = {
         folder / f"{name}.{form}": _encode(table, form)
         for name, table in tables.items()

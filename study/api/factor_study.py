@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from joblib import cpu_count
 
 from training_factors.storage.database import open_database
+from training_factors.storage.files import check_parent
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
@@ -147,22 +148,27 @@ class FactorStudy:
     def report(self, path: FilePath | None = None) -> Path:
         """Write the full report as one HTML page; return where it lies.
 
-        path: of the file; None for `report.html` in the study's folder. Raises NoAnswer when no run
-        is complete.
+        path: of the file, in a folder that exists; None for `report.html` in the study's folder.
+        Raises NoAnswer when no run is complete, ValueError for a folder that does not exist.
         """
         from training_factors.study.api.reports import write_report_page
 
-        report = read_report(self._study, cpu_count())
         file = None if path is None else Path(path)
+        if file is not None:
+            check_parent(file)
+        report = read_report(self._study, cpu_count())
         return write_report_page(self._study, report, self._storage, file).path
 
     def export(self, folder: FilePath, form: str = "csv") -> list[Path]:
         """Write all tables into a folder; return the files.
 
-        form: `csv`, or `parquet` with the extra [parquet]. Raises ValueError when it is neither.
+        folder: is created if missing; the folder that holds it must exist. form: `csv`, or
+        `parquet` with the extra [parquet]. Raises ValueError when it is neither, and for a missing
+        folder.
         """
         from training_factors.study.api.exports import tables_of, write_tables
 
+        check_parent(Path(folder))
         return write_tables(
             tables_of(read_study_data(self._study, cpu_count())), Path(folder), form
         )

@@ -3,7 +3,7 @@
 Imports stand inside the functions: only what is needed is loaded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import Study
     from training_factors.study.running.preparation import PreparedStudy
+
+IMAGE_MODEL = "cnn"
+"""The model of an image folder where none is named; of all other data it is `mlp`."""
+
+IMAGE_MODEL_NOTE = "model cnn is the default for image folders; --model names another"
+"""What a user is told where it was chosen."""
 
 
 class OpenedStudy(NamedTuple):
@@ -49,20 +55,20 @@ def open_or_create(
 
     Raises ValueError for wrong input; then nothing was written.
     """
-    from training_factors.storage.database import NoDatabaseError, open_database
+    from training_factors.storage.database import open_database
     from training_factors.storage.definition import Definition
     from training_factors.storage.identity import new_key
-    from training_factors.storage.studies import create_study, find_study
+    from training_factors.storage.studies import create_study
     from training_factors.study.running.settings import Preset, open_preset
 
     size = open_preset("quick" if preset is None else preset, rows)
-    name = _study_name(settings, name)
-    try:
-        study = find_study(open_database(database_url(storage)), name)
-    except NoDatabaseError:
-        study = None
+    completed = with_default_model(settings)
+    names = [_study_name(completed, name)]
+    if completed is not settings and name is None:
+        names.append(_study_name(settings, None))  # as earlier versions named it, with their model
+    name, study = _find_first(names, storage)
     stored = study.stamp.definition if study else Definition()
-    definition = check_definition({**stored.model_dump(), **settings})
+    definition = check_definition({**stored.model_dump(), **(settings if study else completed)})
     if study is not None and not allow_code:
         from training_factors.study.running.preparation import refuse_code
 
@@ -71,7 +77,7 @@ def open_or_create(
     if study is None or definition != stored or given.is_any:
         from training_factors.study.running.preparation import prepare_study
 
-        if Path(definition.source).is_dir():
+        if definition.source and Path(definition.source).is_dir():
             notify(f"reading {definition.source}")
         prepared = prepare_study(
             definition, study.stamp if study else None, data=given.data, model=given.model
@@ -88,6 +94,8 @@ def open_or_create(
 
             refuse_differences(study, stamp)
         if is_new:
+            if completed is not settings:
+                notify(IMAGE_MODEL_NOTE)
             _say_left_out(study.stamp, notify)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
@@ -95,6 +103,35 @@ def open_or_create(
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
         _say_surprises(study, name, notify)
     return opened
+
+
+def with_default_model(settings: DefinitionValues) -> DefinitionValues:
+    """Return the settings of a new study, with `cnn` as the model of an image folder if unnamed."""
+    source = settings.get("source")
+    if settings.get("model") is not None or not isinstance(source, str) or not source:
+        return settings
+    folder = Path(source)
+    if not folder.is_dir():
+        return settings
+    from training_factors.study.data.named_datasets import dataset_names
+    from training_factors.study.data.saved_dataset import is_saved_dataset
+
+    if source in dataset_names() or is_saved_dataset(folder):
+        return settings
+    return {**settings, "model": IMAGE_MODEL}
+
+
+def _find_first(names: Sequence[str], storage: str | None) -> "tuple[str, Study | None]":
+    """Return the first name under which a study is stored, with it; else the first, and None."""
+    from training_factors.storage.database import NoDatabaseError, open_database
+    from training_factors.storage.studies import find_study
+
+    try:
+        database = open_database(database_url(storage))
+    except NoDatabaseError:
+        return names[0], None
+    found = ((name, find_study(database, name)) for name in names)
+    return next((one for one in found if one[1] is not None), (names[0], None))
 
 
 def _study_name(settings: DefinitionValues, name: str | None) -> str:

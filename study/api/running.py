@@ -53,7 +53,8 @@ def run(
         `torch.utils.data.Dataset`, `(train, test)` of these, or a function that returns such. None
         for digits, or for the data of the stored study.
     model: `mlp`, `cnn`, `torchvision:NAME`, `timm:NAME` or `file.py:callable`; or an `nn.Module`
-        class, or a function that returns a network. None for `mlp`, or for the stored model.
+        class, or a function that returns a network. None for the stored
+        model; of a new study it is `cnn` for a folder of images, else `mlp`.
     preset: `smoke`, `quick` (the default), `standard` or `deep`. rows: configurations to measure,
         instead of those of the preset; without a preset a stored study gets nothing else.
     study: its name; None for one that follows from data, model and settings.

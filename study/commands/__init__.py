@@ -31,7 +31,7 @@ from training_factors.study.commands.app import CommandError, app
 LONGEST_ERROR = 300
 """Maximum length of an error message on the screen, in characters."""
 
-INFORMATION = ("--help", "--version", "--install-completion", "--show-completion")
+INFORMATION = ("--help", "-h", "--version", "--install-completion", "--show-completion")
 """Options that stand in place of a verb; any other option belongs to the verb `run`."""
 
 EARLIER_NAMES = {"--patience": "--retry-timeout"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from training_factors.study.api.command_lines import program_name
-from training_factors.study.api.output import print_message
+from training_factors.study.api.output import SILENT, TERMINAL, Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -58,7 +59,8 @@ def _global_options(
 class CommandError(typer.TyperException):
     """An error that the user can do something about.
 
-    exit_code: 2 for wrong input; 3 for results that are not there yet or a database that is lost.
+    exit_code: 2 for wrong input; 3 for results that are not there yet or a database that is lost;
+    130 for Ctrl-C.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -77,7 +79,20 @@ def start_up() -> None:
 
 @contextmanager
 def verb_context() -> Iterator[None]:
-    """Start up the process for a verb, and turn errors that users can mend into `CommandError`."""
+    """Start up the process for a verb, and turn errors that users can mend into `CommandError`.
+
+    Ctrl-C is one of them; while runs go on, signals are handled where these were started.
+    """
+    try:
+        with _errors_as_command_errors():
+            yield
+    except KeyboardInterrupt as error:
+        raise CommandError("interrupted; the same command starts again", 130) from error
+
+
+@contextmanager
+def _errors_as_command_errors() -> Iterator[None]:
+    """Start up the process, and turn errors that users can mend into `CommandError`."""
     start_up()
     from pydantic import ValidationError
 
@@ -110,11 +125,18 @@ def count_cores() -> int:
     return int(cpu_count())
 
 
-def open_study(name: str | None, storage: str | None, *, reading: bool = True) -> "Study":
-    """Open the study of this name, or the only one, and print what its user should know."""
+def open_study(
+    name: str | None, storage: str | None, *, reading: bool = True, quiet: bool = False
+) -> "Study":
+    """Open the study of this name, or the only one; unless quiet, print what one should know."""
     from training_factors.study.api.opening import open_stored
 
-    return open_stored(name, storage, print_message, reading=reading)
+    return open_stored(name, storage, terminal(quiet).notify, reading=reading)
+
+
+def terminal(quiet: bool) -> Output:
+    """Return the output of a verb: messages and progress on standard error, or nothing."""
+    return SILENT if quiet else TERMINAL
 
 
 def show(content: "Document | RenderableType") -> None:

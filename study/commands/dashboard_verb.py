@@ -38,7 +38,7 @@ def dashboard(
     """Serve optuna-dashboard for all studies of a database, with our chart and verdict."""
     # Optuna's importance warns about every parameter that few runs had, each time it is computed.
     warnings.filterwarnings("ignore", category=UserWarning)
-    with _until_interrupted(), verb_context():
+    with verb_context(), _until_interrupted():
         from training_factors.storage.database import open_database
         from training_factors.study.reporting.dashboard import preload_study
 

@@ -92,8 +92,8 @@ SplitColumn = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="mlp or cnn, with :small or :medium; torchvision:NAME or timm:NAME; your own as "
-        "file.py:callable or package.module:callable.",
+        help="mlp (the default) or cnn (that of image folders), with :small or :medium; "
+        "torchvision:NAME or timm:NAME; your own as file.py:callable or package.module:callable.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -272,6 +272,10 @@ RetryTimeout = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Show results and errors only: no progress, no messages."),
+]
 
 DEFINITION_OPTIONS: dict[str, Any] = {
     "source": Data,

@@ -25,18 +25,19 @@ def report(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.api.reports import write_report_page
+        from training_factors.study.reporting.formatting import plural
         from training_factors.study.reporting.matplotlib_charts import save_charts
         from training_factors.study.reporting.report import read_report
 
         content = read_report(opened, jobs=count_cores())
         page, charts = write_report_page(opened, content, storage)
         folder = page.parent / "charts"
-        print(f"drawing {len(charts)} charts", file=sys.stderr)
+        print(f"drawing {plural(len(charts), 'chart')}", file=sys.stderr)
         files = save_charts(list(charts.values()), folder, jobs=count_cores())
     if as_json:
         show({"schema": 1, "page": str(page), "charts": [str(file) for file in files]})
     else:
-        print(f"report  {page}\ncharts  {folder} ({len(files)} files, .png and .svg)")
+        print(f"report  {page}\ncharts  {folder} ({plural(len(files), 'file')}, .png and .svg)")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)
 
@@ -55,12 +56,15 @@ def export(
     """Write trials, shares, effects, settings and contrasts as tables, to .csv or .parquet."""
     with verb_context():
         opened = open_study(study, storage)
+        from training_factors.storage.files import check_parent
         from training_factors.study.api.exports import tables_of, write_tables
         from training_factors.study.reporting.analyses import read_study_data
 
         forms = [name for name, wanted in (("csv", csv), ("parquet", parquet)) if wanted]
-        tables = tables_of(read_study_data(opened, jobs=count_cores()))
         place = folder or opened.folder / "tables"
+        if folder is not None:
+            check_parent(folder)  # before the answer is computed
+        tables = tables_of(read_study_data(opened, jobs=count_cores()))
         files = [path for form in forms or ["csv"] for path in write_tables(tables, place, form)]
     if as_json:
         show({"schema": 1, "files": [str(file) for file in files]})
@@ -83,10 +87,13 @@ def plot(
     """Draw one chart of the report to a file or in a window."""
     with verb_context():
         opened = open_study(study, storage)
+        from training_factors.storage.files import check_parent
         from training_factors.study.reporting import matplotlib_charts
         from training_factors.study.reporting.chart_list import charts_of, find_chart
         from training_factors.study.reporting.report import read_report
 
+        if output is not None:
+            check_parent(output)  # before the answer is computed
         charts = charts_of(read_report(opened, jobs=count_cores()))
         if name is None:
             print("\n".join(f"{chart.name:28}  {chart.title}" for chart in charts.values()))

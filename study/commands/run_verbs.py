@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from training_factors.study.api import command_lines
-from training_factors.study.api.output import TERMINAL, print_message
+from training_factors.study.api.output import print_message
 from training_factors.study.api.publishing import publish_conclusion
 from training_factors.study.api.settings import DefinitionValues, Given, check_timing
-from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
+from training_factors.study.commands.app import (
+    app,
+    count_cores,
+    open_study,
+    show,
+    terminal,
+    verb_context,
+)
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
 from training_factors.study.commands.options import (
     AllowCode,
@@ -24,6 +31,7 @@ from training_factors.study.commands.options import (
     NewStudyName,
     PerGpu,
     PresetName,
+    Quiet,
     RetryTimeout,
     Rows,
     Start,
@@ -59,6 +67,7 @@ def run(
     grace: Grace = None,
     checkpoint: Checkpoint = None,
     retry_timeout: RetryTimeout = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Run a study and print its answer; the same command resumes an interrupted study."""
@@ -84,7 +93,7 @@ def run(
         opened, code = execution.run_study(
             settings,
             pool,
-            TERMINAL,
+            terminal(quiet),
             name=study,
             storage=storage,
             preset=preset,
@@ -141,6 +150,7 @@ def worker(
     grace: Grace = None,
     checkpoint: Checkpoint = None,
     retry_timeout: RetryTimeout = None,
+    quiet: Quiet = False,
     asked: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run workers for a study that was created elsewhere, until no run is left."""
@@ -165,14 +175,14 @@ def worker(
             timing=timing,
             stop_requests=asked,
         )
-        opened = open_study(study, storage)
+        opened = open_study(study, storage, quiet=quiet)
         if printed is not None:
             if pool.url.startswith("sqlite"):
                 print_message("other machines cannot reach an SQLite file: they need a server")
             options = execution.worker_options(pool)
             print(render_deployment(printed, opened.name, workers or count_cores(), options))
             return
-        code = execution.run_queue(opened, None, pool, TERMINAL)
+        code = execution.run_queue(opened, None, pool, terminal(quiet))
     _exit_early(opened, code)
 
 
@@ -204,6 +214,7 @@ def confirm(
     grace: Grace = None,
     checkpoint: Checkpoint = None,
     retry_timeout: RetryTimeout = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Compare the best configuration with variants that change one factor, on the test part."""
@@ -226,11 +237,13 @@ def confirm(
             allow_code=allow_code,
             timing=timing,
         )
-        opened = open_study(study, storage, reading=False)
+        opened = open_study(study, storage, reading=False, quiet=quiet)
         smallest = confirming.smallest_difference(opened, difference)
         names = None if factors is None else [name.strip() for name in factors.split(",")]
         changes = confirming.factors_to_confirm(opened, names, count_cores())
-        code, confirmation = confirming.run_confirmation(opened, changes, smallest, pool, TERMINAL)
+        code, confirmation = confirming.run_confirmation(
+            opened, changes, smallest, pool, terminal(quiet)
+        )
     _exit_early(confirmation, code)
     from training_factors.study.api.reports import following_command, write_report_page
     from training_factors.study.reporting import confirmation_table, short_answer

@@ -37,7 +37,7 @@ def refuse_unlearnable(decoded: Decoded, source: str) -> None:
 def _refuse_numbers(targets: NDArray[Any], source: str) -> None:
     if len(targets) < MIN_SAMPLES_REGRESSION:
         raise ValueError(
-            f"data {source!r} has {len(targets)} samples; "
+            f"data {source!r} has {_samples(len(targets))}; "
             f"regression needs {MIN_SAMPLES_REGRESSION} or more"
         )
     if not np.isfinite(targets).all():
@@ -56,7 +56,8 @@ def _refuse_classes(decoded: Decoded, classes: tuple[str, ...], source: str) -> 
     if counts.min() < MIN_SAMPLES_PER_CLASS:
         are_numbers = all(name.lstrip("-").replace(".", "").isdigit() for name in classes)
         numbers = ", or predict the number with --task regression" if are_numbers else ""
-        readable = f" that can be read ({len(skipped)} files cannot)" if skipped else ""
+        files = "1 file" if len(skipped) == 1 else f"{len(skipped)} files"
+        readable = f" that can be read ({files} cannot)" if skipped else ""
         raise ValueError(
             f"class {classes[counts.argmin()]!r} of {source!r} has {_samples(counts.min())}"
             f"{readable}; every class needs {MIN_SAMPLES_PER_CLASS} or more: add some, or merge "

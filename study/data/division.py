@@ -145,9 +145,10 @@ def report_data(dataset: Dataset, seed: int) -> DataReport:
     ]
     notes = list(dataset.notes)
     if dataset.classes is not None and len(indices.validation) < MIN_VALIDATION:
+        size = len(indices.validation)
         text = (
-            f"validation has {len(indices.validation)} samples, so one of them is "
-            f"{100 / len(indices.validation):.1f} points of accuracy; bring more data"
+            f"validation has {size} {'sample' if size == 1 else 'samples'}, so one of them is "
+            f"{100 / size:.1f} points of accuracy; bring more data"
         )
         notes.append(data_note(WARNING, text))
     twins = dataset.twins.numpy()

@@ -81,6 +81,8 @@ def _read_given(source: str, options: DataOptions, given: object) -> Dataset:
 
 def _load(source: str, options: DataOptions) -> Dataset:
     path = Path(source)
+    if not source.strip():
+        raise ValueError(f"--data {source!r} names nothing; name a set, a folder or a file")
     if source in SCIKIT_LEARN or source in TORCHVISION:
         _refuse(options, NOT_FOR_NAMED, f"with {source!r}")
         return _load_named(source, options)
@@ -91,6 +93,8 @@ def _load(source: str, options: DataOptions) -> Dataset:
         return _load_folder(source, options)
     if path.is_file():
         return _load_file(source, options)
+    if path.exists():
+        raise ValueError(f"data {source!r} is neither a file nor a folder; name one")
     if re.match(r"\w+://", source):
         raise ValueError(f"data {source!r} is a URL; download it, and name the file or folder")
     if ":" in source and not PureWindowsPath(source).drive:

@@ -136,8 +136,13 @@ def answer_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) ->
     """Return the importance of every factor, from the cache where it is there.
 
     trials: all trials of the study; read here where they are not given. Raises NoAnswer when too
-    few rows were measured.
+    few rows were measured, and for a study that confirms another one.
     """
+    if study.is_confirmation:
+        raise NoAnswer(
+            f"{study.name} holds the paired runs that confirm another study, and no importance; "
+            "name that study with --study"
+        )
     return load_or_compute(study, "importance", analyse, TypeAdapter(Answer), jobs, trials)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from training_factors.study.analysis.intervals import Interval
-from training_factors.study.reporting.formatting import Unit
+from training_factors.study.reporting.formatting import Unit, percent
 
 LIGHT = {
     "background": "#ffffff", "text": "#1a1a1a", "muted": "#5f5f5f", "faint": "#b4b4b4",
@@ -40,7 +40,8 @@ class Axis(NamedTuple):
 
     title: the quantity and its unit. names: labels of the positions 0, 1, …, from the top or from
     the left; empty for a numeric axis. gray: the positions whose names are drawn in grey. low,
-    high: the limits; None lets the marks decide.
+    high: the limits; None lets the marks decide. is_whole: whether the quantity is counted, as
+    epochs are, so that ticks stand at whole numbers only.
     """
 
     title: str = ""
@@ -49,6 +50,7 @@ class Axis(NamedTuple):
     low: float | None = None
     high: float | None = None
     is_log: bool = False
+    is_whole: bool = False
 
 
 class Bars(NamedTuple):
@@ -213,7 +215,7 @@ def shares_panel(
         "best estimate", ("text",), tuple(100 * share for share in shares), places,
         intervals=tuple((100 * low, 100 * high) for low, high in intervals),
         notes=tuple(
-            f"{name}: {100 * share:.1f} %" for name, share in zip(names, shares, strict=True)
+            f"{name}: {percent(share)} %" for name, share in zip(names, shares, strict=True)
         ),
     )  # fmt: skip
     axis = Axis(SHARE_TITLE, low=0, high=room * max([*tops, 1.0]))

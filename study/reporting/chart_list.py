@@ -37,8 +37,9 @@ def _all_charts(report: Report) -> Iterator[Chart | None]:
     answer, objective = report.answer, report.objective
     if answer is not None:
         yield importance.chart(answer, report.data, objective)
-        yield effects.gains(answer, objective)
-        yield from effects.charts(answer, report.space, objective)
+        if answer.no_effects is None:
+            yield effects.gains(answer, objective)
+            yield from effects.charts(answer, report.space, objective)
         yield importance.topics(answer, objective)
         yield interactions.chart(answer)
     if report.confirmation is not None:

@@ -13,7 +13,13 @@ from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.comparison import Comparison, Difference, compare
 from training_factors.study.analysis.verdict import SIGNIFICANT
 from training_factors.study.reporting.analyses import answer_of
-from training_factors.study.reporting.formatting import percent, percents
+from training_factors.study.reporting.formatting import (
+    decimals,
+    percent,
+    percents,
+    probability,
+    signed,
+)
 
 MOST_WITH_INTERVALS = 3
 """Number of studies up to which shares and their intervals fit side by side in 80 columns."""
@@ -39,7 +45,7 @@ def draw_comparison(
     """
     significant = [one for one in comparison.differences if one.p_value < SIGNIFICANT]
     lines = [
-        f"The rank correlation of the shares in {one} and {other} is {rho:.2f}."
+        f"The rank correlation of the shares in {one} and {other} is {decimals(rho, 2)}."
         for (one, other), rho in comparison.correlations.items()
         if rho is not None
     ]
@@ -48,9 +54,10 @@ def draw_comparison(
         lines.insert(0, f"The studies maximized different objectives: {each}.")
     has_intervals = len(next(iter(comparison.factors.values()))) <= MOST_WITH_INTERVALS
     intervals = " with its 95 % interval" if has_intervals else ""
-    lines += [_sentence(one) for one in significant] or [
-        "No factor's share differs significantly between these studies."
-    ]
+    lines += [_sentence(one) for one in significant]
+    if comparison.differences and not significant:
+        lines.append("No factor's share differs significantly between these studies.")
+    lines += [*_inconclusive(comparison), *_partial(comparison)]
     return Group(
         _shares_table(comparison, {one.factor for one in significant}),
         Text(),
@@ -82,6 +89,10 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
                 for pair, rho in comparison.correlations.items()
             ],
             "differences": comparison.differences,
+            "inconclusive": comparison.inconclusive,
+            "partial": [
+                {"name": name, "studies": studies} for name, studies in comparison.partial.items()
+            ],
         }
     )
     return document
@@ -104,10 +115,34 @@ def _shares_table(comparison: Comparison, different: set[str]) -> Table:
     return table
 
 
+def _inconclusive(comparison: Comparison) -> list[str]:
+    """Return a sentence on the studies that show nothing to compare; none where all do."""
+    names = comparison.inconclusive
+    if not names:
+        return []
+    show, their = ("shows", "its") if len(names) == 1 else ("show", "their")
+    return [
+        f"{' and '.join(names)} {show} no significant effect, so nothing is said about differences "
+        f"from {their} shares."
+    ]
+
+
+def _partial(comparison: Comparison) -> list[str]:
+    """Return a sentence for every group of studies that alone varies some factors."""
+    factors: dict[tuple[str, ...], list[str]] = {}
+    for name, studies in comparison.partial.items():
+        factors.setdefault(studies, []).append(name)
+    return [
+        f"Only {' and '.join(studies)} {'varies' if len(studies) == 1 else 'vary'} "
+        f"{', '.join(names)}."
+        for studies, names in factors.items()
+    ]
+
+
 def _sentence(difference: Difference) -> str:
     comparative = "larger" if difference.difference > 0 else "smaller"
     return (
         f"The share of {difference.factor} is {comparative} in {difference.one} than in "
-        f"{difference.other}: {100 * difference.difference:+.1f} percentage points "
-        f"(p {difference.p_value:.3f})."
+        f"{difference.other}: {signed(100 * difference.difference)} percentage points "
+        f"(p {probability(difference.p_value)})."
     )

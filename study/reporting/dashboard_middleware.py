@@ -81,7 +81,8 @@ def _read_curve(storage: BaseStorage, study_id: int, number: int) -> dict[int, f
 def _draw_curve(curve: Mapping[int, float]) -> bytes:
     epochs = tuple(epoch + 1.0 for epoch in curve)
     line = Line("", "primary", epochs, tuple(curve.values()))
-    panel = Panel(Axis("epoch"), Axis("validation objective"), (line,), CURVE_HEIGHT)
+    x, y = Axis("epoch", is_whole=True), Axis("validation objective")
+    panel = Panel(x, y, (line,), CURVE_HEIGHT)
     return encode_figure(draw_chart(Chart("curve", "", "", (panel,), Table((), ()))), ".svg")
 
 

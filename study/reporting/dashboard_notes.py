@@ -187,18 +187,20 @@ def _factor_table(answer: Answer, unit: Unit) -> str:
         "|:-|-:|-:|-:|-:|:-|",
     )
     factors = answer.factors_and_placebo
-    return "\n".join([*head, *(_factor_row(factor, unit) for factor in factors)])
+    has_gains = answer.no_effects is None
+    return "\n".join([*head, *(_factor_row(factor, unit, has_gains) for factor in factors)])
 
 
-def _factor_row(factor: FactorImportance, unit: Unit) -> str:
+def _factor_row(factor: FactorImportance, unit: Unit, has_gains: bool) -> str:
+    has_gain = has_gains and factor.name != PLACEBO
     name = escaped_markdown(factor.name)
     cells = (
         f"**{name}**" if factor.matters else name,
         f"{percent(factor.share)} %",
         percents(factor.interval),
         unit.unsigned(factor.points),
-        unit.signed(factor.gain),
-        "" if factor.name == PLACEBO else escaped_markdown(factor.best_option),
+        unit.signed(factor.gain) if has_gains else "",
+        escaped_markdown(factor.best_option) if has_gain else "",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -206,12 +208,15 @@ def _factor_row(factor: FactorImportance, unit: Unit) -> str:
 def _legend(answer: Answer, objective: str) -> str:
     counts, unit = answer.evidence, unit_of(objective)
     placebo = "" if answer.placebo is None else f" {PLACEBO_MEANING}"
+    gain = f"the best option minus the baseline, in {unit.name}"
+    if answer.no_effects is not None:
+        gain = answer.no_effects
     return (
         f"Share: the part of all variance between {counts.rows} measured configurations "
         f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
         f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
         f"{escaped_markdown(describe_objective(objective))} that the factor causes, in "
-        f"{unit.name}; {unit.note}. Gain: the best option minus the baseline, in {unit.name}. "
+        f"{unit.name}; {unit.note}. Gain: {gain}. "
         f"Bold: distinguishable from noise.{placebo}"
     )
 

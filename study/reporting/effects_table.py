@@ -11,7 +11,10 @@ from training_factors.study.analysis.answer import Answer, as_plain
 from training_factors.study.analysis.effects import BEST_OF, CONFIGURATIONS, Effect
 from training_factors.study.reporting.formatting import (
     Unit,
+    as_sentence,
+    decimals,
     draw_notes,
+    plural,
     short_value,
     unit_of,
 )
@@ -23,8 +26,11 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def draw_effects(answer: Answer, objective: str) -> RenderableType:
     """Draw the effects of each factor's options and hyperparameters, the largest share first.
 
-    Factors that are not distinguishable from noise are dim.
+    Factors that are not distinguishable from noise are dim. Where effects mean nothing, the reason
+    is drawn instead of them.
     """
+    if answer.no_effects is not None:
+        return Text(f"{as_sentence(answer.no_effects)} {as_sentence(answer.verdict.sentence)}")
     unit = unit_of(objective)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("setting", no_wrap=True)
@@ -40,8 +46,11 @@ def draw_effects(answer: Answer, objective: str) -> RenderableType:
 
 
 def effects_document(answer: Answer, study: str) -> dict[str, Any]:
-    """Return all effects as a JSON document."""
-    document: dict[str, Any] = as_plain({"schema": 1, "study": study, "effects": answer.effects})
+    """Return all effects as a JSON document; none where they mean nothing, with the reason."""
+    effects = answer.effects if answer.no_effects is None else ()
+    document: dict[str, Any] = as_plain(
+        {"schema": 1, "study": study, "effects": effects, "no_effects": answer.no_effects}
+    )
     return document
 
 
@@ -68,10 +77,10 @@ def _add_row(table: Table, curve: Sequence[Effect], unit: Unit) -> None:
 
 def _numbers(effect: Effect, unit: Unit) -> tuple[str, ...]:
     """Return the cells mean, points, interval and expected best; the baseline gains nothing."""
-    best = "" if effect.expected_best is None else f"{effect.expected_best.value:.4f}"
+    best = "" if effect.expected_best is None else decimals(effect.expected_best.value)
     if effect.interval == (0, 0):
-        return f"{effect.mean:.4f}", "", "baseline", best
-    return f"{effect.mean:.4f}", unit.signed(effect.points), unit.interval(effect.interval), best
+        return decimals(effect.mean), "", "baseline", best
+    return decimals(effect.mean), unit.signed(effect.points), unit.interval(effect.interval), best
 
 
 def _style(effect: Effect) -> str:
@@ -96,7 +105,7 @@ def _notes(answer: Answer, objective: str) -> list[tuple[str, str]]:
         (
             "mean",
             f"The mean {objective} with this setting over all other settings, many of which are "
-            f"broken, from {answer.evidence.rows} measured configurations.",
+            f"broken, from {plural(answer.evidence.rows, 'measured configuration')}.",
         ),
         (
             "gain",

@@ -64,9 +64,20 @@ def format_settings(
     )
 
 
+def decimals(number: float, digits: int = 4) -> str:
+    """Return a number with this many decimals: `0.9713`; one that rounds to 0 has no sign."""
+    return f"{number:z.{digits}f}"
+
+
+def signed(number: float, digits: int = 1) -> str:
+    """Return a number with its sign: `+1.3`; one that rounds to 0 has none: `0.0`."""
+    unsigned = decimals(number, digits)
+    return f"+{unsigned}" if unsigned.strip("0.") and number > 0 else unsigned
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share in per cent, without the sign: `26.9`."""
-    return f"{100 * share:.{digits}f}"
+    return decimals(100 * share, digits)
 
 
 def percents(interval: Interval, digits: int = 1) -> str:
@@ -101,11 +112,11 @@ class Unit(NamedTuple):
 
     def signed(self, difference: float, digits: int = 1) -> str:
         """Return a difference with its sign: `+1.3`. digits: decimals of points."""
-        return f"{self.scaled(difference):+.{self._decimals(difference, digits)}f}"
+        return signed(self.scaled(difference), self._decimals(difference, digits))
 
     def unsigned(self, size: float, digits: int = 1) -> str:
         """Return the size of a difference: `1.3`."""
-        return f"{self.scaled(size):.{self._decimals(size, digits)}f}"
+        return decimals(self.scaled(size), self._decimals(size, digits))
 
     def interval(self, interval: Interval, digits: int = 1) -> str:
         """Return an interval of differences: `-0.2 to +2.8`."""
@@ -150,8 +161,13 @@ def probability(p_value: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 run`, `2 runs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return a number with its noun: `1 run`, `2 runs`, `1,797 samples`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def as_sentence(words: str) -> str:
+    """Return words as a sentence of its own, with a capital letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def slug(name: str) -> str:

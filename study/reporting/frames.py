@@ -34,6 +34,10 @@ FACTOR_COLUMNS = (
 )  # fmt: skip
 
 
+GAIN_COLUMNS = ("best_option", "gain", "gain_low", "gain_high")
+"""Columns of a factor that are read from the effects of its options."""
+
+
 def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFrame:
     """Return one row per trial, with its number as the index.
 
@@ -79,10 +83,13 @@ def factors_frame(answer: Answer) -> pd.DataFrame:
     share is the largest. best_option, gain: the option with the highest mean, and that mean less
     the baseline's, with its 95 % interval. option_in_best, gain_in_best: the option with the
     highest expected best of 16 configurations, and that best less the baseline's, with its 95 %
-    interval; empty where it is not known. evidence: `probable` or `not distinguishable`.
+    interval; empty where it is not known. evidence: `probable` or `not distinguishable`. Where
+    effects mean nothing (see `Answer.no_effects`), there are no gains and no best options.
     """
     factors = answer.factors_and_placebo
     rows = [_factor_record(factor) for factor in factors]
+    if answer.no_effects is not None:
+        rows = [row | dict.fromkeys(GAIN_COLUMNS) for row in rows]
     index = pd.Index([factor.name for factor in factors], name="factor")
     return pd.DataFrame(rows, index=index, columns=list(FACTOR_COLUMNS))
 
@@ -120,7 +127,7 @@ def hyperparameters_frame(answer: Answer) -> pd.DataFrame:
             "first_order": one.first_order,
             "total": one.total,
             "sd_points": one.points,
-            "range": one.range,
+            "range": one.range if answer.no_effects is None else None,
         }
         for factor in answer.factors
         for one in factor.hyperparameters
@@ -176,9 +183,13 @@ def effects_frame(answer: Answer) -> pd.DataFrame:
     of the factor's baseline, in points, with its 95 % interval. best: expected best objective of 16
     measured configurations with the option, with its 95 % interval. best_difference: best less that
     of the baseline option, in points, with its 95 % interval; both are empty for a hyperparameter
-    and where fewer than 16 configurations have the option.
+    and where fewer than 16 configurations have the option. There are no rows where effects mean
+    nothing (see `Answer.no_effects`).
     """
-    return _listed(_effect_record(one) for one in answer.effects if one.factor != PLACEBO)
+    has_effects = answer.no_effects is None
+    return _listed(
+        _effect_record(one) for one in answer.effects if one.factor != PLACEBO and has_effects
+    )
 
 
 def _effect_record(effect: Effect) -> dict[str, object]:

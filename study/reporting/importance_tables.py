@@ -21,6 +21,8 @@ from training_factors.study.analysis.lenses import Lenses, LensResult
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
+    as_sentence,
+    decimals,
     describe_objective,
     draw_notes,
     percent,
@@ -48,7 +50,8 @@ LISTED_PARAMETERS = 8
 LENSES_NOTE = (
     "A lens shows the same shares for another number than the final objective, for example for the "
     "run time. The column objective has the shares for the final objective itself. All numbers but "
-    "R² are shares in %. Lenses use gradient boosting as the only surrogate."
+    "R² are shares in %. Lenses use gradient boosting as the only surrogate, the column objective "
+    "its blend with a Gaussian process; R² is that on configurations that they did not see."
 )
 """Explanation of lenses, above their columns' own notes."""
 
@@ -98,7 +101,8 @@ def _factor_table(answer: Answer, unit: Unit) -> Table:
     rows = answer.factors_and_placebo
     table = _share_table("factor", f"SD,\n{unit.column}", f"gain,\n{unit.column}")
     for factor in rows:
-        numbers = unit.unsigned(factor.points), unit.signed(factor.gain)
+        gain = unit.signed(factor.gain) if answer.no_effects is None else "–"
+        numbers = unit.unsigned(factor.points), gain
         style = "" if factor.matters else "dim"
         table.add_row(*_share_cells(factor, rows), *numbers, style=style)
     return table
@@ -141,6 +145,8 @@ def _notes(answer: Answer, objective: str, unit: Unit) -> Table:
         f"The mean {objective} with the factor's best option minus that with its baseline option, "
         f"in {unit.words}."
     )
+    if answer.no_effects is not None:
+        gain_note = as_sentence(answer.no_effects)
     notes = [
         ("share", _share_note(answer)),
         ("bar", BAR_NOTE),
@@ -238,7 +244,7 @@ def _lens_table(lenses: Lenses, answer: Answer) -> Table:
 
 
 def _r2(r2: float | None) -> str:
-    return "–" if r2 is None else f"{r2:.2f}"
+    return "–" if r2 is None else decimals(r2, 2)
 
 
 def _lens_note(lens: LensResult) -> str:

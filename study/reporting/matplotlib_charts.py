@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.study.analysis.intervals import Interval
@@ -200,6 +200,8 @@ def _format_axes(axes: Axes, panel: Panel) -> None:
         # The default labels are formulas, which `text.parse_math` turns off.
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
+    elif panel.x.is_whole:
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.set(xlabel=panel.x.title, ylabel=panel.y.title)
     if panel.x.low is not None or panel.x.high is not None:
         axes.set_xlim(panel.x.low, panel.x.high)

@@ -17,6 +17,7 @@ from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.stamp import Stamp, describe_left_out
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import FactorImportance
+from training_factors.study.analysis.lenses import LensResult
 from training_factors.study.analysis.recommendation import RecommendedSetting, chosen_setting
 from training_factors.study.analysis.verdict import (
     CONFIRMED,
@@ -28,12 +29,16 @@ from training_factors.study.reporting import factor_list
 from training_factors.study.reporting.chart import DARK, LIGHT, Chart, Table
 from training_factors.study.reporting.conclusion import describe_evidence
 from training_factors.study.reporting.formatting import (
+    as_sentence,
+    decimals,
     describe_objective,
     format_settings,
     percent,
+    plural,
     slug,
     unit_of,
 )
+from training_factors.study.reporting.importance_tables import LENSES_NOTE
 from training_factors.study.reporting.plotly_charts import plotly_panel
 from training_factors.study.reporting.recommendation_table import column_notes, setting_cells
 from training_factors.study.reporting.report import Report
@@ -60,7 +65,7 @@ def study_facts(report: Report) -> list[str]:
     status = report.status
     return [
         f"data {status.data}", f"model {status.model}",
-        f"{status.done:,} of {status.total:,} runs",
+        f"{status.done:,} of {plural(status.total, 'run')}",
         ", ".join(outcomes(status).split("  ")),
         f"objective: validation {describe_objective(status.objective)}",
     ]  # fmt: skip
@@ -73,7 +78,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
     rows = [
         ("study", report.name),
         ("command", commands.again),
-        ("data", f"{data.name}, {data.samples:,} samples, shape {data.shape}"),
+        ("data", f"{data.name}, {plural(data.samples, 'sample')}, shape {data.shape}"),
         ("data fingerprint", data.fingerprint),
         *_data_rows(stamp),
         ("space", f"{report.space.name}, fingerprint {stamp.space.fingerprint}"),
@@ -180,7 +185,7 @@ def metrics_table(report: Report) -> Table | None:
         return Table(("metric", f"run #{best.number}, validation"), tuple(row[:2] for row in rows))
     count = max(map(len, report.test.values()))
     headings = (
-        "metric", f"run #{best.number}, validation", f"test, mean of {count} seeds",
+        "metric", f"run #{best.number}, validation", f"test, mean of {plural(count, 'seed')}",
         "test, lowest to highest value over the seeds",
     )  # fmt: skip
     return Table(headings, tuple(rows))
@@ -190,7 +195,7 @@ def lenses_table(report: Report) -> Table | None:
     """Return the shares through every lens; None unless the lenses are cached."""
     if report.lenses is None or report.answer is None:
         return None
-    lenses = [lens for lens in report.lenses.seen if lens.shares]
+    lenses = shown_lenses(report)
     columns = [{one.factor: percent(one.share) for one in lens.shares} for lens in lenses]
     rows = [
         (
@@ -199,7 +204,14 @@ def lenses_table(report: Report) -> Table | None:
         )
         for factor in report.answer.factors
     ]  # fmt: skip
-    return Table(("factor", "final objective", *(lens.question for lens in lenses)), tuple(rows))
+    fits = (report.answer.surrogate.r2, *(lens.r2 or 0.0 for lens in lenses))
+    rows.append(("R²", *(decimals(r2, 2) for r2 in fits)))
+    return Table(("factor", "objective", *(lens.name for lens in lenses)), tuple(rows))
+
+
+def shown_lenses(report: Report) -> list[LensResult]:
+    """Return the lenses that have shares."""
+    return [lens for lens in report.lenses.seen if lens.shares] if report.lenses else []
 
 
 def described_factors(report: Report) -> list[DescribedFactor]:
@@ -245,6 +257,8 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             configuration=configuration_table(report),
             metrics=metrics_table(report),
             lenses=lenses_table(report),
+            lenses_note=LENSES_NOTE,
+            shown_lenses=shown_lenses(report),
             factors=described_factors(report),
             style=Markup(_template_file("report.css")),
             scripts=[script for script, _ in scripts],
@@ -294,6 +308,7 @@ def _environment() -> Environment:
     environment.filters["applies_to"] = factor_list.applies_to
     environment.filters["range_and_default"] = factor_list.range_and_default
     environment.filters["slug"] = slug
+    environment.filters["sentence"] = as_sentence
     return environment
 
 

@@ -15,6 +15,7 @@ from training_factors.study.reporting.chart import (
     Bars,
     Heatmap,
     Line,
+    Mark,
     Panel,
     Scatter,
     Span,
@@ -29,6 +30,9 @@ FOLDED_LINE = 26
 
 _SHAPES = {"circle": "circle", "cross": "x-thin-open", "diamond": "diamond"}
 """Shape of a `Scatter` -> plotly's marker symbol."""
+
+MOST_TICKS = 10
+"""Maximum number of ticks that plotly.js chooses on an axis."""
 
 _MANY_POINTS = 60
 """Number of points above which each point is drawn smaller."""
@@ -62,7 +66,7 @@ def plotly_panel(panel: Panel) -> Plot:
         "bargap": 0.35,
         "shapes": shapes,
         "annotations": annotations,
-        "xaxis": _axis(panel.x, is_vertical=False),
+        "xaxis": _axis(panel.x, is_vertical=False) | _whole_ticks(panel),
         "yaxis": _axis(panel.y, is_vertical=True),
     }
     folded = [
@@ -117,6 +121,27 @@ def _axis(axis: Axis, *, is_vertical: bool) -> Plot:
     elif axis.low is not None or axis.high is not None:
         settings |= {"range": [axis.low, axis.high]}
     return settings
+
+
+def _whole_ticks(panel: Panel) -> Plot:
+    """Return the step of whole-number ticks, where plotly.js would choose a smaller one.
+
+    It chooses at most `MOST_TICKS` ticks, so its own step is whole on longer axes.
+    """
+    if not panel.x.is_whole:
+        return {}
+    reached = [number for mark in panel.marks for number in _horizontal(mark)]
+    is_short = max(reached, default=0) - min(reached, default=0) < MOST_TICKS - 1
+    return {"dtick": 1} if is_short else {}
+
+
+def _horizontal(mark: Mark) -> list[float]:
+    """Return the horizontal places that bars, points or a line reach."""
+    if isinstance(mark, Bars):
+        return [0.0, *_bar_ends(mark)]
+    if isinstance(mark, Scatter | Line):
+        return [number for number in mark.x if number is not None]
+    return []
 
 
 def _tick_text(text: str, *, is_gray: bool) -> str:

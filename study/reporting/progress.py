@@ -201,7 +201,7 @@ def _trial_cells(trial: Trial, status: StudyStatus) -> tuple[str, ...]:
 
 def _runs_done(status: StudyStatus, workers: int) -> str:
     """Return the number of runs that are done, and the time that the others will take."""
-    done = f"{status.done} of {status.total} runs done"
+    done = f"{status.done} of {plural(status.total, 'run')} done"
     if status.done == status.total:
         return done
     seconds, count = status.left_s(workers), max(workers, status.at_work)

@@ -18,6 +18,7 @@ from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTE
 from training_factors.study.reporting.analyses import StudyData, read_study_data
 from training_factors.study.reporting.formatting import (
     Unit,
+    as_sentence,
     draw_notes,
     format_settings,
     percent,
@@ -42,7 +43,8 @@ class Recommendation(NamedTuple):
     """The recommended setting of every factor of a study.
 
     source: in which run the configuration was found, and what it reaches. disagreement: why shares
-    and confirmed effects differ, where they do; else empty.
+    and confirmed effects differ, where they do; else empty. no_effects: the reason why there are no
+    gains; None where there are.
     """
 
     study: str
@@ -51,6 +53,7 @@ class Recommendation(NamedTuple):
     source: str
     settings: tuple[RecommendedSetting, ...]
     disagreement: str = ""
+    no_effects: str | None = None
 
 
 def compute_recommendation(study: Study, jobs: int) -> Recommendation:
@@ -77,6 +80,7 @@ def recommendation_of(data: StudyData) -> Recommendation:
         source=describe_best(best, stamp.objective, conclusion.interval),
         settings=recommend(answer, stamp.space, best.parameters, data.confirmed),
         disagreement=conclusion.disagreement,
+        no_effects=answer.no_effects,
     )
 
 
@@ -84,6 +88,9 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
     """Draw every setting with its evidence."""
     settings = recommendation.settings
     untested = ", ".join(one.factor for one in settings if one.evidence_level == UNTESTED)
+    remarks = [] if recommendation.no_effects is None else [as_sentence(recommendation.no_effects)]
+    if untested:
+        remarks.append(f"These factors did not vary in this study: {untested}.")
     return Group(
         Text.assemble(("recommended configuration", "bold"), f"  {recommendation.source}"),
         Text(),
@@ -92,11 +99,7 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
             unit_of(recommendation.objective),
         ),
         Text(),
-        *(
-            [Text(f"These factors did not vary in this study: {untested}."), Text()]
-            if untested
-            else []
-        ),
+        *(line for remark in remarks for line in (Text(remark), Text())),
         draw_notes([*column_notes(recommendation.objective), DIM_NOTE]),
     )
 

@@ -15,8 +15,8 @@ from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.diagnostics import (
     Breakdown,
     ConfusionMatrix,
-    add_confusions,
     breakdowns,
+    mean_confusion,
     overall_breakdown,
 )
 from training_factors.study.analysis.lenses import Lenses
@@ -162,10 +162,10 @@ def _confusion(
     classes = study.stamp.class_names
     tested = [run.test_confusion for run in test_runs if run.test_confusion]
     if tested:
-        source = f"the best configuration on the test set, {len(tested)} seeds added up"
-        return add_confusions(tested, classes, source)
+        source = "the best configuration on the test set"
+        return mean_confusion(tested, classes, source)
     best = best_trial(trials)
     if best is None:
         return None
     source = f"the best run, #{best.number}, on the validation set"
-    return add_confusions([best.confusion], classes, source)
+    return mean_confusion([best.confusion], classes, source)

@@ -412,7 +412,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
     mean_s = sum(plan.probes_s) / len(plan.probes_s)
     workers = plural(plan.workers, "worker")
     rows = {
-        "data": f"{plan.data}, {plan.samples:,} samples",
+        "data": f"{plan.data}, {plural(plan.samples, 'sample')}",
         "": "\n".join(plan.data_report.lines()),
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
         "objective": f"validation {describe_objective(plan.objective)}",

@@ -74,6 +74,8 @@ def diagnose(url: str) -> list[Check]:
         folder = folder_of(database)
         checks += check_database(database)
         studies = [load_study(database, name) for name in study_names(database)]
+        if not studies:
+            checks.append(Check("studies", WARNING, "there is no study yet", "start one with run"))
     except NoDatabaseError as error:
         checks.append(Check("database", WARNING, *_split(error)))
     except (ValueError, StorageUnavailableError) as error:

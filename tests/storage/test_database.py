@@ -49,7 +49,7 @@ def test_opening_a_second_time_keeps_the_locks_of_this_process(database: Databas
 
 
 def test_many_workers_open_an_empty_database_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/new/studies.db"
+    url = f"sqlite:///{tmp_path}/new.db"
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(lambda _: open_database(url, create=True), range(8)))
     assert len(opened) == 8
@@ -89,7 +89,9 @@ def test_nothing_is_created_unless_asked_for(tmp_path: Path) -> None:
         ("sqlite:///{folder}", "is a folder"),
         ("sqlite:///{folder}/text.db", "file is not a database"),
         ("nonsense://host/name", "driver"),
-        ("sqlite:////proc/none/studies.db", "cannot be written"),
+        ("sqlite:////proc/studies.db", "cannot be written"),
+        ("sqlite:///{folder}/no/such/studies.db", "does not exist; create it first: mkdir -p "),
+        ("sqlite:///{folder}/text.db/studies.db", "is no folder"),
     ],
 )
 def test_an_unusable_url_is_refused(tmp_path: Path, url: str, message: str) -> None:

@@ -23,8 +23,8 @@ from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.best_configuration import BestConfiguration, best_trial
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.diagnostics import (
-    add_confusions,
     breakdowns,
+    mean_confusion,
     overall_breakdown,
 )
 from training_factors.study.analysis.importance import analyse
@@ -86,7 +86,7 @@ def simulated_report(rows: int = 64) -> Report:
         ),
         confirmed=ConfirmationResult("digits-mlp", "accuracy", {"trial 3": 0.97}, confirmation),
         test={"accuracy": [0.9, 0.92, 0.91]},
-        confusion=add_confusions([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
+        confusion=mean_confusion([[[0, 0, 5], [1, 2, 2], [2, 2, 4]]], CLASSES, "the best run, #3"),
         breakdowns=breakdowns(trials, space),
         overall=overall_breakdown(trials),
         lenses=None,
@@ -194,7 +194,9 @@ def report_of(
         trials=tuple(trials),
         conclusion=conclusion,
         answer=answer,
-        advice=Recommendation("digits-mlp", objective, _definition(), source, settings),
+        advice=Recommendation(
+            "digits-mlp", objective, _definition(), source, settings, no_effects=answer.no_effects
+        ),
         confirmed=confirmation
         and ConfirmationResult("digits-mlp", objective, ranking, confirmation),
         test={},

@@ -11,6 +11,7 @@ from training_factors.study.reporting.chart import (
     Table,
     panel_height,
 )
+from training_factors.study.reporting.formatting import decimals, plural
 
 MAX_MATRIX_CLASSES = 20
 """Maximum number of classes for which the whole confusion matrix is drawn."""
@@ -24,18 +25,27 @@ def chart(matrix: ConfusionMatrix) -> Chart:
     is_small = len(matrix.classes) <= MAX_MATRIX_CLASSES
     panel = _matrix_panel(matrix) if is_small else _pairs_panel(matrix)
     rows = [
-        (matrix.classes[true], matrix.classes[predicted], str(count))
+        (matrix.classes[true], matrix.classes[predicted], _number(count, matrix, 2))
         for (true, predicted), count in sorted(matrix.counts.items(), key=lambda item: -item[1])
     ]
-    table = Table(("true class", "predicted class", "samples"), tuple(rows))
-    note = f"Predictions of {matrix.source}."
+    table = Table(("true class", "predicted class", _quantity(matrix)), tuple(rows))
+    note = f"Predictions of {matrix.source}: number of {_quantity(matrix)}."
     return Chart("confusion", _title(matrix), note, (panel,), table)
+
+
+def _quantity(matrix: ConfusionMatrix) -> str:
+    """Return what is counted: samples, of one run or on average over the seeds."""
+    return "samples" if matrix.runs == 1 else f"samples, mean of {matrix.runs} seeds"
+
+
+def _number(count: float, matrix: ConfusionMatrix, digits: int) -> str:
+    return str(round(count)) if matrix.runs == 1 else decimals(count, digits)
 
 
 def _matrix_panel(matrix: ConfusionMatrix) -> Panel:
     places = range(len(matrix.classes))
     rows = tuple(
-        tuple(float(matrix.counts.get((true, predicted), 0)) for predicted in places)
+        tuple(round(matrix.counts.get((true, predicted), 0.0), 1) for predicted in places)
         for true in places
     )
     names = tuple(matrix.classes)
@@ -51,17 +61,21 @@ def _pairs_panel(matrix: ConfusionMatrix) -> Panel:
     )
     bars = Bars(
         "", ("warning",) * len(rows), tuple(range(len(rows))),
-        tuple(float(count) for _, count in rows), labels=tuple(str(count) for _, count in rows),
+        tuple(float(count) for _, count in rows),
+        labels=tuple(_number(count, matrix, 1) for _, count in rows),
     )  # fmt: skip
-    return Panel(Axis("samples", low=0), Axis(names=names), (bars,), panel_height(len(rows)))
+    samples = Axis(_quantity(matrix), low=0, is_whole=True)
+    return Panel(samples, Axis(names=names), (bars,), panel_height(len(rows)))
 
 
 def _title(matrix: ConfusionMatrix) -> str:
     if not matrix.mistaken:
         return "Every sample is classified correctly"
     (true, predicted), count = matrix.mistaken[0]
-    samples = "sample" if count == 1 else "samples"
+    number = plural(round(count), "sample")
+    if matrix.runs > 1:
+        number = f"{_number(count, matrix, 1)} samples on average over {matrix.runs} seeds"
     return (
         f"The most frequent mistake: “{matrix.classes[true]}” classified as "
-        f"“{matrix.classes[predicted]}”, {count} {samples}"
+        f"“{matrix.classes[predicted]}”, {number}"
     )

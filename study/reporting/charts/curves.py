@@ -44,7 +44,7 @@ def chart(trials: Sequence[Trial], objective: str) -> Chart | None:
         *_median_line(quartiles),
         join_curves(f"best, #{best.number}", "primary", [_curve(best)])._replace(width=2.6),
     ]
-    panel = Panel(Axis("epoch"), Axis(f"validation {objective}"), tuple(marks), 340)
+    panel = Panel(Axis("epoch", is_whole=True), Axis(f"validation {objective}"), tuple(marks), 340)
     note = (
         f"There are {len(measured)} measured, {len(pruned)} pruned and {len(diverged)} diverged "
         f"runs; at most {MAX_CURVES} of each kind are drawn, picked evenly from the worst to the "

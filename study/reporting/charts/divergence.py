@@ -12,7 +12,7 @@ from training_factors.study.reporting.chart import (
     Table,
     panel_height,
 )
-from training_factors.study.reporting.formatting import percent, percents
+from training_factors.study.reporting.formatting import percent, percents, plural
 
 MAX_SETTINGS = 14
 """Maximum number of settings that are drawn."""
@@ -32,8 +32,8 @@ def chart(breakdowns: Sequence[Breakdown], overall: Breakdown) -> Chart | None:
         f"{first.runs}"
     )
     note = (
-        f"{overall.at_chance} of {overall.runs} measured runs scored no better than chance: "
-        "they reached at most 5 % of the way from the chance level to a perfect value, or "
+        f"{overall.at_chance} of {plural(overall.runs, 'measured run')} scored no better than "
+        "chance: they reached at most 5 % of the way from the chance level to a perfect value, or "
         "diverged. "
         f"{overall.diverged} of these diverged, that is, their loss stopped being finite. Dashed: "
         f"the average of all measured runs, {percent(overall.share, 0)} %. “above” and “below” "

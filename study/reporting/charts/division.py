@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from training_factors.study.reporting.chart import Axis, Bars, Chart, Panel, Table, panel_height
+from training_factors.study.reporting.formatting import plural
 
 MAX_CLASSES = 30
 """Maximum number of classes that get a bar each; with more, one bar stands for all samples."""
@@ -28,7 +29,9 @@ def chart(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Chart:
         "compared on the validation set; the test set is used for the confirmation only."
     )
     panel = _panel(classes, parts)
-    return Chart("division", f"{total:,} samples: {sizes}", note, (panel,), _table(classes, parts))
+    return Chart(
+        "division", f"{plural(total, 'sample')}: {sizes}", note, (panel,), _table(classes, parts)
+    )
 
 
 def _title(part: str) -> str:
@@ -47,7 +50,8 @@ def _panel(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Panel:
         colors = (_COLORS.get(name, "faint"),) * len(names)
         bars.append(Bars(f"{_title(name)} {sum(counts):,}", colors, places, lengths, starts))
         starts = tuple(start + length for start, length in zip(starts, lengths, strict=True))
-    return Panel(Axis("samples", low=0), Axis(names=names), tuple(bars), panel_height(len(names)))
+    samples = Axis("samples", low=0, is_whole=True)
+    return Panel(samples, Axis(names=names), tuple(bars), panel_height(len(names)))
 
 
 def _table(classes: Sequence[str], parts: Mapping[str, Sequence[int]]) -> Table:

@@ -19,6 +19,7 @@ from training_factors.study.reporting.chart import (
 )
 from training_factors.study.reporting.formatting import (
     Unit,
+    decimals,
     percent,
     short_value,
     unit_of,
@@ -247,7 +248,11 @@ def _hyperparameter_panel(
             (unit.scaled(low), unit.scaled(high)) for low, high in (e.interval for e in effects)
         ),
     )  # fmt: skip
-    x = Axis(name.hyperparameter or "", is_log=isinstance(dimension, LogUniform))
+    x = Axis(
+        name.hyperparameter or "",
+        is_log=isinstance(dimension, LogUniform),
+        is_whole=all(isinstance(value, int) for value in values),
+    )
     return Panel(x, Axis(f"difference, {unit.name}"), (line,), 200, is_wide=False, title=title)
 
 
@@ -310,7 +315,7 @@ def _table(effects: Sequence[Effect], unit: Unit) -> Table:
             (
                 effect.option, _short_name(effect),
                 short_value(effect.value) if effect.hyperparameter else "",
-                f"{effect.mean:.4f}", unit.signed(effect.points),
+                decimals(effect.mean), unit.signed(effect.points),
                 "baseline" if baseline else unit.interval(effect.interval),
                 *_best_cells(effect, unit, is_baseline=baseline),
             )

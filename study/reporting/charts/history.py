@@ -40,7 +40,7 @@ def chart(trials: Sequence[Trial], objective: str, baseline: Mapping[str, str]) 
     ended = [trial for trial in trials if trial.value is not None]
     value = f"validation {objective}"
     marks: list[Mark] = [*_scatters(ended, objective, baseline), _best_so_far(ended)]
-    panel = Panel(Axis("run"), Axis(value), tuple(marks), 340)
+    panel = Panel(Axis("run", is_whole=True), Axis(value), tuple(marks), 340)
     note = (
         "Measured runs are spread evenly over the search space and are never pruned. The search "
         "continues from them; it only looks for the best configuration."

@@ -15,8 +15,10 @@ from training_factors.study.reporting.chart import (
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
+    decimals,
     percent,
     percents,
+    plural,
     probability,
     unit_of,
 )
@@ -48,7 +50,9 @@ def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None
         f"of the {objective} that the factor causes; {unit.note}."
     )
     panels = (panel, _variance_panel(answer))
-    return Chart("importance", _title(answer, subject), note, panels, factor_table(factors, unit))
+    has_gains = answer.no_effects is None
+    table = factor_table(factors, unit, has_gains=has_gains)
+    return Chart("importance", _title(answer, subject), note, panels, table)
 
 
 def topics(answer: Answer, objective: str) -> Chart | None:
@@ -83,15 +87,15 @@ def _title(answer: Answer, subject: str) -> str:
     if answer.verdict.kind == "set":
         shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
         return f"What matters most{on} is {', '.join(shown[:-1])} or {shown[-1]}"
-    return f"No effect detected{on} in {runs} runs"
+    return f"No effect detected{on} in {plural(runs, 'run')}"
 
 
 def _evidence(answer: Answer) -> str:
     """Return the number of runs and the quality of the surrogates."""
     counts, quality = answer.evidence, answer.surrogate
     ceiling = "" if quality.ceiling is None else f" (at most {quality.ceiling:.2f} is possible)"
-    runs = f"{counts.rows} configurations, {counts.runs} runs"
-    return f"{runs}; R² of the surrogates {quality.r2:.2f}{ceiling}"
+    runs = f"{plural(counts.rows, 'configuration')}, {plural(counts.runs, 'run')}"
+    return f"{runs}; R² of the surrogates {decimals(quality.r2, 2)}{ceiling}"
 
 
 def _variance_panel(answer: Answer) -> Panel:
@@ -125,8 +129,10 @@ def _label(factor: FactorImportance, unit: Unit) -> str:
     return f"{percent(factor.share, 0)} % · SD {unit.unsigned(factor.points)} {unit.name}"
 
 
-def factor_table(factors: Sequence[FactorImportance], unit: Unit) -> Table:
-    """Return every number that is known of each factor."""
+def factor_table(
+    factors: Sequence[FactorImportance], unit: Unit, *, has_gains: bool = True
+) -> Table:
+    """Return every number that is known of each factor. has_gains: whether gains mean anything."""
     headings = (
         "factor", "share, %", "95 % interval", "shown, %", "alone, %", "with interactions, %",
         f"SD, {unit.name}", f"gain, {unit.name}", "best option", "p (Holm)",
@@ -138,7 +144,8 @@ def factor_table(factors: Sequence[FactorImportance], unit: Unit) -> Table:
             (
                 factor.name, percent(factor.share), percents(factor.interval),
                 percent(factor.shown), percent(factor.first_order), percent(factor.total),
-                unit.unsigned(factor.points), unit.signed(factor.gain), factor.best_option,
+                unit.unsigned(factor.points), unit.signed(factor.gain) if has_gains else "",
+                factor.best_option if has_gains else "",
                 probability(factor.p_value), percent(factor.p_first, 0), factor.verdict,
             )
             for factor in factors

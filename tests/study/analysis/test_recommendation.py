@@ -46,7 +46,7 @@ def test_every_factor_is_recommended_with_all_its_hyperparameters() -> None:
     space = SpaceDescription(factors=(described.factor("loss"), described.factor("warmup")))
 
     class NoFactors:
-        factors, effects = (), ()
+        factors, effects, no_effects = (), (), None
 
     answer: Any = NoFactors()
     loss, warmup = recommend(answer, space, {"loss": "smoothed"}, None)

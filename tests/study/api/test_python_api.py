@@ -54,6 +54,15 @@ def simulated(rows: int = 40) -> tf.FactorStudy:
     return tf.load()
 
 
+def test_a_missing_folder_of_a_report_is_refused_before_anything_is_computed() -> None:
+    study = simulated()
+    with pytest.raises(ValueError, match="create it first: mkdir -p no/such"):
+        study.report("no/such/page.html")
+    with pytest.raises(ValueError, match="create it first: mkdir -p no/such"):
+        study.export("no/such/tables")
+    assert not Path("no").exists()
+
+
 # Running
 
 

@@ -11,9 +11,20 @@ from tests.study.reporting.test_terminal import VERDICTS
 from tests.study.reporting.test_terminal import answer as written_answer
 from tests.support.reports import HOSTILE, hostile_report, report_without_answer, simulated_report
 from training_factors.study.analysis.answer import FactorImportance, GainInBest
-from training_factors.study.analysis.diagnostics import add_confusions
+from training_factors.study.analysis.diagnostics import mean_confusion
 from training_factors.study.reporting import matplotlib_charts
-from training_factors.study.reporting.chart import DARK, LIGHT, Bars, Chart, Heatmap, Panel, Scatter
+from training_factors.study.reporting.chart import (
+    DARK,
+    LIGHT,
+    Axis,
+    Bars,
+    Chart,
+    Heatmap,
+    Line,
+    Panel,
+    Scatter,
+    Table,
+)
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import confusion, division, effects, importance
 from training_factors.study.reporting.formatting import unit_of
@@ -219,7 +230,7 @@ def test_without_an_answer_only_the_runs_are_drawn() -> None:
 
 def test_with_many_classes_only_the_most_frequent_mistakes_are_drawn() -> None:
     classes = [f"class {i}" for i in range(50)]
-    matrix = add_confusions([[[i, (i + 1) % 50, 50 - i] for i in range(50)]], classes, "a run")
+    matrix = mean_confusion([[[i, (i + 1) % 50, 50 - i] for i in range(50)]], classes, "a run")
     assert matrix is not None
     (panel,) = confusion.chart(matrix).panels
     assert panel.y.names[0] == "class 0 as class 1"
@@ -227,6 +238,31 @@ def test_with_many_classes_only_the_most_frequent_mistakes_are_drawn() -> None:
     parts = {"pool": [2] * 50, "test": [1] * 50}
     (division_panel,) = division.chart(classes, parts).panels
     assert division_panel.y.names == ("all",)
+
+
+def test_confusions_of_several_seeds_are_means_and_say_so() -> None:
+    runs = [[[0, 0, 4], [0, 1, 1], [1, 1, 3]], [[0, 0, 3], [0, 1, 2], [1, 1, 3]]]
+    matrix = mean_confusion(runs, ("a", "b"), "the best configuration on the test set")
+    assert matrix is not None
+    chart = confusion.chart(matrix)
+    (heatmap,) = chart.panels[0].marks
+    assert isinstance(heatmap, Heatmap)
+    assert heatmap.rows == ((3.5, 1.5), (0, 3)), "rows sum to the samples of the test set"
+    assert "1.5 samples on average over 2 seeds" in chart.title
+    assert "samples, mean of 2 seeds" in chart.note
+    assert chart.table.headings[-1] == "samples, mean of 2 seeds"
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 8, 40])
+def test_ticks_of_epochs_are_whole_numbers(epochs: int) -> None:
+    line = Line("", "primary", (1.0, float(epochs)), (0.1, 0.9))
+    panel = Panel(Axis("epoch", is_whole=True), Axis("accuracy"), (line,), 340)
+    figure = matplotlib_charts.draw_chart(Chart("curves", "", "", (panel,), Table((), ())))
+    figure.draw_without_rendering()
+    ticks = figure.axes[0].get_xticks()
+    assert len(ticks) > 1 and all(tick == round(tick) for tick in ticks)
+    step = plotly_panel(panel)["layout"]["xaxis"].get("dtick")
+    assert step == (1 if epochs <= 8 else None)
 
 
 def test_rows_of_the_confusion_matrix_are_true_classes(charts: dict[str, Chart]) -> None:

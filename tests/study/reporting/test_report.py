@@ -11,10 +11,11 @@ import optuna
 import pytest
 
 from tests.support.studies import add_simulated_confirmation, create_simulated_study
-from training_factors.storage.studies import Study
+from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import read_trials
+from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.commands import execute
-from training_factors.study.reporting.analyses import read_study_data
+from training_factors.study.reporting.analyses import answer_of, read_study_data
 from training_factors.study.reporting.status import compute_status
 
 
@@ -67,6 +68,27 @@ def test_a_verb_reads_all_trials_of_a_study_once(
     names = [name for name in names if name.startswith(finished.name)]  # not those in memory
     assert len(names) == len(set(names))
     assert len(names) <= 2, "one read of the study and one of its confirmation"
+
+
+def test_a_confirming_study_has_no_answer_of_its_own(finished: Study) -> None:
+    confirming = find_confirmation(finished)
+    assert confirming is not None
+    with pytest.raises(NoAnswer, match="confirm another study, and no importance; name that study"):
+        answer_of(confirming, 1)
+
+
+def test_quiet_commands_show_results_and_errors_only(
+    finished: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    run_verb(finished, tmp_path, monkeypatch, "run")
+    shown = capsys.readouterr()
+    assert "runs of simulated are done" in shown.err
+    run_verb(finished, tmp_path, monkeypatch, "run", "-q")
+    quiet = capsys.readouterr()
+    assert quiet.err == "" and quiet.out.splitlines()[:9] == shown.out.splitlines()[:9]
+    assert execute(["run", "-q", "--storage", finished.database.url, "--rows", "3"]) == 2
+    assert "--rows" in capsys.readouterr().err
 
 
 def test_the_status_is_the_same_from_trials_that_were_read_already(finished: Study) -> None:

@@ -17,12 +17,13 @@ from tests.support.simulations import Array, Simulation, simulate_trials
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
 from training_factors.study.analysis.verdict import PROBABLE, SIGNIFICANT
-from training_factors.study.reporting import importance_tables, page, status, summary
+from training_factors.study.reporting import frames, importance_tables, page, status, summary
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.dashboard_notes import dashboard_figure, study_note
-from training_factors.study.reporting.effects_table import draw_effects
+from training_factors.study.reporting.effects_table import draw_effects, effects_document
 from training_factors.study.reporting.formatting import percent, percents
+from training_factors.study.reporting.recommendation_table import draw_settings
 from training_factors.study.reporting.report import Report
 from training_factors.study.reporting.status import describe_best
 
@@ -195,6 +196,29 @@ def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
         assert (factor.name in gray) == (not significant)
         assert bool(re.search(rf"\x1b\[1m{factor.name} *\x1b", effects)) == significant
         assert (f"**{factor.name}**" in note.partition("| factor |")[2]) == significant
+
+
+def test_effects_are_shown_everywhere_or_nowhere(found: Report) -> None:
+    assert found.answer is not None and found.advice is not None
+    answer = found.answer
+    has_effects = answer.surrogate.r2 > 0
+    charts = charts_of(found)
+    document = summary.report_document(found)
+    assert all((row["gain"] is not None) == has_effects for row in document["factors"])
+    assert ("gains" in charts) == has_effects
+    assert any(name.startswith("effects.") for name in charts) == has_effects
+    assert bool(effects_document(answer, "s")["effects"]) == has_effects
+    assert any(one.gain is not None for one in found.advice.settings) == has_effects
+    assert frames.factors_frame(answer)["gain"].notna().any() == has_effects
+    assert frames.effects_frame(answer).empty == (not has_effects)
+    for text in (
+        printed(draw_effects(answer, "accuracy")),
+        printed(draw_settings(found.advice)),
+        printed(importance_tables.draw_importance(answer)),
+        study_note(found.conclusion, answer, "s", "accuracy"),
+        unescape(page.render_page(found, charts, COMMANDS)),
+    ):
+        assert ("predict nothing yet (R² -" in " ".join(text.split())) == (not has_effects)
 
 
 def test_numbers_are_the_same_everywhere_and_add_up(found: Report) -> None:

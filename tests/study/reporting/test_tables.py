@@ -224,6 +224,31 @@ def test_a_factor_with_a_larger_share_is_named(answer: Answer) -> None:
     assert f"The share of {first.name} is larger in one than in other" in " ".join(text.split())
 
 
+def test_no_difference_is_stated_from_an_inconclusive_study(answer: Answer) -> None:
+    first = answer.factors[0]
+    lighter = answer._replace(
+        factors=(first._replace(share=0.05, error=0.01), *answer.factors[1:]),
+        verdict=answer.verdict._replace(kind="nothing", leaders=()),
+    )
+    found = compare({"one": answer, "other": lighter, "third": answer})
+    assert {(one.one, one.other) for one in found.differences} == {("one", "third")}
+    assert found.correlations["one", "other"] is None
+    text = " ".join(printed(comparison_table.draw_comparison(found)).split())
+    assert "other shows no significant effect, so nothing is said about differences" in text
+    alone = compare({"one": answer, "other": lighter})
+    text = printed(comparison_table.draw_comparison(alone))
+    assert "differs significantly between" not in text and "is larger" not in text
+    assert comparison_table.comparison_document(alone)["inconclusive"] == ["other"]
+
+
+def test_factors_that_one_study_alone_varies_are_named(answer: Answer) -> None:
+    fewer = answer._replace(factors=answer.factors[:-1])
+    found = compare({"one": answer, "other": fewer})
+    name = answer.factors[-1].name
+    assert found.partial == {name: ("one",)}
+    assert f"Only one varies {name}." in printed(comparison_table.draw_comparison(found))
+
+
 def test_studies_without_a_common_factor_are_refused(answer: Answer) -> None:
     other = answer._replace(factors=(answer.factors[0]._replace(name="else"),))
     with pytest.raises(ValueError, match="no factor in common"):
