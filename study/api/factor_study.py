@@ -11,6 +11,7 @@ from training_factors.storage.database import open_database
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.checks import Check
 from training_factors.study.api.confirming import (
     factors_to_confirm,
     run_confirmation,
@@ -31,8 +32,8 @@ from training_factors.study.reporting.analyses import answer_of, read_study_data
 from training_factors.study.reporting.confirmation_table import read_confirmation
 from training_factors.study.reporting.other_metric import answer_for_metric
 from training_factors.study.reporting.recommendation_table import compute_recommendation
-from training_factors.study.reporting.report import read_report
-from training_factors.study.reporting.status import StudyStatus, compute_status
+from training_factors.study.reporting.report import checks_of, read_report
+from training_factors.study.reporting.status import StudyStatus, explained_status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class FactorStudy:
     @property
     def status(self) -> StudyStatus:
         """The progress of the study: its runs, workers, failures and best run."""
-        return compute_status(self._study)
+        return explained_status(self._study)
 
     def trials(self) -> "pd.DataFrame":
         """Return one row per trial; the columns are those of `frames.trials_frame`."""
@@ -119,6 +120,13 @@ class FactorStudy:
         Raises NoAnswer when too few configurations were measured.
         """
         return Recommended(compute_recommendation(self._study, cpu_count()))
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the weaknesses of the study, each with its remedy, the most serious first.
+
+        The words of a remedy are options of the command line: `("--rows", "256")` is `rows=256`.
+        """
+        return checks_of(read_study_data(self._study, cpu_count()))
 
     def charts(self) -> dict[str, str]:
         """Return the names of the charts that the study has, each with its title."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
+from training_factors.study.api.checks import check_commands
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
@@ -48,4 +49,6 @@ def _report_commands(study: Study, report: Report, storage: str | None) -> Comma
     else:
         more_rows = report.answer.verdict.more_rows if report.answer else 1
         following = command_lines.next_command(study, storage, more_rows)
-    return Commands(again, following, setting)
+    words = check_commands(study, report.checks, storage)
+    checks = tuple(None if one is None else shlex.join(one) for one in words)
+    return Commands(again, following, setting, checks)

@@ -70,9 +70,11 @@ def importance(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
+        from training_factors.study.api.checks import check_commands
         from training_factors.study.api.reports import write_report_page
         from training_factors.study.reporting import importance_tables
         from training_factors.study.reporting.analyses import lenses_of
+        from training_factors.study.reporting.checks_table import checks_document, draw_checks
         from training_factors.study.reporting.report import read_report
 
         report = read_report(opened, jobs=count_cores())
@@ -83,16 +85,21 @@ def importance(
     chart, *_ = importance_tables.write_summary(summary, opened.folder)
     publish_answer(opened, summary.answer)
     following = command_lines.next_command(opened, storage, summary.answer.verdict.more_rows)
-    document = importance_tables.summary_document(summary)
+    commands = check_commands(opened, report.checks, storage)
+    document = {
+        **importance_tables.summary_document(summary),
+        "checks": checks_document(report.checks, commands),
+    }
+    checks = draw_checks(report.checks, commands)
     if not lenses:
-        drawn = importance_tables.draw_summary(summary, chart, page, following)
+        drawn = importance_tables.draw_summary(summary, chart, page, following, checks)
         show(document if as_json else drawn)
         return
     found = lenses_of(opened, jobs=count_cores(), trials=report.trials)
     if as_json:
         show({**document, **importance_tables.lenses_document(found)})
     else:
-        show(importance_tables.draw_summary(summary, chart, page, following))
+        show(importance_tables.draw_summary(summary, chart, page, following, checks))
         show("")
         show(importance_tables.draw_lenses(found, summary.answer))
 

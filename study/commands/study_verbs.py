@@ -12,12 +12,12 @@ def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = 
     """Show the progress of a study: its runs, workers, failures and best run."""
     with verb_context():
         from training_factors.study.reporting.status import (
-            compute_status,
             draw_status,
+            explained_status,
             status_document,
         )
 
-        found = compute_status(open_study(study, storage))
+        found = explained_status(open_study(study, storage))
     show(status_document(found) if as_json else draw_status(found))
 
 

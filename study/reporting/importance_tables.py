@@ -24,6 +24,7 @@ from training_factors.study.analysis.answer import (
     as_document,
     as_plain,
 )
+from training_factors.study.analysis.checks import MUCH_CHANCE
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.lenses import Lenses, LensResult
@@ -51,9 +52,6 @@ BAR_NOTE = (
     "Thick: the part that the runs show; thin: how far the share could reach; ●: the estimate."
 )
 """Explanation of the bars."""
-
-MUCH_CHANCE = 0.4
-"""Part of the runs at chance above which the user is advised to narrow the ranges."""
 
 LISTED_INTERACTIONS = 3
 """Number of interactions that are listed below the table."""
@@ -133,10 +131,17 @@ def write_summary(summary: Summary, folder: Path) -> list[Path]:
     return [*matplotlib_charts.save_chart(chart, folder), document]
 
 
-def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> RenderableType:
+def draw_summary(
+    summary: Summary,
+    chart: Path,
+    page: Path,
+    following: str,
+    checks: RenderableType | None = None,
+) -> RenderableType:
     """Draw the importance, the best configuration, the written files and the next command.
 
-    chart, page: where the chart and the report lie. following: the next command.
+    chart, page: where the chart and the report lie. following: the next command. checks: the
+    study's warnings, as `draw_checks` draws them.
     """
     best = summary.best
     other = "; another one ranked first over fresh seeds, see recommend"
@@ -153,6 +158,7 @@ def draw_summary(summary: Summary, chart: Path, page: Path, following: str) -> R
         title,
         _configuration(summary),
         Text(),
+        *([] if checks is None else [checks, Text()]),
         whole_line(f"report  {page}"),
         whole_line(f"chart   {chart} (also as .svg; numbers in importance.json)"),
         whole_line(f"next    {following}"),

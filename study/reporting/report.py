@@ -10,6 +10,7 @@ from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
+from training_factors.study.analysis.checks import Check, StudyFacts, check_study
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.diagnostics import (
     Breakdown,
@@ -17,6 +18,12 @@ from training_factors.study.analysis.diagnostics import (
     add_confusions,
     breakdowns,
     overall_breakdown,
+)
+from training_factors.study.analysis.failures import (
+    Explanation,
+    PruningAudit,
+    audit_pruning,
+    explain_failures,
 )
 from training_factors.study.analysis.lenses import Lenses
 from training_factors.study.reporting.analyses import (
@@ -44,7 +51,8 @@ class Report(NamedTuple):
     `no_answer_reason` says so. confirmed: None where nothing is confirmed yet. test: metric ->
     its values on the test part, one per seed, of the confirmed best configuration. confusion,
     breakdowns, overall: see `training_factors.study.analysis.diagnostics`. lenses: None unless they
-    are cached. sheet: None where the study has no data sheet.
+    are cached. sheet: None where the study has no data sheet. checks: its weaknesses, the most
+    serious first. explanations, pruning: see `training_factors.study.analysis.failures`.
     """
 
     name: str
@@ -61,6 +69,9 @@ class Report(NamedTuple):
     overall: Breakdown | None
     lenses: Lenses | None
     sheet: DataSheet | None
+    checks: tuple[Check, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    pruning: PruningAudit | None = None
 
     @property
     def answer(self) -> Answer | None:
@@ -124,7 +135,17 @@ def read_report(study: Study, jobs: int) -> Report:
         overall=overall_breakdown(trials),
         lenses=stored_lenses(study, trials),
         sheet=read_sheet(study),
+        checks=checks_of(data),
+        explanations=explain_failures(trials, study.stamp.space),
+        pruning=audit_pruning(trials, study.stamp.epochs),
     )
+
+
+def checks_of(data: StudyData) -> tuple[Check, ...]:
+    """Return the weaknesses of a study, the most serious first."""
+    study, best = data.study, best_trial(data.trials)
+    rows = study.queue.rows("measure")
+    return check_study(StudyFacts(data.trials, study.stamp, best, data.answer, rows))
 
 
 def _confirmed(data: StudyData) -> ConfirmationResult | None:

@@ -19,6 +19,12 @@ from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.analysis.failures import (
+    DIVERGED,
+    Explanation,
+    explain_failures,
+    failure_reason,
+)
 from training_factors.study.reporting.formatting import describe_objective, plural
 
 SILENT_S = 30.0
@@ -53,6 +59,7 @@ class StudyStatus(NamedTuple):
     ended. latest: the trials that ended last. baseline: factor -> baseline option. workers: those
     that hold runs, on all machines. failures: reason -> number of failed runs, the most frequent
     first. running: trials in progress. epochs: of every run. varied: number of varied factors.
+    explanations: what failed and diverged runs have in common; only of `explained_status`.
     """
 
     name: str
@@ -71,6 +78,7 @@ class StudyStatus(NamedTuple):
     running: tuple[Trial, ...] = ()
     epochs: int = 0
     varied: int = 0
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def total(self) -> int:
@@ -104,7 +112,7 @@ def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> Study
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     failed = [trial for trial in trials if trial.state == "FAIL"]
-    reasons = Counter(str(trial.attributes.get("reason", "unknown")) for trial in failed)
+    reasons = Counter(map(failure_reason, failed))
     return StudyStatus(
         name=study.name,
         objective=study.stamp.objective,
@@ -123,6 +131,13 @@ def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> Study
         epochs=study.stamp.epochs,
         varied=len(study.stamp.space.varied),
     )
+
+
+def explained_status(study: Study) -> StudyStatus:
+    """Return the current status of a study, with what failed and diverged runs have in common."""
+    trials = read_trials(study)
+    explanations = explain_failures(trials, study.stamp.space)
+    return compute_status(study, trials)._replace(explanations=explanations)
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
@@ -172,6 +187,9 @@ def status_document(status: StudyStatus) -> dict[str, Any]:
         "seconds_left": status.left_s(0) if status.at_work else None,
         "workers": [worker._asdict() for worker in status.workers],
         "failures": status.failures,
+        "explanations": [
+            {"outcome": one.outcome, "finding": one.sentence} for one in status.explanations
+        ],
         "best": None if status.best is None else _trial_document(status.best, status.baseline),
     }
 
@@ -200,7 +218,7 @@ def draw_status(status: StudyStatus) -> RenderableType:
         table.add_row(phase, *(str(number) for number in numbers))
     title = Text.assemble((status.name, "bold"), f"  {status.data}, {status.model}")
     parts: list[RenderableType] = [title, table, Text(outcomes(status))]
-    parts += [Text(format_failure(reason, count)) for reason, count in status.failures.items()]
+    parts += map(Text, explained_outcomes(status))
     parts.append(Text(_describe_best(status)))
     left = status.left_s(0)
     if status.at_work and left is not None:
@@ -283,6 +301,22 @@ def format_changed_options(parameters: Mapping[str, Any], baseline: Mapping[str,
     """Return the options that differ from the baseline: `optimizer=adam activation=tanh`."""
     options = changed_options(parameters, baseline)
     return " ".join(f"{name}={value}" for name, value in options.items())
+
+
+def explained_outcomes(status: StudyStatus) -> list[str]:
+    """Return a line for each reason of failure, and what failed and diverged runs have in common.
+
+    The explanation follows in the same line: `9 runs failed: out of memory; 8 of these 9 runs have
+    batch_size.minibatch.samples = 512; of the other 120, 31 do`.
+    """
+    causes = {one.outcome: f"; {one.sentence}" for one in status.explanations}
+    lines = [
+        f"{format_failure(reason, count)}{causes.get(reason, '')}"
+        for reason, count in status.failures.items()
+    ]
+    if DIVERGED in causes:
+        lines.append(f"{plural(status.diverged, 'run')} diverged{causes[DIVERGED]}")
+    return lines
 
 
 def format_failure(reason: str, count: int) -> str:
