@@ -22,7 +22,7 @@ from training_factors.study.analysis.measurements import (
     is_at_chance,
     share_at_chance,
 )
-from training_factors.study.analysis.range_edges import AnyRange, RangeEdge, find_edges
+from training_factors.study.analysis.range_edges import LOG_STEP, AnyRange, RangeEdge, find_edges
 from training_factors.study.analysis.verdict import ROUND_ROWS
 
 MUCH_CHANCE = 0.4
@@ -82,6 +82,11 @@ class StudyFacts(NamedTuple):
         """The complete runs of the measuring phase."""
         return [t for t in self.trials if t.phase == "measure" and t.complete]
 
+    @property
+    def baseline(self) -> Trial | None:
+        """The run of the baseline; None before it is complete."""
+        return next((t for t in self.trials if t.phase == "baseline" and t.complete), None)
+
 
 def check_study(facts: StudyFacts) -> tuple[Check, ...]:
     """Return the weaknesses of a study, the most serious first: warnings, then notes."""
@@ -91,25 +96,14 @@ def check_study(facts: StudyFacts) -> tuple[Check, ...]:
 
 def check_baseline(facts: StudyFacts) -> Check | None:
     """Check that the baseline, from which all gains are counted, is better than chance."""
-    baseline = [t for t in facts.trials if t.phase == "baseline" and t.complete]
-    if not baseline or share_at_chance(baseline) is None or not is_at_chance(baseline[0]):
+    baseline = facts.baseline
+    if baseline is None or "chance" not in baseline.attributes or not is_at_chance(baseline):
         return None
     has_learned = facts.best is not None and not is_at_chance(facts.best)
     others = "" if has_learned else ", and so is every other run"
-    lowered = _lower_rate(facts) if has_diverged(baseline[0]) else ()
-    if lowered:
-        return _new_study(
-            "baseline",
-            f"The baseline diverged{others}, so gains are counted from chance.",
-            "Lower the learning rate of the baseline.",
-            lowered,
-        )
-    return _new_study(
-        "baseline",
-        f"The baseline is no better than chance{others}, so gains are counted from chance.",
-        "Train for longer.",
-        _longer(facts.stamp.definition),
-    )
+    state = "diverged" if has_diverged(baseline) else "is no better than chance"
+    finding = f"The baseline {state}{others}, so gains are counted from chance."
+    return _new_study("baseline", finding, *_better_training(facts))
 
 
 def check_chance(facts: StudyFacts) -> Check | None:
@@ -127,10 +121,8 @@ def check_chance(facts: StudyFacts) -> Check | None:
     }
     cause = explain("at chance", failed, measured, remedies)
     if cause is None:
-        return _new_study(
-            "chance", f"{finding}; no single setting explains it.", "Train for longer.",
-            _longer(facts.stamp.definition),
-        )  # fmt: skip
+        finding = f"{finding}; no single setting explains it."
+        return _new_study("chance", finding, *_better_training(facts))
     return _new_study(
         "chance", f"{finding}; {cause.sentence}.", f"Leave out {_part_of(cause)}.",
         remedies[cause.setting],
@@ -281,24 +273,35 @@ def _new_study(
     return Check(name, finding, remedy, "run", options, leaves_out, needs_new_study=True)
 
 
-def _longer(definition: Definition) -> tuple[str, ...]:
-    return "--epochs", str(2 * definition.epochs)
+def _better_training(facts: StudyFacts) -> tuple[str, tuple[str, ...]]:
+    """Return what makes the baseline learn, in words and as options.
 
-
-def _lower_rate(facts: StudyFacts) -> tuple[str, ...]:
-    """Return options that lower the baseline's learning rate; none where it does not vary.
-
-    The default of a hyperparameter that lies above its range is the upper end of the range.
+    That is another learning rate where it is known in which direction: lower where the baseline
+    diverges, higher where it has the highest of its range. Else it is more epochs. A default above
+    its range becomes the upper end of the range.
     """
-    for factor in facts.stamp.space.factors:
+    stamp = facts.stamp
+    path, lr, dimension = _baseline_rate(stamp)
+    if facts.baseline is not None and has_diverged(facts.baseline) and dimension is not None:
+        high = lr / SMALLER_LR
+        lower = LogUniform(min(dimension.low, high / LOG_STEP), high)
+        words = ("--range", _range_text(path, lower, stamp.definition))
+        return "Lower the learning rate of the baseline.", words
+    if dimension is not None and lr >= dimension.high:
+        higher = LogUniform(dimension.low, dimension.high * LOG_STEP)
+        words = ("--range", _range_text(path, higher, stamp.definition))
+        return "Raise the learning rate: its range ends at that of the baseline.", words
+    return "Train for longer.", ("--epochs", str(2 * stamp.definition.epochs))
+
+
+def _baseline_rate(stamp: Stamp) -> tuple[str, float, LogUniform | None]:
+    """Return the baseline's learning rate: its name, value and range; None where it is fixed."""
+    for factor in stamp.space.factors:
         for one in factor.baseline.hyperparameters:
             if one.name == "lr" and isinstance(one.dimension, LogUniform):
-                high = float(one.default) / SMALLER_LR
-                low = min(one.dimension.low, high / 10)
                 path = f"{factor.name}.{factor.baseline.name}.{one.name}"
-                dimension = LogUniform(low, high)
-                return "--range", _range_text(path, dimension, facts.stamp.definition)
-    return ()
+                return path, float(one.default), one.dimension
+    return "", 0.0, None
 
 
 def _without(setting: Setting, stamp: Stamp) -> tuple[str, ...]:

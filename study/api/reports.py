@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
-from training_factors.study.api.checks import check_commands
+from training_factors.study.api.check_commands import check_commands
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of

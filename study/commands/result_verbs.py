@@ -70,7 +70,7 @@ def importance(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
-        from training_factors.study.api.checks import check_commands
+        from training_factors.study.api.check_commands import check_commands
         from training_factors.study.api.reports import write_report_page
         from training_factors.study.reporting import importance_tables
         from training_factors.study.reporting.analyses import lenses_of

@@ -28,6 +28,7 @@ def draw_checks(checks: Sequence[Check], commands: Sequence[CheckCommand]) -> Re
     pairs = zip(checks, commands, strict=True)
     shown = [(check, command) for check, command in pairs if not check.is_note][:MAX_SHOWN]
     parts: list[RenderableType] = []
+    previous: CheckCommand = None
     for check, command in shown:
         table = Table.grid()
         table.add_column(no_wrap=True)
@@ -35,7 +36,9 @@ def draw_checks(checks: Sequence[Check], commands: Sequence[CheckCommand]) -> Re
         table.add_row(_LABEL, f"{check.finding} {check.remedy}")
         parts.append(table)
         if command is not None:
-            parts.append(whole_line(f"{' ' * len(_LABEL)}{shlex.join(command)}"))
+            line = "(the same command)" if command == previous else shlex.join(command)
+            parts.append(whole_line(f"{' ' * len(_LABEL)}{line}"))
+        previous = command
     return Group(*parts) if parts else None
 
 
