@@ -68,8 +68,9 @@ class PruningAudit(NamedTuple):
         lost = self.lost or "none"
         return (
             f"pruning would have stopped {self.stopped} of the {self.measured} measured runs, "
-            f"which it leaves alone; {self.lost_best or 'none'} of those ended among the best "
-            f"tenth, {lost} at least as high as the best run that it would have kept"
+            f"which went on to their end; {self.lost_best or 'none'} of the {self.stopped} ended "
+            f"among the best tenth, and {lost} at least as high as the best run that it would have "
+            "kept"
         )
 
 

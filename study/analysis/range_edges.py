@@ -28,8 +28,9 @@ CROWDED = 2.5
 """Number of best rows at an end, per best row that would lie there by chance, from which on they
 crowd there rather than lie in that half of the range."""
 
-NEAR = 0.25
-"""Part of a range, on its unit scale, next to an end, in which the value of the best run lies."""
+NEAR = 0.5
+"""Part of a range, on its unit scale, next to an end, in which the value of the best run lies: one
+in the other half contradicts that there is too little room."""
 
 LOG_STEP = 10.0
 """Factor by which a logarithmic range is extended."""
@@ -74,8 +75,8 @@ def find_edges(trials: Sequence[Trial], space: SpaceDescription) -> tuple[RangeE
        a false alarm.
     2. The outermost tenth has at least 2.5 times as many of them as by chance: an optimum well
        inside the range draws the best values away from the middle as well.
-    3. The best run that has the hyperparameter, searched ones included, has it in the outer
-       quarter. Searched values are not tested, because the search chose them by results.
+    3. The best run that has the hyperparameter, searched ones included, has it in the half of the
+       range next to the end. Searched values are not tested, as the search chose them by results.
     """
     rows = _measured_rows(trials)
     ends = [

@@ -65,7 +65,7 @@ def test_it_is_no_edge_if_the_search_found_better_values_elsewhere() -> None:
     space = space_of(9)
     trials = study_of(space, lambda units: 9 * units[:, 0], rows=64)
     better = trials[-1]._replace(value=99.0)
-    better.parameters["f0.option.x"] = 0.01
+    better.parameters["f0.option.x"] = 0.002
     assert find_edges([*trials[:-1], better], space) == ()
 
 
