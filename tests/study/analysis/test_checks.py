@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.simulations import Array, Simulation, axis, describe_space, simulate_trials
 from training_factors.search_spaces.description import Coordinate
@@ -127,9 +128,16 @@ def test_a_baseline_at_chance_learns_for_longer_or_at_another_rate(healthy: Stud
     assert check.options == ("--range", "optimizer.sgd.lr=0.001:5:log")
 
 
-def fail_where(fails: Callable[[Array], Array]) -> Callable[[Array], Array]:
+Condition = Callable[[Array], NDArray[np.bool_]]
+
+
+def fail_where(fails: Condition) -> Callable[[Array], Array]:
     """Return healthy accuracies, but chance where a condition holds."""
-    return lambda units: np.where(fails(units), 0.5, healthy_accuracy(units))
+
+    def accuracy(units: Array) -> Array:
+        return np.where(fails(units), 0.5, healthy_accuracy(units))
+
+    return accuracy
 
 
 @pytest.mark.parametrize(
@@ -144,7 +152,7 @@ def fail_where(fails: Callable[[Array], Array]) -> Callable[[Array], Array]:
     ],
 )  # fmt: skip
 def test_an_option_that_is_mostly_at_chance_is_left_out(
-    fails: Callable[[Array], Array], part: str, options: tuple[str, ...]
+    fails: Condition, part: str, options: tuple[str, ...]
 ) -> None:
     check = only(facts_of(simulate(fail_where(fails))))
     assert (check.name, check.remedy, check.options) == ("chance", f"Leave out {part}.", options)

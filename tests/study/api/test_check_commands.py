@@ -22,6 +22,8 @@ from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.study.analysis import checks
 from training_factors.study.analysis.checks import Check
+from training_factors.study.analysis.diagnostics import Setting
+from training_factors.study.analysis.failures import Explanation
 from training_factors.study.analysis.range_edges import AnyRange, extended_range
 from training_factors.study.api.check_commands import changed_definition, check_commands
 from training_factors.study.api.settings import check_definition
@@ -29,6 +31,12 @@ from training_factors.study.commands import execute
 from training_factors.study.commands.app import app
 from training_factors.study.commands.options import DEFINITION_OPTIONS
 from training_factors.study.reporting.checks_table import draw_checks
+from training_factors.study.reporting.status import (
+    compute_status,
+    draw_status,
+    explained_outcomes,
+    status_document,
+)
 
 EDGE = Check(
     "edge", "Found.", "Mend it.", "run",
@@ -182,6 +190,32 @@ def test_the_terminal_shows_three_warnings_with_whole_commands() -> None:
         "check   Small. Confirm.", "        confirm",
     ]  # fmt: skip
     assert draw_checks([MORE], [["more"]]) is None
+
+
+def test_status_explains_failures_beside_their_reasons(study: Study) -> None:
+    setting = Setting("batch_size", "batch_size.minibatch.samples", 512)
+    status = compute_status(study)._replace(
+        failures={"out of memory": 9, "lost": 1},
+        diverged=3,
+        explanations=(
+            Explanation("out of memory", setting, 9, 8, 120, 31, 0.001),
+            Explanation("diverged", setting, 3, 3, 126, 36, 0.02),
+        ),
+    )
+    lines = [
+        "9 runs failed: out of memory; 8 of these 9 runs have batch_size.minibatch.samples = 512; "
+        "of the other 120, 31 do",
+        "1 run failed: lost",
+        "3 runs diverged; 3 of these 3 runs have batch_size.minibatch.samples = 512; of the other "
+        "126, 36 do",
+    ]
+    assert explained_outcomes(status) == lines
+    with io.StringIO() as written:
+        Console(file=written, width=500).print(draw_status(status))
+        assert set(lines) <= {line.rstrip() for line in written.getvalue().splitlines()}
+    assert status_document(status)["explanations"][0] == {
+        "outcome": "out of memory", "finding": lines[0].partition("; ")[2],
+    }  # fmt: skip
 
 
 def test_json_the_page_and_python_have_the_checks(
