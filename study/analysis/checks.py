@@ -80,12 +80,16 @@ class StudyFacts(NamedTuple):
     @property
     def measured(self) -> list[Trial]:
         """The complete runs of the measuring phase."""
-        return [t for t in self.trials if t.phase == "measure" and t.complete]
+        return [t for t in self._complete if t.phase == "measure"]
 
     @property
     def baseline(self) -> Trial | None:
         """The run of the baseline; None before it is complete."""
-        return next((t for t in self.trials if t.phase == "baseline" and t.complete), None)
+        return next((t for t in self._complete if t.phase == "baseline"), None)
+
+    @property
+    def _complete(self) -> list[Trial]:
+        return [t for t in self.trials if t.complete and t.value is not None]
 
 
 def check_study(facts: StudyFacts) -> tuple[Check, ...]:
@@ -100,7 +104,7 @@ def check_baseline(facts: StudyFacts) -> Check | None:
     if baseline is None or "chance" not in baseline.attributes or not is_at_chance(baseline):
         return None
     has_learned = facts.best is not None and not is_at_chance(facts.best)
-    others = "" if has_learned else ", and so is every other run"
+    others = "" if has_learned else ", and no other run is better than chance"
     state = "diverged" if has_diverged(baseline) else "is no better than chance"
     finding = f"The baseline {state}{others}, so gains are counted from chance."
     return _new_study("baseline", finding, *_better_training(facts))
