@@ -14,6 +14,12 @@ from training_factors.storage.studies import Study
 MAX_LISTED = 5
 """Maximum number of trials that are named in a message; the others are counted."""
 
+DIVERGED = "diverged"
+"""Outcome of complete runs whose loss stopped being finite."""
+
+UNKNOWN = "unknown"
+"""Reason of failed runs that have none."""
+
 _TRIALS: Table = models.TrialModel.__table__
 _ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 
@@ -54,6 +60,11 @@ class Trial(NamedTuple):
     def complete(self) -> bool:
         """Return whether the run was trained to its last epoch."""
         return self.state == TrialState.COMPLETE.name
+
+    @property
+    def reason(self) -> str:
+        """The reason why the run failed."""
+        return str(self.attributes.get("reason", UNKNOWN))
 
 
 def to_trial(trial: FrozenTrial) -> Trial:

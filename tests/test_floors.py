@@ -30,11 +30,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "study.training", "study.data", "storage.metrics", "search_spaces.problem",
         "search_spaces.recipe", "search_spaces.user_code",
     ),
+    "study.pruning": (),
     "study.running.design_sampler": ("search_spaces.distribution",),
-    "study.running": ("study.running", "study.training", "study.data", "storage", "search_spaces"),
+    "study.running": (
+        "study.running", "study.training", "study.data", "study.pruning", "storage",
+        "search_spaces",
+    ),
     "study.analysis": (
-        "study.analysis", "storage", "search_spaces.dimension", "search_spaces.description",
-        "search_spaces.distribution",
+        "study.analysis", "study.pruning", "storage", "search_spaces.dimension",
+        "search_spaces.description", "search_spaces.distribution",
     ),
     "study.reporting": (
         "study.reporting", "study.analysis", "storage", "search_spaces.dimension",

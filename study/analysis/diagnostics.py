@@ -1,7 +1,7 @@
 """Count runs that diverged or are no better than chance, by setting; average confusion matrices."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,33 @@ from training_factors.study.analysis.measurements import has_diverged, is_at_cha
 
 MIN_RUNS = 8
 """Minimum number of runs with a setting for it to be listed."""
+
+
+class Setting(NamedTuple):
+    """An option, a choice, or a part of the range of a hyperparameter, which a run may have.
+
+    name: of the parameter. choice: its value; None for a part of a range, which lies between low
+    and high, both excluded.
+    """
+
+    factor: str
+    name: str
+    choice: Value | None = None
+    low: float = -np.inf
+    high: float = np.inf
+
+    def __str__(self) -> str:
+        if self.choice is not None:
+            return f"{self.name} = {self.choice}"
+        is_lower = np.isfinite(self.high)
+        return f"{self.name} {f'below {self.high:.3g}' if is_lower else f'above {self.low:.3g}'}"
+
+    def applies_to(self, trial: Trial) -> bool:
+        """Return whether a run has this setting."""
+        value = trial.parameters.get(self.name)
+        if value is None or self.choice is not None:
+            return value is not None and bool(value == self.choice)
+        return bool(self.low < value < self.high)
 
 
 class Breakdown(NamedTuple):
@@ -47,9 +74,9 @@ def breakdowns(trials: Sequence[Trial], space: SpaceDescription) -> tuple[Breakd
     """
     measured = _measured_runs(trials)
     counts = [
-        _count(factor, setting, runs)
-        for factor, setting, applies in _settings(measured, space)
-        if len(runs := [trial for trial in measured if applies(trial)]) >= MIN_RUNS
+        _count(setting.factor, str(setting), runs)
+        for setting in settings_of(measured, space)
+        if len(runs := [t for t in measured if setting.applies_to(t)]) >= MIN_RUNS
     ]
     return tuple(sorted(counts, key=lambda one: (-one.interval[0], one.setting)))
 
@@ -64,28 +91,18 @@ def _measured_runs(trials: Sequence[Trial]) -> list[Trial]:
     return [t for t in trials if t.phase == "measure" and t.complete and t.value is not None]
 
 
-def _settings(
-    trials: Sequence[Trial], space: SpaceDescription
-) -> Iterator[tuple[str, str, Callable[[Trial], bool]]]:
-    """Yield factor, name of the setting, and a function that says whether a run has it."""
+def settings_of(trials: Sequence[Trial], space: SpaceDescription) -> Iterator[Setting]:
+    """Yield every option and choice of a space, and the outer thirds of numbers among the runs."""
     for axis in space.coordinates:
         name, factor = axis.name, axis.factor
         values = [trial.parameters[name] for trial in trials if name in trial.parameters]
         if isinstance(axis.dimension, OneOf):
             for choice in axis.dimension.choices:
-                yield factor, f"{name} = {choice}", _equals(name, choice)
+                yield Setting(factor, name, choice)
         elif factor != name and values:
-            low, high = np.quantile(values, [1 / 3, 2 / 3])
-            yield factor, f"{name} below {low:.3g}", _between(name, -np.inf, low)
-            yield factor, f"{name} above {high:.3g}", _between(name, high, np.inf)
-
-
-def _equals(name: str, choice: Value) -> Callable[[Trial], bool]:
-    return lambda trial: trial.parameters.get(name) == choice
-
-
-def _between(name: str, low: float, high: float) -> Callable[[Trial], bool]:
-    return lambda trial: low < trial.parameters.get(name, np.nan) < high
+            low, high = np.quantile(values, [1 / 3, 2 / 3]).tolist()
+            yield Setting(factor, name, high=low)
+            yield Setting(factor, name, low=high)
 
 
 def _count(factor: str, setting: str, trials: Sequence[Trial]) -> Breakdown:

@@ -150,7 +150,7 @@ def summarize_rows(rows: Sequence[tuple[Trial, ...]]) -> Measurements:
         repeats=np.array([len(row) for row in values], dtype=np.float64),
         seed_variance=pooled_variance(values),
         diverged=diverged,
-        at_chance=_share_at_chance(measured),
+        at_chance=share_at_chance(measured),
     )
 
 
@@ -180,7 +180,8 @@ def is_at_chance(trial: Trial) -> bool:
     return bool(chance >= perfect or (trial.value - chance) / (perfect - chance) <= AT_CHANCE)
 
 
-def _share_at_chance(runs: Sequence[Trial]) -> float | None:
+def share_at_chance(runs: Sequence[Trial]) -> float | None:
+    """Return the part of the runs that are no better than chance; None where that is not known."""
     if any("chance" not in trial.attributes for trial in runs):
         return None
     return float(np.mean([is_at_chance(trial) for trial in runs]))

@@ -58,17 +58,30 @@ def _is_package(program: Path) -> bool:
 
 
 def command_line(verb: str, study: "Study", storage: str | None, *options: str) -> str:
-    """Return the command line that calls a verb for a study.
+    """Return the command line that calls a verb for a study; see `command_words`."""
+    return shlex.join(command_words(verb, study, storage, *options))
 
-    storage: the URL as the user gave it; it is repeated unless it comes from the environment or
-    holds a password.
+
+def command_words(verb: str, study: "Study", storage: str | None, *options: str) -> list[str]:
+    """Return the words of the command line that calls a verb for a study.
+
+    storage: the URL as the user gave it; see `storage_words`.
     """
     words = [verb] if verb != "run" else []
     if study.stamp.code and verb != "recommend":
         options = (*options, "--allow-code")
+    place = storage_words(study, storage)
+    return [*program_words(), *words, "--study", study.name, *options, *place]
+
+
+def storage_words(study: "Study", storage: str | None) -> list[str]:
+    """Return the words that name a study's database.
+
+    storage: the URL as the user gave it; it is repeated unless it comes from the environment or
+    holds a password.
+    """
     is_shown = storage and HIDDEN not in study.database.url and not _from_environment(storage)
-    place = ["--storage", study.database.url] if is_shown else []
-    return shlex.join([*program_words(), *words, "--study", study.name, *options, *place])
+    return ["--storage", study.database.url] if is_shown else []
 
 
 def next_command(

@@ -25,6 +25,8 @@ from training_factors.study.api.settings import DefinitionValues, Given, check_d
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
+    from training_factors.study.analysis.failures import Explanation
+    from training_factors.study.reporting.status import StudyStatus
     from training_factors.study.running.planning import Plan
     from training_factors.study.running.preparation import PreparedStudy
     from training_factors.study.running.settings import StartMethod, WorkerTiming
@@ -344,6 +346,19 @@ def describe_stop(study: "Study") -> str:
     count = status.total - status.done
     left = "1 is not done" if count == 1 else f"{count} are not done"
     return f"stopped: {status.done} of {status.total} runs are done, {left}"
+
+
+def explain_outcomes(study: "Study", status: "StudyStatus") -> "tuple[Explanation, ...]":
+    """Return what failed and diverged runs of a study have in common; nothing where there are none.
+
+    status: that of the study.
+    """
+    if not status.failures and not status.diverged:
+        return ()
+    from training_factors.storage.trials import read_trials
+    from training_factors.study.analysis.failures import explain_failures
+
+    return explain_failures(read_trials(study), study.stamp.space)
 
 
 def worker_options(settings: WorkerSettings) -> list[str]:

@@ -12,6 +12,8 @@ from training_factors.storage.files import check_parent
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.checks import Check
+from training_factors.study.analysis.failures import Explanation
 from training_factors.study.api.confirming import (
     factors_to_confirm,
     run_confirmation,
@@ -20,6 +22,7 @@ from training_factors.study.api.confirming import (
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
+    explain_outcomes,
     kept_process_settings,
     stop_reason,
     worker_settings,
@@ -32,7 +35,7 @@ from training_factors.study.reporting.analyses import read_study_data
 from training_factors.study.reporting.confirmation_table import read_confirmation
 from training_factors.study.reporting.other_metric import answer_for_metric
 from training_factors.study.reporting.recommendation_table import compute_recommendation
-from training_factors.study.reporting.report import read_report
+from training_factors.study.reporting.report import checks_of, read_report
 from training_factors.study.reporting.status import StudyStatus, compute_status
 
 if TYPE_CHECKING:
@@ -122,6 +125,17 @@ class FactorStudy:
         Raises NoAnswer when too few configurations were measured.
         """
         return Recommended(compute_recommendation(self._study, cpu_count()))
+
+    def explanations(self) -> tuple[Explanation, ...]:
+        """Return what failed and diverged runs have in common, as far as settings explain them."""
+        return explain_outcomes(self._study, self.status)
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the weaknesses of the study, each with its remedy, the most serious first.
+
+        The words of a remedy are options of the command line: `("--rows", "256")` is `rows=256`.
+        """
+        return checks_of(read_study_data(self._study, cpu_count()))
 
     def charts(self) -> dict[str, str]:
         """Return the names of the charts that the study has, each with its title."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
+from training_factors.study.api.check_commands import check_commands
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
@@ -43,7 +44,9 @@ def _report_commands(study: Study, report: Report, storage: str | None) -> Comma
     definition = definition_options(study.stamp.definition)
     again = shlex.join([*program, *definition, "--study", study.name])
     setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
-    return Commands(again, following_command(study, report, storage), setting)
+    words = check_commands(study, report.checks, storage)
+    checks = tuple(None if one is None else shlex.join(one) for one in words)
+    return Commands(again, following_command(study, report, storage), setting, checks)
 
 
 def following_command(study: Study, report: Report, storage: str | None) -> str:

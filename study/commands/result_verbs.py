@@ -71,9 +71,11 @@ def importance(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
+        from training_factors.study.api.check_commands import check_commands
         from training_factors.study.api.reports import following_command, write_report_page
         from training_factors.study.reporting import importance_tables, summary
         from training_factors.study.reporting.analyses import lenses_of
+        from training_factors.study.reporting.checks_table import checks_document, draw_checks
         from training_factors.study.reporting.report import read_report
 
         report = read_report(opened, jobs=count_cores())
@@ -83,8 +85,12 @@ def importance(
     chart, *_ = summary.write_summary(report, opened.folder)
     publish_conclusion(opened, report.conclusion, report.answer)
     found = lenses_of(opened, jobs=count_cores(), trials=report.trials) if lenses else None
+    commands = check_commands(opened, report.checks, storage)
     if as_json:
-        document = summary.report_document(report)
+        document = {
+            **summary.report_document(report),
+            "checks": checks_document(report.checks, commands),
+        }
         show({**document, **importance_tables.lenses_document(found)} if found else document)
         return
     if found:
@@ -95,7 +101,7 @@ def importance(
         "chart": f"{chart} (also as .svg; numbers in importance.json)",
         "next": following_command(opened, report, storage),
     }
-    show(summary.draw_summary(report, files))
+    show(summary.draw_summary(report, files, draw_checks(report.checks, commands)))
 
 
 def _importance_of(

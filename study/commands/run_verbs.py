@@ -283,12 +283,13 @@ def _exit_early(study: "Study", code: int) -> None:
 
 
 def _print_failures(study: "Study", storage: str | None) -> None:
-    """Print how many runs failed and why, and the command that retries them."""
-    from training_factors.study.reporting.status import compute_status
+    """Print how many runs failed or diverged, and why, and the command that retries them."""
+    from training_factors.study.api.execution import explain_outcomes
+    from training_factors.study.reporting.status import compute_status, explained_outcomes
 
-    failures = compute_status(study).failures
-    for reason, count in failures.items():
-        print_message(f"{count} {'run' if count == 1 else 'runs'} failed: {reason}")
-    if failures:
+    status = compute_status(study)
+    for line in explained_outcomes(status, explain_outcomes(study, status)):
+        print_message(line)
+    if status.failures:
         line = command_lines.command_line("run", study, storage, "--retry-failed")
         print_message(f"retry them: {line}")

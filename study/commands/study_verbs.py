@@ -11,14 +11,17 @@ from training_factors.study.commands.options import Json, StorageUrl, StudyName
 def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
     """Show the progress of a study: its runs, workers, failures and best run."""
     with verb_context():
+        from training_factors.study.api.execution import explain_outcomes
         from training_factors.study.reporting.status import (
             compute_status,
             draw_status,
             status_document,
         )
 
-        found = compute_status(open_study(study, storage))
-    show(status_document(found) if as_json else draw_status(found))
+        opened = open_study(study, storage)
+        found = compute_status(opened)
+        causes = explain_outcomes(opened, found)
+    show(status_document(found, causes) if as_json else draw_status(found, causes))
 
 
 @app.command("list")

@@ -16,6 +16,7 @@ from training_factors.study.analysis.answer import (
     TopicImportance,
     as_plain,
 )
+from training_factors.study.analysis.checks import MUCH_CHANCE
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.lenses import Lenses, LensResult
 from training_factors.study.reporting.formatting import (
@@ -37,9 +38,6 @@ BAR_NOTE = (
     "Thick: the part that the runs show; thin: how far the share could reach; ●: the estimate."
 )
 """Explanation of the bars."""
-
-MUCH_CHANCE = 0.4
-"""Part of the runs at chance above which the user is advised to narrow the ranges."""
 
 LISTED_INTERACTIONS = 3
 """Number of interactions that are listed below the table."""

@@ -52,12 +52,14 @@ class Commands(NamedTuple):
     """Command lines to paste.
 
     again: creates and runs the same study from nothing. following: the next step. setting: studies
-    the other factors with the recommended settings held; None without an answer.
+    the other factors with the recommended settings held; None without an answer. checks: the remedy
+    of every check of the report; None where no command helps.
     """
 
     again: str
     following: str
     setting: str | None
+    checks: tuple[str | None, ...] = ()
 
 
 def study_facts(report: Report) -> list[str]:
@@ -260,6 +262,9 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
             lenses_note=LENSES_NOTE,
             shown_lenses=shown_lenses(report),
             factors=described_factors(report),
+            warnings=[check for check in report.checks if not check.is_note],
+            checks=list(zip(report.checks, commands.checks, strict=True)),
+            explanations={one.outcome: one.sentence for one in report.explanations},
             style=Markup(_template_file("report.css")),
             scripts=[script for script, _ in scripts],
             policy=_security_policy([digest for _, digest in scripts]),

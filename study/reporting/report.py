@@ -11,6 +11,7 @@ from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, NoAnswer
 from training_factors.study.analysis.best_configuration import BestConfiguration, best_trial
+from training_factors.study.analysis.checks import Check, StudyFacts, check_study
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.diagnostics import (
     Breakdown,
@@ -18,6 +19,12 @@ from training_factors.study.analysis.diagnostics import (
     breakdowns,
     mean_confusion,
     overall_breakdown,
+)
+from training_factors.study.analysis.failures import (
+    Explanation,
+    PruningAudit,
+    audit_pruning,
+    explain_failures,
 )
 from training_factors.study.analysis.lenses import Lenses
 from training_factors.study.reporting.analyses import (
@@ -45,7 +52,8 @@ class Report(NamedTuple):
     where too few rows were measured. confirmed: None where nothing is confirmed yet. test: metric
     -> its values on the test part, one per seed, of the confirmed best configuration. confusion,
     breakdowns, overall: see `training_factors.study.analysis.diagnostics`. lenses: None unless they
-    are cached. sheet: None where the study has no data sheet.
+    are cached. sheet: None where the study has no data sheet. checks: its weaknesses, the most
+    serious first. explanations, pruning: see `training_factors.study.analysis.failures`.
     """
 
     name: str
@@ -62,6 +70,9 @@ class Report(NamedTuple):
     overall: Breakdown | None
     lenses: Lenses | None
     sheet: DataSheet | None
+    checks: tuple[Check, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    pruning: PruningAudit | None = None
 
     def require_answer(self) -> Answer:
         """Return the answer. Raises NoAnswer with the reason where there is none."""
@@ -129,7 +140,18 @@ def read_report(study: Study, jobs: int) -> Report:
         overall=overall_breakdown(trials),
         lenses=stored_lenses(study, trials),
         sheet=read_sheet(study),
+        checks=checks_of(data),
+        explanations=explain_failures(trials, study.stamp.space),
+        pruning=audit_pruning(trials, study.stamp.epochs),
     )
+
+
+def checks_of(data: StudyData) -> tuple[Check, ...]:
+    """Return the weaknesses of a study, the most serious first."""
+    study, best = data.study, data.best
+    rows = study.queue.rows("measure")
+    trial = None if best is None else best.trial
+    return check_study(StudyFacts(data.trials, study.stamp, trial, data.answer, rows))
 
 
 def _confirmed(data: StudyData) -> ConfirmationResult | None:

@@ -6,7 +6,7 @@ Also the words for single trials (outcome, changed options) and for plans, which
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,10 +19,13 @@ from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
 from training_factors.storage.studies import Study, find_confirmation
-from training_factors.storage.trials import Trial, read_trials
+from training_factors.storage.trials import DIVERGED, Trial, read_trials
 from training_factors.study.analysis.best_configuration import BestConfiguration, find_best
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.formatting import describe_objective, plural
+
+if TYPE_CHECKING:
+    from training_factors.study.analysis.failures import Explanation
 
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
@@ -117,7 +120,7 @@ def compute_status(
     ended = [trial for trial in trials if trial.time_s is not None]
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     failed = [trial for trial in trials if trial.state == "FAIL"]
-    reasons = Counter(str(trial.attributes.get("reason", "unknown")) for trial in failed)
+    reasons = Counter(trial.reason for trial in failed)
     return StudyStatus(
         name=study.name,
         objective=study.stamp.objective,
@@ -171,8 +174,10 @@ def _worker_status(active: ActiveClaim, devices: Mapping[int, str]) -> WorkerSta
     )
 
 
-def status_document(status: StudyStatus) -> dict[str, Any]:
-    """Return the status as JSON."""
+def status_document(
+    status: StudyStatus, explanations: "Sequence[Explanation]" = ()
+) -> dict[str, Any]:
+    """Return the status as JSON. explanations: what failed and diverged runs have in common."""
     return {
         "schema": 1,
         "study": status.name,
@@ -187,6 +192,7 @@ def status_document(status: StudyStatus) -> dict[str, Any]:
         "seconds_left": status.left_s(0) if status.at_work else None,
         "workers": [worker._asdict() for worker in status.workers],
         "failures": status.failures,
+        "explanations": [{"outcome": one.outcome, "finding": one.sentence} for one in explanations],
         "best": None if status.best is None else _best_document(status.best, status.baseline),
     }
 
@@ -211,8 +217,11 @@ def _best_document(best: BestConfiguration, factors: Mapping[str, str]) -> dict[
     }
 
 
-def draw_status(status: StudyStatus) -> RenderableType:
-    """Draw phases, outcomes, failures, the best run and the workers, for the verb `status`."""
+def draw_status(status: StudyStatus, explanations: "Sequence[Explanation]" = ()) -> RenderableType:
+    """Draw phases, outcomes, failures, the best run and the workers, for the verb `status`.
+
+    explanations: as of `explained_outcomes`.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("phase", "done", "running", "waiting", "total"):
         table.add_column(heading, justify="left" if heading == "phase" else "right")
@@ -221,7 +230,7 @@ def draw_status(status: StudyStatus) -> RenderableType:
         table.add_row(phase, *(str(number) for number in numbers))
     title = Text.assemble((status.name, "bold"), f"  {status.data}, {status.model}")
     parts: list[RenderableType] = [title, table, Text(outcomes(status))]
-    parts += [Text(format_failure(reason, count)) for reason, count in status.failures.items()]
+    parts += map(Text, explained_outcomes(status, explanations))
     parts.append(Text(_describe_best(status)))
     left = status.left_s(0)
     if status.at_work and left is not None:
@@ -317,6 +326,23 @@ def format_changed_options(parameters: Mapping[str, Any], baseline: Mapping[str,
     """Return the options that differ from the baseline: `optimizer=adam activation=tanh`."""
     options = changed_options(parameters, baseline)
     return " ".join(f"{name}={value}" for name, value in options.items())
+
+
+def explained_outcomes(status: StudyStatus, explanations: "Sequence[Explanation]") -> list[str]:
+    """Return a line for each reason of failure, and what failed and diverged runs have in common.
+
+    explanations: of outcomes, as `training_factors.study.analysis.failures` finds them.
+    The explanation follows in the same line: `9 runs failed: out of memory; 8 of these 9 runs have
+    batch_size.minibatch.samples = 512; of the other 120, 31 do`.
+    """
+    causes = {one.outcome: f"; {one.sentence}" for one in explanations}
+    lines = [
+        f"{format_failure(reason, count)}{causes.get(reason, '')}"
+        for reason, count in status.failures.items()
+    ]
+    if DIVERGED in causes:
+        lines.append(f"{plural(status.diverged, 'run')} diverged{causes[DIVERGED]}")
+    return lines
 
 
 def format_failure(reason: str, count: int) -> str:

@@ -76,10 +76,13 @@ def write_summary(report: Report, folder: Path) -> list[Path]:
     return [*matplotlib_charts.save_chart(chart, folder), path]
 
 
-def draw_summary(report: Report, lines: Mapping[str, str]) -> RenderableType:
+def draw_summary(
+    report: Report, lines: Mapping[str, str], checks: RenderableType | None = None
+) -> RenderableType:
     """Draw the importance and the best configuration, and at the end the short answer.
 
-    lines: what is at the very end; see `draw_short_answer`.
+    lines: what is at the very end; see `draw_short_answer`. checks: the study's warnings, as
+    `draw_checks` draws them.
     """
     return Group(
         draw_shares(report.require_answer(), report.objective),
@@ -87,6 +90,7 @@ def draw_summary(report: Report, lines: Mapping[str, str]) -> RenderableType:
         Text(f"best configuration, {report.require_best().name}", style="bold"),
         _configuration(report),
         Text(),
+        *([] if checks is None else [checks, Text()]),
         draw_short_answer(report.conclusion, report.objective, report.space.baseline, lines),
     )
 

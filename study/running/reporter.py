@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from training_factors.storage.live_trial import LiveTrial
+from training_factors.study.pruning import should_prune
 from training_factors.study.running.checkpointer import Checkpointer
-from training_factors.study.running.search import should_prune
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.training_state import SavedState
 

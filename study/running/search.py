@@ -1,10 +1,9 @@
 """The search phase: propose configurations with TPE, and prune runs that fall behind."""
 
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from copy import copy
 
-import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
@@ -12,12 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from training_factors.search_spaces.space import Config, Space
-
-PRUNING_QUANTILE = 0.75
-"""Quantile of the measured runs' objective that serves as the pruning threshold."""
-
-PRUNING_WARM_UP = 0.25
-"""Fraction of a run's epochs, from its start, in which it is not pruned; it may start slowly."""
+from training_factors.study.pruning import thresholds_of
 
 HISTORY_TRIALS = 1000
 """Number of latest trials that the sampler takes into account: its cost grows with them."""
@@ -39,26 +33,13 @@ def propose_configuration(space: Space, trials: Sequence[FrozenTrial], seed: int
 
 
 def pruning_thresholds(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:
-    """Return epoch -> the objective below which a run of the search is pruned.
-
-    A threshold is the upper quartile of the objective after the same epoch, over the complete runs
-    of the measuring phase, which are never pruned. Epochs of the warm-up have no threshold.
-    """
+    """Return the thresholds of `study.pruning` over the complete runs of the measuring phase."""
     curves = [
         trial.intermediate_values
         for trial in trials
         if trial.state is TrialState.COMPLETE and trial.user_attrs.get("phase") == "measure"
     ]
-    return {
-        epoch: float(np.quantile(values, PRUNING_QUANTILE))
-        for epoch in range(int(np.ceil(epochs * PRUNING_WARM_UP)), epochs)
-        if (values := [curve[epoch] for curve in curves if epoch in curve])
-    }
-
-
-def should_prune(epoch: int, value: float, thresholds: Mapping[int, float]) -> bool:
-    """Return whether the objective after an epoch is below the threshold of that epoch."""
-    return value < thresholds.get(epoch, -np.inf)
+    return thresholds_of(curves, epochs)
 
 
 class _History(InMemoryStorage):

@@ -7,13 +7,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, Space, named_space
+from training_factors.study.pruning import should_prune
 from training_factors.study.running import search
 from training_factors.study.running.design import designed_configuration
-from training_factors.study.running.search import (
-    propose_configuration,
-    pruning_thresholds,
-    should_prune,
-)
+from training_factors.study.running.search import propose_configuration, pruning_thresholds
 
 
 @pytest.fixture(scope="module")

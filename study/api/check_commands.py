@@ -1,0 +1,92 @@
+"""The command lines of the checks of a study."""
+
+from collections.abc import Sequence
+
+from training_factors.search_spaces.description import parse_parameter
+from training_factors.search_spaces.user_code import GIVEN
+from training_factors.storage.definition import Definition
+from training_factors.storage.studies import Study
+from training_factors.study.analysis.checks import Check
+from training_factors.study.api.command_lines import command_words, program_words, storage_words
+from training_factors.study.reporting.recommendation_table import definition_options
+
+_CHANGES = ("fix", "drop", "range", "choices")
+"""Settings that change a space; each is a list of texts that begin with a path."""
+
+
+def check_commands(
+    study: Study, checks: Sequence[Check], storage: str | None
+) -> tuple[list[str] | None, ...]:
+    """Return the command of every check, as words; None where no command helps.
+
+    storage: URL of the database as the user gave it.
+    """
+    return tuple(_command(study, check, storage) for check in checks)
+
+
+def _command(study: Study, check: Check, storage: str | None) -> list[str] | None:
+    if not check.verb:
+        return None
+    if not check.needs_new_study:
+        return command_words(check.verb, study, storage, *check.options)
+    definition = changed_definition(study.stamp.definition, check)
+    if any(name.startswith(GIVEN) for name in (definition.source, definition.model)):
+        return None  # a command line cannot name an object of a Python program
+    return [
+        *program_words(), *definition_options(definition), *_size_options(study),
+        *storage_words(study, storage),
+    ]  # fmt: skip
+
+
+def changed_definition(definition: Definition, check: Check) -> Definition:
+    """Return the definition of the study that a check proposes.
+
+    What a change replaces is left out: an earlier change of the same path, and changes of options
+    that are no longer chosen.
+    """
+    values = dict(definition)
+    for option in check.leaves_out:
+        values[_field(option)] = Definition.model_fields[_field(option)].default
+    for option, text in zip(check.options[::2], check.options[1::2], strict=True):
+        field = _field(option)
+        if field not in _CHANGES:
+            values[field] = text
+            continue
+        for other in _CHANGES:
+            values[other] = tuple(
+                earlier for earlier in values[other] if not _is_void(other, earlier, field, text)
+            )
+        values[field] = (*values[field], text)
+    return Definition.model_validate(values)
+
+
+def _is_void(other: str, earlier: str, field: str, text: str) -> bool:
+    """Return whether a change, such as ("choices", "optimizer=sgd,adam"), voids an earlier one.
+
+    other, earlier: the field and the text of the earlier change.
+    """
+    path, _, value = text.partition("=")
+    before = parse_parameter(earlier.partition("=")[0].strip())
+    if other == field and str(before) == path:
+        return True
+    if before.factor != path:
+        return False
+    if before.option is None:  # a dropped factor is held at the first of its choices
+        return (field, other) != ("drop", "choices")
+    return other == "fix" if field == "drop" else before.option not in value.split(",")
+
+
+def _size_options(study: Study) -> list[str]:
+    """Return the options that give a new study the size of this one."""
+    from training_factors.study.running.settings import PRESETS
+
+    rows = study.queue.rows("measure")
+    searched = study.queue.rows("search")
+    for name, preset in PRESETS.items():
+        if (preset.measure, preset.search) == (rows, searched):
+            return ["--preset", name]
+    return ["--rows", str(rows)]
+
+
+def _field(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
