@@ -13,7 +13,6 @@ from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.checks import Check
-from training_factors.study.analysis.failures import Explanation
 from training_factors.study.api.confirming import (
     factors_to_confirm,
     run_confirmation,
@@ -126,8 +125,11 @@ class FactorStudy:
         """
         return Recommended(compute_recommendation(self._study, cpu_count()))
 
-    def explanations(self) -> tuple[Explanation, ...]:
-        """Return what failed and diverged runs have in common, as far as settings explain them."""
+    def explanations(self) -> dict[str, str]:
+        """Return what runs that failed or diverged have in common, as far as settings explain it.
+
+        The keys are reasons of failures, and `diverged`.
+        """
         return explain_outcomes(self._study, self.status)
 
     def checks(self) -> tuple[Check, ...]:

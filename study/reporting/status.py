@@ -6,7 +6,7 @@ Also the words for single trials (outcome, changed options) and for plans, which
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,14 +24,15 @@ from training_factors.study.analysis.best_configuration import BestConfiguration
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.reporting.formatting import describe_objective, plural
 
-if TYPE_CHECKING:
-    from training_factors.study.analysis.failures import Explanation
-
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
 
 LATEST = 5
 """Number of trials that `StudyStatus.latest` holds."""
+
+
+NO_EXPLANATIONS: Mapping[str, str] = {}
+"""Where nothing that runs have in common explains how they ended."""
 
 
 class WorkerStatus(NamedTuple):
@@ -175,9 +176,9 @@ def _worker_status(active: ActiveClaim, devices: Mapping[int, str]) -> WorkerSta
 
 
 def status_document(
-    status: StudyStatus, explanations: "Sequence[Explanation]" = ()
+    status: StudyStatus, explanations: Mapping[str, str] = NO_EXPLANATIONS
 ) -> dict[str, Any]:
-    """Return the status as JSON. explanations: what failed and diverged runs have in common."""
+    """Return the status as JSON. explanations: as of `explained_outcomes`."""
     return {
         "schema": 1,
         "study": status.name,
@@ -217,7 +218,9 @@ def _best_document(best: BestConfiguration, factors: Mapping[str, str]) -> dict[
     }
 
 
-def draw_status(status: StudyStatus, explanations: "Sequence[Explanation]" = ()) -> RenderableType:
+def draw_status(
+    status: StudyStatus, explanations: Mapping[str, str] = NO_EXPLANATIONS
+) -> RenderableType:
     """Draw phases, outcomes, failures, the best run and the workers, for the verb `status`.
 
     explanations: as of `explained_outcomes`.
@@ -328,14 +331,14 @@ def format_changed_options(parameters: Mapping[str, Any], baseline: Mapping[str,
     return " ".join(f"{name}={value}" for name, value in options.items())
 
 
-def explained_outcomes(status: StudyStatus, explanations: "Sequence[Explanation]") -> list[str]:
+def explained_outcomes(status: StudyStatus, explanations: Mapping[str, str]) -> list[str]:
     """Return a line for each reason of failure, and what failed and diverged runs have in common.
 
-    explanations: of outcomes, as `training_factors.study.analysis.failures` finds them.
+    explanations: outcome (a reason of failure, or DIVERGED) -> what its runs have in common.
     The explanation follows in the same line: `9 runs failed: out of memory; 8 of these 9 runs have
     batch_size.minibatch.samples = 512; of the other 120, 31 do`.
     """
-    causes = {one.outcome: f"; {one.sentence}" for one in explanations}
+    causes = {outcome: f"; {sentence}" for outcome, sentence in explanations.items()}
     lines = [
         f"{format_failure(reason, count)}{causes.get(reason, '')}"
         for reason, count in status.failures.items()
