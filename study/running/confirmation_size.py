@@ -133,9 +133,7 @@ def confirmation_size(
         CONTRAST: _compared(request, space, arms).times(seeds),
         PATH: _steps(request, space, candidates, arms).times(seeds),
     }
-    ended = Counter(
-        arms[row].purpose for row, _ in {(t.row, t.repeat) for t in trials if _ended(t)}
-    )
+    ended = Counter(arms[row].purpose for row, _ in _ended(trials))
     return ConfirmationSize(
         tuple(
             StageSize(purpose, number, number.less(ended[purpose]))

@@ -11,15 +11,9 @@ from training_factors.search_spaces.space import Config, Space, named_space
 from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm
 from training_factors.storage.run_queue import Run
 from training_factors.storage.trials import Trial
-from training_factors.study.running.confirmation import (
-    LEARNING_RATES,
-    MAX_SEEDS,
-    MIN_SEEDS,
-    ConfirmationRequest,
-    Stage,
-    next_stage,
-    seeds_needed,
-)
+from training_factors.study.running.confirmation import Stage, next_stage
+from training_factors.study.running.confirmation_size import LEARNING_RATES, ConfirmationRequest
+from training_factors.study.running.seed_power import MAX_SEEDS, MIN_SEEDS, seeds_needed
 
 SPACE, _ = named_space("documented").for_problem(Problem(shape=(1, 8, 8), classes=10))
 BEST: Config = {
