@@ -89,7 +89,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         runs=len(list(preset.runs())),
         workers=workers,
         probes_s=tuple(probes),
-        confirm_runs=tuple(planned_size(space.describe()).runs),
+        confirm_runs=planned_size(space.describe()).runs,
     )
 
 
