@@ -154,9 +154,7 @@ class Confirmed:
         """
         path = self._require().path
         if path is None:
-            raise ValueError(
-                "the path was not run, or too few of its runs ended; confirm(path=True)"
-            )
+            raise ValueError("the path has no result; run it with confirm(path=True)")
         return frames.path_frame(path)
 
     def _require(self) -> Confirmation:

@@ -222,15 +222,10 @@ def path_frame(path: ConfirmedPath) -> pd.DataFrame:
     t-interval. gain: mean of the paired differences to the row before, in points, with its 95 %
     t-interval; empty for the baseline. seeds: number of pairs.
     """
-    first = {
-        "setting": "",
-        "seeds": path.seeds,
-        **_with_interval("value", path.value, path.interval),
-    }
+    baseline = {"setting": "", **_with_interval("value", path.value, path.interval)}
     steps = {
         one.factor: {
             "setting": format_choice(one.factor, one.setting),
-            "seeds": path.seeds,
             **_with_interval("value", one.value, one.interval),
             **_with_interval("gain", one.gain, one.gain_interval),
         }

@@ -19,7 +19,7 @@ from training_factors.study.reporting.formatting import Unit, format_choice, uni
 BASELINE, BEST, TOTAL = "baseline", "best configuration", "in all"
 """Names of the first and the last bar, and of the last row of the table."""
 
-ROOM = 0.16
+ROOM = 0.3
 """Space for labels behind the longest bar, as a fraction of the axis."""
 
 _KINDS = {"good": "gain", "warning": "loss", "faint": "not distinguishable from 0"}
@@ -106,8 +106,12 @@ def _steps(path: ConfirmedPath, unit: Unit) -> Iterator[Bars]:
                 tuple(path.steps[i].value - befores[i] for i in chosen),
                 starts=tuple(befores[i] for i in chosen),
                 intervals=tuple(reaches[i] for i in chosen),
-                labels=tuple(unit.signed(path.steps[i].gain, 2) for i in chosen),
+                labels=tuple(_label(path.steps[i].gain, unit) for i in chosen),
             )  # fmt: skip
+
+
+def _label(gain: float, unit: Unit) -> str:
+    return unit.signed(gain, 2 if abs(gain) < 10 else 1)  # the longest that fits on a phone
 
 
 def _ends(path: ConfirmedPath, start: float) -> Bars:
