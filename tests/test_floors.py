@@ -31,6 +31,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "search_spaces.recipe", "search_spaces.user_code",
     ),
     "study.running.design_sampler": ("search_spaces.distribution",),
+    "study.running.seed_power": ("storage",),
+    "study.running.confirmation_path": (
+        "study.running.seed_power", "storage", "search_spaces.description",
+        "search_spaces.dimension",
+    ),
+    "study.running.confirmation_size": (
+        "study.running.seed_power", "study.running.confirmation_path", "storage",
+        "search_spaces.description",
+    ),
     "study.running": ("study.running", "study.training", "study.data", "storage", "search_spaces"),
     "study.analysis": (
         "study.analysis", "storage", "search_spaces.dimension", "search_spaces.description",
@@ -51,7 +60,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 WITHOUT_TORCH = (
     "storage", "study.analysis", "study.reporting", "study.commands", "run_study", "__init__",
-    "search_spaces.distribution", "study.running.design_sampler",
+    "search_spaces.distribution", "study.running.design_sampler", "study.running.seed_power",
+    "study.running.confirmation_path", "study.running.confirmation_size",
 )  # fmt: skip
 """Floors that never import torch: the reading side answers quickly, and without a network."""
 

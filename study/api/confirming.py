@@ -18,7 +18,7 @@ from training_factors.study.api.execution import (
 from training_factors.study.api.output import Output, Tick
 
 if TYPE_CHECKING:
-    from training_factors.search_spaces.description import DescribedFactor
+    from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
     from training_factors.storage.arms import Arm
     from training_factors.storage.studies import Study
     from training_factors.storage.trials import Trial
@@ -56,9 +56,14 @@ class Wanted(NamedTuple):
 
 
 class _State(NamedTuple):
-    """A study and its confirmation, as far as there is one."""
+    """A study and its confirmation, as far as there is one.
+
+    space: of the study; as the code declares it where it is loaded, since studies of an earlier
+    version have not stored which factors need another learning rate.
+    """
 
     study: "Study"
+    space: "SpaceDescription"
     candidates: "Sequence[Trial]"
     arms: "Sequence[Arm]"
     trials: "Sequence[Trial]"
@@ -67,8 +72,7 @@ class _State(NamedTuple):
         """Return how many runs the request takes, with those that have ended."""
         from training_factors.study.running.confirmation_size import confirmation_size
 
-        space = self.study.stamp.space
-        return confirmation_size(request, space, self.candidates, self.arms, self.trials)
+        return confirmation_size(request, self.space, self.candidates, self.arms, self.trials)
 
     @property
     def run_s(self) -> float:
@@ -89,7 +93,7 @@ def check_wanted(wanted: Wanted) -> None:
     if wanted.hours is None:
         return
     if not (wanted.hours > 0 and math.isfinite(wanted.hours)):
-        raise ValueError(f"--hours {wanted.hours:g} must be greater than 0")
+        raise ValueError(f"--hours {wanted.hours:g} must be a number greater than 0")
     if wanted.seeds is not None:
         raise ValueError(
             f"--hours picks the number of seeds; leave --seeds {wanted.seeds} or --hours out"
@@ -115,11 +119,12 @@ def confirm_study(
     request = _requested(state, wanted, difference, answer)
     _check_ranking(state, wanted, output)
     prepared = prepare_stored(study, settings)
+    state = state._replace(space=prepared.space.describe())
     workers = count_workers(settings, is_given=prepared.is_given)
     if wanted.hours is not None:
         request = _fitted(state, request, wanted.hours, workers)
     _tell_cost(state, request, workers, output)
-    return _run_stages(study, create_confirmation(study), request, prepared, settings, output)
+    return _run_stages(state, create_confirmation(study), request, prepared, settings, output)
 
 
 def describe_cost(study: "Study", answer: "Answer", trials: "Sequence[Trial]") -> str | None:
@@ -213,8 +218,10 @@ def _read_state(study: "Study", trials: "Sequence[Trial] | None" = None) -> _Sta
     candidates = read_trials(study) if trials is None else trials
     confirmation = find_confirmation(study)
     if confirmation is None:
-        return _State(study, candidates, (), ())
-    return _State(study, candidates, read_arms(confirmation), read_trials(confirmation))
+        return _State(study, study.stamp.space, candidates, (), ())
+    return _State(
+        study, study.stamp.space, candidates, read_arms(confirmation), read_trials(confirmation)
+    )
 
 
 def _check_ranking(state: _State, wanted: Wanted, output: Output) -> None:
@@ -257,19 +264,24 @@ def _fitted(
     runs = state.size(least).left.high
     needed = math.ceil(runs * run_s / 3.6) / 1000
     raise ValueError(
-        f"--hours {hours:g} is too short: the least, {least.seeds} seeds per arm, takes {runs} "
-        f"runs, about {format_duration(runs * run_s)}; use --hours {needed:g} or fewer --factors"
+        f"--hours {hours:g} is too short: the least, {least.seeds} seeds per arm, takes up to "
+        f"{runs} runs, about {format_duration(runs * run_s)}; use --hours {needed:g} or fewer "
+        "--factors"
     )
 
 
 def _tell_cost(state: _State, request: "ConfirmationRequest", workers: int, output: Output) -> None:
+    from training_factors.study.running.confirmation_size import CANDIDATES
+
     words = _cost_words(state, request, workers)
     if words is None:
         output.notify(f"all runs of the confirmation of {state.study.name} are done")
         return
     by = "1 worker" if workers == 1 else f"{workers} workers"
-    size = "" if request.seeds is None else f"; {request.seeds} seeds per arm"
-    output.notify(f"confirm takes {words} with {by}{size}")
+    chosen = [] if request.seeds is None else [f"{request.seeds} seeds per arm"]
+    if request.candidates != CANDIDATES:
+        chosen.append(f"{request.candidates} ranked")
+    output.notify("; ".join([f"confirm takes {words} with {by}", *chosen]))
 
 
 def _cost_words(state: _State, request: "ConfirmationRequest", workers: int) -> str | None:
@@ -293,7 +305,7 @@ def _usual_workers(trials: "Sequence[Trial]") -> int:
 
 
 def _run_stages(
-    study: "Study",
+    state: _State,
     confirmation: "Study",
     request: "ConfirmationRequest",
     prepared: "PreparedStudy",
@@ -304,13 +316,13 @@ def _run_stages(
     from training_factors.storage.arms import RANK, read_arms
     from training_factors.study.running.confirmation import plan_next
 
-    arms = read_arms(confirmation)
+    arms, study = read_arms(confirmation), state.study
     purpose: str | None = arms[-1].purpose if arms else RANK
     with ExitStack() as opened:
         display = _Display(output, settings.url, opened)
         shown = output._replace(progress=display.progress)
         while purpose is not None:
-            display.stage = _stage_status(study, confirmation, request, purpose)
+            display.stage = _stage_status(state, confirmation, request, purpose)
             code = run_queue(confirmation, prepared, settings, shown, is_stage=True)
             if code:
                 return code, confirmation
@@ -320,12 +332,12 @@ def _run_stages(
 
 
 def _stage_status(
-    study: "Study", confirmation: "Study", request: "ConfirmationRequest", purpose: str
+    state: _State, confirmation: "Study", request: "ConfirmationRequest", purpose: str
 ) -> "StageStatus":
     """Return which stage of how many begins, and the range of the number of all runs."""
     from training_factors.study.reporting.status import StageStatus
 
-    size = _read_state(study).size(request)
+    size = _read_state(state.study)._replace(space=state.space).size(request)
     purposes = [stage.purpose for stage in size.stages]
     done = sum(phase.done for phase in confirmation.queue.progress().values())
     low, high = size.left
