@@ -1,6 +1,7 @@
 """The stages of a confirmation, and the number of seeds that its power analysis asks for."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, Space, named_space
-from training_factors.storage.arms import CONTRAST, PATH, RANK, TUNE, Arm, row_of_runs
+from training_factors.storage.arms import CONTRAST, PATH, RANK, TESTED, TUNE, Arm, row_of_runs
 from training_factors.storage.run_queue import Run
 from training_factors.storage.trials import Trial
 from training_factors.study.running.confirmation import Stage, next_stage
@@ -199,7 +200,7 @@ def test_a_path_goes_from_the_baseline_to_the_best_one_factor_at_a_time(
     steps = path_arms(baseline, best, FACTORS, effects)
     assert {**steps[0].config, "placebo": 0.5} == baseline
     assert steps[-1].config == best
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert differing_factors(before.config, after.config, (*FACTORS, "placebo")) == (
             after.factor,
         )
@@ -247,9 +248,9 @@ def test_a_fixed_number_of_seeds_replaces_the_power_analysis_and_may_grow() -> N
     simulated.run_all(few)
     assert max(run.repeat for run in simulated.trials) == 2
     assert simulated.run_all(few) == 0
-    arms = {row for row, arm in enumerate(simulated.arms)
-            if arm.purpose in (CONTRAST, PATH) and row_of_runs(simulated.arms, row) == row}  # fmt: skip
-    assert simulated.run_all(few._replace(seeds=10)) == 7 * len(arms)
+    tested = [row for row, arm in enumerate(simulated.arms) if arm.purpose in TESTED]
+    own = {row_of_runs(simulated.arms, row) for row in tested}
+    assert simulated.run_all(few._replace(seeds=10)) == 7 * len(own)
     assert simulated.run_all(few) == 0
 
 
@@ -276,7 +277,7 @@ def test_the_size_told_beforehand_holds(request_: ConfirmationRequest, noise: fl
     total = len(simulated.trials)
     assert all(low <= total <= high for low, high in seen)
     assert simulated.size(request_).left == (0, 0)
-    assert [stage.purpose for stage in told.stages][0] == RANK
+    assert told.stages[0].purpose == RANK
 
 
 def test_a_description_has_the_baseline_and_says_what_is_re_tuned() -> None:
