@@ -68,7 +68,7 @@ def test_the_gains_of_a_path_are_paired_and_add_up() -> None:
     assert confirmation is not None
     found = confirmation.path
     assert found is not None
-    assert (found.seeds, found.value) == (5, pytest.approx(0.624))
+    assert found.seeds == 5 and found.value == pytest.approx(0.624)
     residual, loss = found.steps
     assert (residual.factor, residual.setting) == ("residual", {"residual": "on"})
     assert (loss.factor, loss.setting) == ("loss", {"loss": "smoothed"})
