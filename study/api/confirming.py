@@ -341,9 +341,9 @@ def _stage_status(
     purposes = [stage.purpose for stage in size.stages]
     done = sum(phase.done for phase in confirmation.queue.progress().values())
     low, high = size.left
-    return StageStatus(
-        1 + purposes.index(purpose), len(purposes), STAGE_NAMES[purpose], done + low, done + high
-    )
+    # A path whose steps have all been compared has no runs of its own, and is no stage then.
+    number = 1 + purposes.index(purpose) if purpose in purposes else len(purposes)
+    return StageStatus(number, len(purposes), STAGE_NAMES[purpose], done + low, done + high)
 
 
 class _Display:

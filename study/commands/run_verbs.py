@@ -259,6 +259,8 @@ def confirm(
     from training_factors.study.reporting.report import read_report
 
     found = read_confirmation(opened, confirmation)
+    if path and found.confirmation is not None and found.confirmation.path is None:
+        print_message("the path has no result, because too few of its runs have one")
     report = read_report(opened, jobs=count_cores())
     page = write_report_page(opened, report, storage).path
     following = command_lines.command_line("recommend", opened, storage)

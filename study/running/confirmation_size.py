@@ -60,6 +60,7 @@ class Range(NamedTuple):
 
 
 NONE = Range(0, 0)
+"""The range of what is not there."""
 
 
 class ConfirmationRequest(NamedTuple):

@@ -64,6 +64,12 @@ def test_what_ran_already_costs_nothing(tmp_path: Path, answer: Answer) -> None:
     add_simulated_confirmation(study)  # two arms ranked, and two compared without the placebo
     begun = confirming._read_state(study, trials)
     assert begun.size(request).left == (0, 0)
+    confirmation = find_confirmation(study)
+    assert confirmation is not None
+    stage = confirming._stage_status(begun, confirmation, request, "contrast")
+    assert (stage.number, stage.stages, stage.low, stage.high) == (2, 2, 20, 20)
+    without_runs = confirming._stage_status(begun, confirmation, request, "path")
+    assert without_runs.number == without_runs.stages, "the best is the baseline"
     more = confirming._requested(begun, confirming.Wanted(["residual"], seeds=8), 0.5, answer)
     assert begun.size(more).left == (6, 6)
 
