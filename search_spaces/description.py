@@ -107,6 +107,8 @@ class DescribedFactor(NamedTuple):
     documentation: the docstring of the factor's module.
     options: all options, the baseline first.
     source: the file or module of a factor that is not built in; empty for built-in ones.
+    retune: whether options need different learning rates; None where an earlier version described
+        the factor, which did not say so.
     """
 
     name: str
@@ -115,6 +117,7 @@ class DescribedFactor(NamedTuple):
     documentation: str
     options: tuple[DescribedOption, ...]
     source: str = ""
+    retune: bool | None = None
 
     @property
     def baseline(self) -> DescribedOption:
@@ -220,6 +223,7 @@ def _read_factor(document: Mapping[str, Any]) -> DescribedFactor:
         documentation=document.get("documentation", ""),
         options=tuple(_read_option(option) for option in document["options"]),
         source=document.get("source", ""),
+        retune=document.get("retune"),
     )
 
 

@@ -252,6 +252,7 @@ class Factor:
             documentation=self.documentation,
             options=tuple(option.describe() for option in self.used),
             source=self.source,
+            retune=self.retune,
         )
 
 

@@ -9,15 +9,20 @@ from training_factors.storage.studies import Study
 _ARMS = "arms"
 """Key of the study attribute that holds the arms, as a list of lists."""
 
-RANK, TUNE, CONTRAST = "rank", "tune", "contrast"
-"""Purposes of an arm: to rank candidates, to re-tune a learning rate, or to be compared."""
+RANK, TUNE, CONTRAST, PATH = "rank", "tune", "contrast", "path"
+"""Purposes of an arm: to rank candidates, to re-tune a learning rate, to be compared with the best
+configuration, or to be a step on the path from the baseline to it."""
+
+TESTED = (CONTRAST, PATH)
+"""Purposes of the arms that are measured on the test part, all of them with the same seeds."""
 
 
 class Arm(NamedTuple):
     """One configuration of a confirmation; its position in the list is the row of its runs.
 
-    purpose: RANK, TUNE or CONTRAST. name: for the screen. factor: the factor that is reset to its
-    baseline; None for candidates and for the best configuration itself. config: the parameters.
+    purpose: RANK, TUNE, CONTRAST or PATH. name: for the screen. factor: the factor that is changed:
+    reset to its baseline, or set as in the best configuration by a step of the path; None for
+    candidates, the best configuration and the baseline. config: the parameters.
     """
 
     purpose: str
@@ -30,6 +35,21 @@ def read_arms(study: Study) -> list[Arm]:
     """Return the arms that were planned so far, in the order of their rows."""
     attributes = retry(study.database, lambda is_retry: study.optuna_study.user_attrs)
     return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
+
+
+def row_of_runs(arms: Sequence[Arm], row: int) -> int:
+    """Return the row whose runs an arm has, its own or that of an earlier equal configuration.
+
+    A configuration that is compared already is not run again as a step of the path: both have the
+    same seeds.
+    """
+    if arms[row].purpose != PATH:
+        return row
+    return next(
+        number
+        for number, arm in enumerate(arms)
+        if arm.purpose in TESTED and arm.config == arms[row].config
+    )
 
 
 def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:

@@ -32,6 +32,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "study.pruning": (),
     "study.running.design_sampler": ("search_spaces.distribution",),
+    "study.running.seed_power": ("storage",),
+    "study.running.confirmation_path": (
+        "study.running.seed_power", "storage", "search_spaces.description",
+        "search_spaces.dimension",
+    ),
+    "study.running.confirmation_size": (
+        "study.running.seed_power", "study.running.confirmation_path", "storage",
+        "search_spaces.description",
+    ),
     "study.running": (
         "study.running", "study.training", "study.data", "study.pruning", "storage",
         "search_spaces",
@@ -55,7 +64,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 WITHOUT_TORCH = (
     "storage", "study.analysis", "study.reporting", "study.commands", "run_study", "__init__",
-    "search_spaces.distribution", "study.running.design_sampler",
+    "search_spaces.distribution", "study.running.design_sampler", "study.running.seed_power",
+    "study.running.confirmation_path", "study.running.confirmation_size",
 )  # fmt: skip
 """Floors that never import torch: the reading side answers quickly, and without a network."""
 

@@ -1,4 +1,7 @@
-"""Analyse paired runs: the best configuration against itself with one factor changed."""
+"""Analyse paired runs: the best configuration against itself with one factor changed.
+
+And, where it was run, the path from the baseline to the best configuration.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t, ttest_rel
 
-from training_factors.search_spaces.description import PLACEBO
+from training_factors.search_spaces.description import PLACEBO, factor_parameters
 from training_factors.search_spaces.dimension import Value
-from training_factors.storage.arms import CONTRAST, Arm
+from training_factors.storage.arms import CONTRAST, PATH, Arm, row_of_runs
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.best_configuration import MIN_SEEDS, test_values
@@ -46,11 +49,49 @@ class Contrast(NamedTuple):
         return self.difference > 0 and self.p_value < SIGNIFICANT
 
 
+class PathStep(NamedTuple):
+    """One step of the path: one factor more is set as in the best configuration.
+
+    setting: the factor's parameters from here on. value: mean objective on the test part over the
+    seeds, with its 95 % t-interval. gain: mean of the paired differences to the step before, in
+    percentage points of the objective, with its 95 % t-interval.
+    """
+
+    factor: str
+    setting: dict[str, Value]
+    value: float
+    interval: Interval
+    gain: float
+    gain_interval: Interval
+
+    @property
+    def is_distinguishable(self) -> bool:
+        """Return whether the interval of the gain leaves out 0."""
+        low, high = self.gain_interval
+        return low > 0 or high < 0
+
+
+class ConfirmedPath(NamedTuple):
+    """The way from the baseline to the best configuration, one factor at a time, in paired runs.
+
+    seeds: that all steps have in common. value: mean objective of the baseline on the test part,
+    with its 95 % t-interval. total: mean of the paired differences between the best configuration
+    and the baseline, the sum of all gains, in percentage points, with its 95 % t-interval.
+    """
+
+    seeds: int
+    value: float
+    interval: Interval
+    steps: tuple[PathStep, ...]
+    total: float
+    total_interval: Interval
+
+
 class Confirmation(NamedTuple):
     """The result of a confirmation.
 
     config: the best configuration. value: its mean objective on the test part over the seeds, with
-    its 95 % interval.
+    its 95 % interval. path: None where it was not run, or too few of its runs have ended.
     """
 
     config: dict[str, Value]
@@ -58,6 +99,7 @@ class Confirmation(NamedTuple):
     value: float
     interval: Interval
     contrasts: tuple[Contrast, ...]
+    path: ConfirmedPath | None = None
 
     def of(self, factor: str) -> Contrast | None:
         """Return the factor's contrast, or None.
@@ -96,9 +138,39 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
             contrasts=tuple(
                 one._replace(p_value=corrected.get(one.name, one.p_value)) for one in contrasts
             ),
+            path=_path(arms, trials),
         )
     )
     return confirmation
+
+
+def _path(arms: Sequence[Arm], trials: Sequence[Trial]) -> ConfirmedPath | None:
+    """Return the path over the seeds that all of its steps have, so that the gains add up."""
+    rows = [row for row, arm in enumerate(arms) if arm.purpose == PATH]
+    by_repeat = [test_values(trials, row_of_runs(arms, row)) for row in rows]
+    if not rows:
+        return None
+    seeds = sorted(set.intersection(*(set(values) for values in by_repeat)))
+    if len(seeds) < MIN_SEEDS:
+        return None
+    values = [np.array([of_step[seed] for seed in seeds]) for of_step in by_repeat]
+    total = 100 * (values[-1] - values[0])
+    return ConfirmedPath(
+        len(seeds), float(values[0].mean()), _mean_interval(values[0]),
+        tuple(
+            _step(arms[row], before, after)
+            for row, before, after in zip(rows[1:], values, values[1:], strict=False)
+        ),
+        float(total.mean()), _mean_interval(total),
+    )  # fmt: skip
+
+
+def _step(arm: Arm, before: Array, after: Array) -> PathStep:
+    factor, gains = arm.factor or "", 100 * (after - before)
+    return PathStep(
+        factor, factor_parameters(arm.config, factor), float(after.mean()), _mean_interval(after),
+        float(gains.mean()), _mean_interval(gains),
+    )  # fmt: skip
 
 
 def _contrast(arm: Arm, best: dict[int, float], changed: dict[int, float]) -> Contrast:

@@ -1,46 +1,143 @@
-"""Confirm a study: choose the factors and the smallest difference, and run stage by stage.
+"""Confirm a study: choose the comparisons, tell their cost, and run stage by stage.
 
 Imports stand inside the functions: only what is needed is loaded.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from training_factors.study.api.execution import WorkerSettings, prepare_stored, run_queue
-from training_factors.study.api.output import Output
+from training_factors.study.api.execution import (
+    WorkerSettings,
+    count_workers,
+    prepare_stored,
+    run_queue,
+)
+from training_factors.study.api.output import Output, Tick
 
 if TYPE_CHECKING:
-    from training_factors.search_spaces.description import DescribedFactor
+    from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
+    from training_factors.storage.arms import Arm
     from training_factors.storage.studies import Study
+    from training_factors.storage.trials import Trial
     from training_factors.study.analysis.answer import Answer
+    from training_factors.study.reporting.status import StageStatus
+    from training_factors.study.running.confirmation_size import (
+        ConfirmationRequest,
+        ConfirmationSize,
+    )
+    from training_factors.study.running.preparation import PreparedStudy
 
-LEADING_FACTORS = 5
-"""Number of factors to confirm where none is named: those with the largest shares."""
+STAGE_NAMES = {
+    "rank": "ranking candidates",
+    "tune": "re-tuning learning rates",
+    "contrast": "paired comparison",
+    "path": "path from the baseline",
+}
+"""Purpose of a stage's arms -> what it is called on screen."""
 
 
-def run_confirmation(
-    study: "Study",
-    changes: dict[str, str],
-    difference: float,
-    settings: WorkerSettings,
-    output: Output,
+class Wanted(NamedTuple):
+    """What a user asks of a confirmation; None leaves the choice to the tool.
+
+    factors: to change, by name. difference: the smallest one to detect, in points or in the unit of
+    a loss. top: number of candidates to rank. seeds: of each arm. hours: that it may take. path:
+    whether to run the path from the baseline to the best configuration.
+    """
+
+    factors: Sequence[str] | None = None
+    difference: float | None = None
+    top: int | None = None
+    seeds: int | None = None
+    hours: float | None = None
+    path: bool = False
+
+
+class _State(NamedTuple):
+    """A study and its confirmation, as far as there is one.
+
+    space: of the study; as the code declares it where it is loaded, since studies of an earlier
+    version have not stored which factors need another learning rate.
+    """
+
+    study: "Study"
+    space: "SpaceDescription"
+    candidates: "Sequence[Trial]"
+    arms: "Sequence[Arm]"
+    trials: "Sequence[Trial]"
+
+    def size(self, request: "ConfirmationRequest") -> "ConfirmationSize":
+        """Return how many runs the request takes, with those that have ended."""
+        from training_factors.study.running.confirmation_size import confirmation_size
+
+        return confirmation_size(request, self.space, self.candidates, self.arms, self.trials)
+
+    @property
+    def run_s(self) -> float:
+        """Mean seconds of a complete run: of the confirmation, or else of the study."""
+        complete = [t for t in self.trials if t.complete and t.time_s is not None]
+        complete = complete or [t for t in self.candidates if t.complete and t.time_s is not None]
+        return sum(trial.time_s or 0.0 for trial in complete) / max(len(complete), 1)
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """Raise ValueError for a number that no confirmation can have, or two that contradict."""
+    from training_factors.study.running.confirmation_size import LEAST_SEEDS
+
+    if wanted.top is not None and wanted.top < 1:
+        raise ValueError(f"--top {wanted.top} must be 1 or more")
+    if wanted.seeds is not None and wanted.seeds < LEAST_SEEDS:
+        raise ValueError(f"--seeds {wanted.seeds} must be {LEAST_SEEDS} or more")
+    if wanted.hours is None:
+        return
+    if not (wanted.hours > 0 and math.isfinite(wanted.hours)):
+        raise ValueError(f"--hours {wanted.hours:g} must be a number greater than 0")
+    if wanted.seeds is not None:
+        raise ValueError(
+            f"--hours picks the number of seeds; leave --seeds {wanted.seeds} or --hours out"
+        )
+
+
+def confirm_study(
+    study: "Study", wanted: Wanted, settings: WorkerSettings, output: Output, jobs: int
 ) -> tuple[int, "Study"]:
     """Plan and run a confirmation, stage by stage; return the exit code and its study.
 
-    changes: factor -> the option to try where the best configuration has the baseline.
-    difference: the smallest difference worth seeing, in the unit of the objective.
+    jobs: number of processes that compute the answer. Raises ValueError for wrong input, and where
+    not even the smallest confirmation fits into the hours, before anything is stored; NoAnswer when
+    too few configurations were measured.
     """
     from training_factors.storage.studies import create_confirmation
-    from training_factors.study.running.confirmation import ConfirmationRequest, plan_next
+    from training_factors.study.reporting.analyses import answer_of
 
+    check_wanted(wanted)
+    difference = smallest_difference(study, wanted.difference)
+    answer = answer_of(study, jobs)
+    state = _read_state(study)
+    request = _requested(state, wanted, difference, answer)
+    _check_ranking(state, wanted, output)
     prepared = prepare_stored(study, settings)
-    confirmation = create_confirmation(study)
-    request = ConfirmationRequest(changes, difference)
-    while True:
-        code = run_queue(confirmation, prepared, settings, output, is_stage=True)
-        if code or not plan_next(study, confirmation, prepared.space, request):
-            return code, confirmation
+    state = state._replace(space=prepared.space.describe())
+    workers = count_workers(settings, is_given=prepared.is_given)
+    if wanted.hours is not None:
+        request = _fitted(state, request, wanted.hours, workers)
+    _tell_cost(state, request, workers, output)
+    return _run_stages(state, create_confirmation(study), request, prepared, settings, output)
+
+
+def describe_cost(study: "Study", answer: "Answer", trials: "Sequence[Trial]") -> str | None:
+    """Return what `confirm` takes, `confirm takes about 85 to 190 runs, about 12 s to 26 s`.
+
+    For the screen of a study whose next command it is; None where nothing is left to confirm.
+    trials: all of the study. The time is that of the machine that measured them, with a worker for
+    each of its GPUs or of this machine's cores. Loads no torch.
+    """
+    state = _read_state(study, trials)
+    request = _requested(state, Wanted(), smallest_difference(study, None), answer)
+    words = _cost_words(state, request, _usual_workers(trials))
+    return None if words is None else f"confirm takes {words}"
 
 
 def smallest_difference(study: "Study", named: float | None) -> float:
@@ -61,18 +158,19 @@ def smallest_difference(study: "Study", named: float | None) -> float:
     return study.stamp.chance[metric.name] / 100 if named is None else named
 
 
-def factors_to_confirm(study: "Study", named: Sequence[str] | None, jobs: int) -> dict[str, str]:
+def factors_to_confirm(
+    study: "Study", answer: "Answer", named: Sequence[str] | None
+) -> dict[str, str]:
     """Return the factors to confirm, each with its best option other than the baseline.
 
-    named: their names; None for those with the largest shares. jobs: number of processes that
-    compute the answer. Raises ValueError for
-    a factor that the study does not vary.
+    named: their names; None for those with the largest shares, and every one that the verdict names
+    as possibly the most important. Raises ValueError for a factor that the study does not vary.
     """
-    from training_factors.study.reporting.analyses import answer_of
+    from training_factors.study.running.confirmation_size import LEADING_FACTORS
 
-    answer = answer_of(study, jobs)
     varied = [factor.name for factor in answer.factors]
-    wanted = varied[:LEADING_FACTORS] if named is None else named
+    largest = [*varied[:LEADING_FACTORS], *answer.verdict.leaders]
+    wanted = list(dict.fromkeys(largest)) if named is None else named
     for name in wanted:
         if name not in varied:
             near = get_close_matches(name, varied, n=1)
@@ -90,3 +188,188 @@ def _best_alternative(answer: "Answer", factor: "DescribedFactor") -> str:
     }
     others = [option.name for option in factor.options[1:]]
     return max(others, key=lambda option: means[option], default=factor.baseline.name)
+
+
+def _requested(
+    state: _State, wanted: Wanted, difference: float, answer: "Answer"
+) -> "ConfirmationRequest":
+    """Return the request. A path that was run once gets as many seeds as the comparison, always."""
+    from training_factors.storage.arms import PATH
+    from training_factors.study.running.confirmation_size import CANDIDATES, ConfirmationRequest
+
+    study = state.study
+    by_share = tuple(factor.name for factor in answer.factors)
+    has_path = any(arm.purpose == PATH for arm in state.arms)
+    return ConfirmationRequest(
+        factors_to_confirm(study, answer, wanted.factors),
+        difference,
+        CANDIDATES if wanted.top is None else wanted.top,
+        wanted.seeds,
+        by_share if wanted.path or has_path else None,
+    )
+
+
+def _read_state(study: "Study", trials: "Sequence[Trial] | None" = None) -> _State:
+    """Read the trials of a study, unless they are given, and its confirmation if there is one."""
+    from training_factors.storage.arms import read_arms
+    from training_factors.storage.studies import find_confirmation
+    from training_factors.storage.trials import read_trials
+
+    candidates = read_trials(study) if trials is None else trials
+    confirmation = find_confirmation(study)
+    if confirmation is None:
+        return _State(study, study.stamp.space, candidates, (), ())
+    return _State(
+        study, study.stamp.space, candidates, read_arms(confirmation), read_trials(confirmation)
+    )
+
+
+def _check_ranking(state: _State, wanted: Wanted, output: Output) -> None:
+    """Say what holds where a confirmation that goes on has more than is asked for.
+
+    Raises ValueError where more candidates are asked for than were ranked: everything that followed
+    from the ranking would have to run again.
+    """
+    from training_factors.storage.arms import RANK
+    from training_factors.study.running.confirmation_size import best_candidates
+    from training_factors.study.running.seed_power import seeds_so_far
+
+    ranked = sum(arm.purpose == RANK for arm in state.arms)
+    if ranked and wanted.top is not None and wanted.top != ranked:
+        if len(best_candidates(state.candidates, wanted.top)) > ranked:
+            name = state.study.name
+            raise ValueError(
+                f"--top {wanted.top}: {name} is confirmed from a ranking of {ranked}, and a longer "
+                f"one would start it anew; leave --top out, or delete {name}.confirm (dashboard "
+                "--write) first"
+            )
+        output.notify(f"the ranking of {ranked} candidates holds; --top {wanted.top} is not used")
+    so_far = seeds_so_far(state.arms, state.trials)
+    if wanted.seeds is not None and wanted.seeds < so_far:
+        output.notify(f"{so_far} seeds per arm have run already; --seeds {wanted.seeds} adds none")
+
+
+def _fitted(
+    state: _State, request: "ConfirmationRequest", hours: float, workers: int
+) -> "ConfirmationRequest":
+    """Return the request with as many seeds as fit into the hours. Raises ValueError if none do."""
+    from training_factors.study.reporting.status import format_duration
+    from training_factors.study.running.confirmation_size import largest_that_fits, least_request
+
+    run_s = state.run_s / workers
+    fitting = largest_that_fits(request, 3600 * hours / run_s, state.size)
+    if fitting is not None:
+        return fitting
+    least = least_request(request)
+    runs = state.size(least).left.high
+    needed = math.ceil(runs * run_s / 3.6) / 1000
+    raise ValueError(
+        f"--hours {hours:g} is too short: the least, {least.seeds} seeds per arm, takes up to "
+        f"{runs} runs, about {format_duration(runs * run_s)}; use --hours {needed:g} or fewer "
+        "--factors"
+    )
+
+
+def _tell_cost(state: _State, request: "ConfirmationRequest", workers: int, output: Output) -> None:
+    from training_factors.study.running.confirmation_size import CANDIDATES
+
+    words = _cost_words(state, request, workers)
+    if words is None:
+        output.notify(f"all runs of the confirmation of {state.study.name} are done")
+        return
+    by = "1 worker" if workers == 1 else f"{workers} workers"
+    chosen = [] if request.seeds is None else [f"{request.seeds} seeds per arm"]
+    if request.candidates != CANDIDATES:
+        chosen.append(f"{request.candidates} ranked")
+    output.notify("; ".join([f"confirm takes {words} with {by}", *chosen]))
+
+
+def _cost_words(state: _State, request: "ConfirmationRequest", workers: int) -> str | None:
+    """Return `about 85 to 190 runs, about 12 s to 26 s`; None where no run is left."""
+    from training_factors.study.reporting.status import about_runs, about_time
+
+    low, high = state.size(request).left
+    if not high:
+        return None
+    run_s = state.run_s / workers
+    return f"about {about_runs(low, high)}, about {about_time(low * run_s, high * run_s)}"
+
+
+def _usual_workers(trials: "Sequence[Trial]") -> int:
+    """Return how many workers are likely to run: one per GPU that was used, or per core here."""
+    from joblib import cpu_count
+
+    places = {(t.attributes.get("host"), t.attributes.get("device")) for t in trials}
+    devices = [place for place in places if place[1] not in (None, "cpu")]
+    return len(devices) or int(cpu_count())
+
+
+def _run_stages(
+    state: _State,
+    confirmation: "Study",
+    request: "ConfirmationRequest",
+    prepared: "PreparedStudy",
+    settings: WorkerSettings,
+    output: Output,
+) -> tuple[int, "Study"]:
+    """Run what waits, then plan and run one stage after the other."""
+    from training_factors.storage.arms import RANK, read_arms
+    from training_factors.study.running.confirmation import plan_next
+
+    arms, study = read_arms(confirmation), state.study
+    purpose: str | None = arms[-1].purpose if arms else RANK
+    with ExitStack() as opened:
+        display = _Display(output, settings.url, opened)
+        shown = output._replace(progress=display.progress)
+        while purpose is not None:
+            display.stage = _stage_status(state, confirmation, request, purpose)
+            code = run_queue(confirmation, prepared, settings, shown, is_stage=True)
+            if code:
+                return code, confirmation
+            purpose = plan_next(study, confirmation, prepared.space, request)
+        display.stage = None
+    return 0, confirmation
+
+
+def _stage_status(
+    state: _State, confirmation: "Study", request: "ConfirmationRequest", purpose: str
+) -> "StageStatus":
+    """Return which stage of how many begins, and the range of the number of all runs."""
+    from training_factors.study.reporting.status import StageStatus
+
+    size = _read_state(state.study)._replace(space=state.space).size(request)
+    purposes = [stage.purpose for stage in size.stages]
+    done = sum(phase.done for phase in confirmation.queue.progress().values())
+    low, high = size.left
+    # A path whose steps have all been compared has no runs of its own, and is no stage then.
+    number = 1 + purposes.index(purpose) if purpose in purposes else len(purposes)
+    return StageStatus(number, len(purposes), STAGE_NAMES[purpose], done + low, done + high)
+
+
+class _Display:
+    """One display of the progress for all stages: it opens with the first runs, and stays."""
+
+    def __init__(self, output: Output, url: str, opened: ExitStack) -> None:
+        self.stage: StageStatus | None = None
+        self._output, self._url, self._opened = output, url, opened
+        self._tick: Tick | None = None
+
+    @contextmanager
+    def progress(
+        self, study: "Study", workers: int, place: str, stage: object = None
+    ) -> Iterator[Tick]:
+        """Show the progress in the display of the stages before, if there were any."""
+        if self._tick is None:
+            watched = self._watch(study.name)
+            shown = self._output.progress(watched, workers, place, lambda: self.stage)
+            self._tick = self._opened.enter_context(shown)
+        yield self._tick
+
+    def _watch(self, name: str) -> "Study":
+        """Open the confirmation to read it, for longer than a stage."""
+        from training_factors.storage.database import open_database
+        from training_factors.storage.studies import load_study
+
+        database = open_database(self._url, reading=True)
+        self._opened.callback(database.close)
+        return load_study(database, name)

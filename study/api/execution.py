@@ -251,7 +251,7 @@ def prepare_stored(study: "Study", settings: WorkerSettings) -> "PreparedStudy":
 def _run_on_cluster(study: "Study", settings: WorkerSettings, cluster: str, output: Output) -> int:
     from training_factors.study.running.cluster import run_on_cluster
 
-    count = settings.workers or int(joblib.cpu_count())
+    count = count_workers(settings, is_given=False)
     words = worker_options(settings)
     with output.progress(study, count, cluster) as tick:
         return run_on_cluster(study, cluster, settings.url, count, words, tick)
@@ -270,16 +270,15 @@ def _run_here(
     from training_factors.study.running.processes import choose_start
     from training_factors.study.running.settings import WorkerPool
     from training_factors.study.running.supervisor import run_workers
-    from training_factors.study.training.device import default_workers, open_device
+    from training_factors.study.training.device import open_device
 
     device = open_device(settings.device)
     start = choose_start(settings.start, device.type, is_given=prepared.is_given)
     is_any = settings.device in ("auto", device.type)
-    workers = settings.workers or default_workers(device, settings.per_gpu, is_any=is_any)
     store_datasheet(study, prepared)
     pool = WorkerPool(
-        1 if start == "none" else workers, settings.device, settings.url, study.folder / "logs",
-        settings.timing, stop_requests, start,
+        count_workers(settings, is_given=prepared.is_given), settings.device, settings.url,
+        study.folder / "logs", settings.timing, stop_requests, start,
     )  # fmt: skip
     place = device.type if is_any else settings.device
     if start == "none":
@@ -287,6 +286,24 @@ def _run_here(
     run = run_in_process if start == "none" else run_workers
     with output.progress(study, pool.workers, place) as tick:
         return run(study, prepared, pool, tick)
+
+
+def count_workers(settings: WorkerSettings, *, is_given: bool) -> int:
+    """Return how many workers the settings start.
+
+    is_given: whether data or model are Python objects. Raises ValueError for a start that does not
+    work here.
+    """
+    from training_factors.study.running.processes import choose_start
+    from training_factors.study.training.device import default_workers, open_device
+
+    if settings.cluster is not None:
+        return settings.workers or int(joblib.cpu_count())
+    device = open_device(settings.device)
+    if choose_start(settings.start, device.type, is_given=is_given) == "none":
+        return 1
+    is_any = settings.device in ("auto", device.type)
+    return settings.workers or default_workers(device, settings.per_gpu, is_any=is_any)
 
 
 @contextmanager
@@ -342,6 +359,8 @@ def describe_stop(study: "Study") -> str:
         status = compute_status(study)
     except (StorageUnavailableError, StudyGoneError) as error:
         return str(error)
+    if study.is_confirmation:  # the stages to come are not planned yet
+        return f"stopped: {status.done} runs of the confirmation are done, others are not"
     count = status.total - status.done
     left = "1 is not done" if count == 1 else f"{count} are not done"
     return f"stopped: {status.done} of {status.total} runs are done, {left}"

@@ -17,8 +17,8 @@ FORMATS = ("csv", "parquet")
 def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
     """Return the tables of a study by name, those that it has by now.
 
-    trials; confirmation_trials and contrasts of its confirmation; factors, hyperparameters, topics,
-    effects, interactions and settings once there is an answer.
+    trials; confirmation_trials, contrasts and path of its confirmation; factors, hyperparameters,
+    topics, effects, interactions and settings once there is an answer.
     """
     space = data.study.stamp.space
     tables = {"trials": frames.trials_frame(data.trials, space)}
@@ -35,6 +35,8 @@ def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
         tables["confirmation_trials"] = frames.trials_frame(data.confirmation.trials, space)
     if data.confirmed is not None:
         tables["contrasts"] = frames.contrasts_frame(data.confirmed)
+        if data.confirmed.path is not None:
+            tables["path"] = frames.path_frame(data.confirmed.path)
     return tables
 
 

@@ -13,11 +13,7 @@ from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.checks import Check
-from training_factors.study.api.confirming import (
-    factors_to_confirm,
-    run_confirmation,
-    smallest_difference,
-)
+from training_factors.study.api.confirming import Wanted, confirm_study
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
@@ -194,6 +190,10 @@ class FactorStudy:
         factors: Sequence[str] | None = None,
         *,
         difference: float | None = None,
+        top: int | None = None,
+        seeds: int | None = None,
+        hours: float | None = None,
+        path: bool = False,
         workers: int | None = None,
         per_gpu: int = 1,
         device: str = "auto",
@@ -205,25 +205,28 @@ class FactorStudy:
     ) -> Confirmed:
         """Compare the best configuration with one-factor changes in paired runs on the test part.
 
-        factors: their names; None for the five with the largest shares. difference: the smallest
-        one to detect, in points of the objective or in the unit of a loss; it sets the number of
-        seeds. None for one point, or for 1 % of the loss at chance. The others are as of
-        `training_factors.run`.
+        factors: their names; None for the five with the largest shares, and all that the verdict
+        names. difference: the smallest one to detect, in points of the objective or in the unit of
+        a loss; it sets the number of seeds. None for one point, or for 1 % of the loss at chance.
+        top: number of the best configurations that are ranked again; None for five. seeds: of each
+        variant, 3 or more, instead of as many as the difference needs. hours: that it may take;
+        the largest number of seeds, and then of candidates, that fits is chosen. path: also run
+        the path from the baseline to the best configuration, one factor at a time. The others are
+        as of `training_factors.run`.
 
         Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations
         were measured, ValueError for wrong input.
         """
         study = load_study(open_database(database_url(self._storage)), self.name)
-        smallest = smallest_difference(study, difference)
-        changes = factors_to_confirm(study, factors, cpu_count())
+        wanted = Wanted(factors, difference, top, seeds, hours, path)
         settings = worker_settings(
             storage=self._storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
             cluster=cluster, allow_code=allow_code or self._trusted,
             timing=timing or check_timing(),
         )._replace(given=self._given)  # fmt: skip
         with kept_process_settings():
-            code, confirming = run_confirmation(
-                study, changes, smallest, settings, choose_output(progress)
+            code, confirming = confirm_study(
+                study, wanted, settings, choose_output(progress), cpu_count()
             )
         stop_if_interrupted(confirming, code)
         return Confirmed(read_confirmation(study, confirming))

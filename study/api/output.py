@@ -3,24 +3,41 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
+    from training_factors.study.reporting.progress import ReadStage
 
 Tick = Callable[[], None]
 """Shows the progress, if an update is due."""
 
 
+class ShowProgress(Protocol):
+    """Opens a block within which the function that it yields shows the progress of a study."""
+
+    def __call__(
+        self,
+        study: "Study",
+        workers: int,
+        place: str,
+        stage: "ReadStage | None" = None,
+    ) -> AbstractContextManager[Tick]:
+        """Open the block.
+
+        workers: their number. place: where they run, in words. stage: returns how far a
+        confirmation is, which its runs alone do not show.
+        """
+
+
 class Output(NamedTuple):
     """Shows what happens while a study runs.
 
-    notify: shows one message. progress: (study, number of workers, where they run in words) ->
-    a block within which the function that it yields shows the progress.
+    notify: shows one message. progress: opens a block that shows the progress.
     """
 
     notify: Callable[[str], None]
-    progress: "Callable[[Study, int, str], AbstractContextManager[Tick]]"
+    progress: ShowProgress
 
 
 def print_message(message: str) -> None:
@@ -29,23 +46,29 @@ def print_message(message: str) -> None:
 
 
 @contextmanager
-def _show_nothing(study: "Study", workers: int, place: str) -> Iterator[Tick]:
+def _show_nothing(
+    study: "Study", workers: int, place: str, stage: "ReadStage | None" = None
+) -> Iterator[Tick]:
     yield lambda: None
 
 
 @contextmanager
-def _show_table(study: "Study", workers: int, place: str) -> Iterator[Tick]:
+def _show_table(
+    study: "Study", workers: int, place: str, stage: "ReadStage | None" = None
+) -> Iterator[Tick]:
     from training_factors.study.reporting.progress import show_progress
 
-    with show_progress(study, workers, place) as tick:
+    with show_progress(study, workers, place, stage) as tick:
         yield tick
 
 
 @contextmanager
-def _show_bar(study: "Study", workers: int, place: str) -> Iterator[Tick]:
+def _show_bar(
+    study: "Study", workers: int, place: str, stage: "ReadStage | None" = None
+) -> Iterator[Tick]:
     from training_factors.study.reporting.progress import show_bar
 
-    with show_bar(study) as tick:
+    with show_bar(study, stage) as tick:
         yield tick
 
 

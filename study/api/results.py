@@ -153,6 +153,16 @@ class Confirmed:
         """Return a row per change; see `frames.contrasts_frame`."""
         return frames.contrasts_frame(self._require())
 
+    def path(self) -> "pd.DataFrame":
+        """Return a row per step from the baseline to the best; see `frames.path_frame`.
+
+        Raises ValueError where the path was not run.
+        """
+        path = self._require().path
+        if path is None:
+            raise ValueError("the path has no result; run it with confirm(path=True)")
+        return frames.path_frame(path)
+
     def _require(self) -> Confirmation:
         if self.confirmation is None:
             raise ValueError("the confirmation has no result yet, because too few runs have one")

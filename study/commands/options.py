@@ -179,6 +179,10 @@ Rows = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Hours = Annotated[
+    float | None,
+    typer.Option(help="Hours that it may take; picks the size that fits.", rich_help_panel=_STUDY),
+]
 StudyName = Annotated[
     str | None,
     typer.Option(

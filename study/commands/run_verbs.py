@@ -27,6 +27,7 @@ from training_factors.study.commands.options import (
     Device,
     Grace,
     Heartbeat,
+    Hours,
     Json,
     NewStudyName,
     PerGpu,
@@ -130,6 +131,7 @@ def plan(
         **estimate._asdict(),
         "data_report": estimate.data_report.as_document(),
         "seconds": estimate.seconds,
+        "confirm_seconds": estimate.confirm_seconds,
     }
     show(document if as_json else draw_plan(estimate))
 
@@ -193,7 +195,8 @@ def confirm(
     factors: Annotated[
         str | None,
         typer.Option(
-            help="Factors to change, separated by commas (default: the 5 with the largest shares)."
+            help="Factors to change, separated by commas (default: the 5 with the largest shares, "
+            "and all that may matter most)."
         ),
     ] = None,
     difference: Annotated[
@@ -204,6 +207,23 @@ def confirm(
             "the number of seeds.",
         ),
     ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Best configurations to rank again (default 5).")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Runs of each variant, 3 or more, instead of as many as --difference needs."
+        ),
+    ] = None,
+    hours: Hours = None,
+    path: Annotated[
+        bool,
+        typer.Option(
+            "--path",
+            help="Also go from the baseline to the best configuration, one factor at a time.",
+        ),
+    ] = False,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -238,11 +258,10 @@ def confirm(
             timing=timing,
         )
         opened = open_study(study, storage, reading=False, quiet=quiet)
-        smallest = confirming.smallest_difference(opened, difference)
         names = None if factors is None else [name.strip() for name in factors.split(",")]
-        changes = confirming.factors_to_confirm(opened, names, count_cores())
-        code, confirmation = confirming.run_confirmation(
-            opened, changes, smallest, pool, terminal(quiet)
+        wanted = confirming.Wanted(names, difference, top, seeds, hours, path)
+        code, confirmation = confirming.confirm_study(
+            opened, wanted, pool, terminal(quiet), count_cores()
         )
     _exit_early(confirmation, code)
     from training_factors.study.api.reports import following_command, write_report_page

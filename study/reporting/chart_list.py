@@ -14,6 +14,7 @@ from training_factors.study.reporting.charts import (
     history,
     importance,
     interactions,
+    path,
 )
 from training_factors.study.reporting.report import Report
 
@@ -44,6 +45,8 @@ def _all_charts(report: Report) -> Iterator[Chart | None]:
         yield interactions.chart(answer)
     if report.confirmation is not None:
         yield confirmation.chart(report.confirmation, objective)
+        if report.confirmation.path is not None:
+            yield path.chart(report.confirmation.path, objective)
     if report.confusion is not None:
         yield confusion.chart(report.confusion)
     yield curves.chart(report.trials, objective)

@@ -11,9 +11,10 @@ from training_factors.storage.arms import RANK
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.best_configuration import run_name
-from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.contrasts import Confirmation, ConfirmedPath, Contrast
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE
 from training_factors.study.reporting.analyses import ConfirmationData, read_confirmation_data
+from training_factors.study.reporting.charts import path as path_chart
 from training_factors.study.reporting.charts.confirmation import PLACEBO_NOTE
 from training_factors.study.reporting.formatting import (
     Unit,
@@ -21,6 +22,13 @@ from training_factors.study.reporting.formatting import (
     probability,
     unit_of,
 )
+
+_GAIN_NOTE = (
+    "The mean difference to the row before, trained with the same seeds. The factors with the "
+    "largest drops come first; what one adds depends on those before it. Dim: the interval "
+    "contains 0."
+)
+"""Explanation of the path's gains."""
 
 
 class ConfirmationResult(NamedTuple):
@@ -52,7 +60,7 @@ def confirmation_result(study: Study, data: ConfirmationData) -> ConfirmationRes
 
 
 def draw_contrasts(result: ConfirmationResult) -> RenderableType:
-    """Draw the best configuration's test value and the drop with every change."""
+    """Draw the best configuration's test value, the drop with every change, and the path if any."""
     confirmation = result.confirmation
     if confirmation is None:
         return Text("The confirmation has no result yet, because too few of its runs have one.")
@@ -64,10 +72,11 @@ def draw_contrasts(result: ConfirmationResult) -> RenderableType:
         f"{high:.4f}), mean of {confirmation.seeds} seeds; ranked first of {len(result.ranking)} "
         "on the validation set",
     )
-    return Group(
-        title, Text(), _contrast_table(confirmation, unit_of(result.objective)), Text(),
-        draw_notes(_notes(confirmation, result.objective)),
-    )  # fmt: skip
+    unit = unit_of(result.objective)
+    parts: list[RenderableType] = [title, Text(), _contrast_table(confirmation, unit), Text()]
+    if confirmation.path is not None:
+        parts += [_path_table(confirmation.path, unit), Text()]
+    return Group(*parts, draw_notes(_notes(confirmation, result.objective)))
 
 
 def confirmation_document(result: ConfirmationResult) -> dict[str, Any]:
@@ -98,6 +107,18 @@ def _cells(contrast: Contrast, unit: Unit) -> tuple[str, ...]:
     )
 
 
+def _path_table(path: ConfirmedPath, unit: Unit) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("path, one factor more at a time")
+    for heading in ("seeds", "test\nmean", "gain", "95 % interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    unclear = {i for i, one in enumerate(path.steps, start=1) if not one.is_distinguishable}
+    for i, (name, mean, _, gain, interval) in enumerate(path_chart.table_rows(path, unit)):
+        style = "dim" if i in unclear else ""
+        table.add_row(name, str(path.seeds), mean, gain, interval, style=style)
+    return table
+
+
 def _notes(confirmation: Confirmation, objective: str) -> list[tuple[str, str]]:
     """Return the words of the table that need it, each with a sentence that explains it."""
     unit = unit_of(objective)
@@ -116,6 +137,7 @@ def _notes(confirmation: Confirmation, objective: str) -> list[tuple[str, str]]:
             "distinguishable (dim): it is not significantly better.",
         ),
         *placebo,
+        *([("gain", _GAIN_NOTE)] if confirmation.path is not None else []),
         (
             "re-tuned",
             "The changed configuration was trained with the learning rate that was the best of 8 "

@@ -85,6 +85,18 @@ def percents(interval: Interval, digits: int = 1) -> str:
     return f"{percent(interval[0], digits)} to {percent(interval[1], digits)}"
 
 
+def format_choice(factor: str, setting: Mapping[str, object]) -> str:
+    """Return how a factor is set: `optimizer adam, lr 0.02`, `residual` where both are the same.
+
+    setting: the parameters of the factor.
+    """
+    names = [parse_parameter(name) for name in setting]
+    option = setting.get(factor) or next((one.option for one in names if one.option), "")
+    hyperparameters = {name: value for name, value in setting.items() if name != factor}
+    chosen = factor if option in ("", factor) else f"{factor} {option}"
+    return ", ".join(part for part in (chosen, format_settings(hyperparameters)) if part)
+
+
 class Unit(NamedTuple):
     """The unit in which differences of an objective are shown.
 

@@ -14,12 +14,12 @@ from training_factors.search_spaces.description import PLACEBO, SpaceDescription
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
-from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.contrasts import Confirmation, ConfirmedPath
 from training_factors.study.analysis.effects import Effect
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.optuna_study import StudyParameter
 from training_factors.study.analysis.recommendation import RecommendedSetting
-from training_factors.study.reporting.formatting import format_settings
+from training_factors.study.reporting.formatting import format_choice, format_settings
 
 TRIAL_COLUMNS = (
     "state", "phase", "row", "repeat", "seed", "value", "time_s", "diverged", "reason", "host",
@@ -238,6 +238,27 @@ def contrasts_frame(confirmation: Confirmation) -> pd.DataFrame:
         for one in confirmation.contrasts
     }
     return _frame(rows, "change")
+
+
+def path_frame(path: ConfirmedPath) -> pd.DataFrame:
+    """Return one row per step of the path, the baseline first; the index is the factor.
+
+    setting: the factor as it is set from here on. value: mean test objective, with its 95 %
+    t-interval. gain: mean of the paired differences to the row before, in points, with its 95 %
+    t-interval; empty for the baseline. seeds: number of pairs.
+    """
+    baseline = {"setting": "", **_with_interval("value", path.value, path.interval)}
+    steps = {
+        one.factor: {
+            "setting": format_choice(one.factor, one.setting),
+            **_with_interval("value", one.value, one.interval),
+            **_with_interval("gain", one.gain, one.gain_interval),
+        }
+        for one in path.steps
+    }
+    frame = _frame({"baseline": baseline, **steps}, "factor")
+    gains = [name for name in ("gain", "gain_low", "gain_high") if name not in frame]
+    return frame.assign(seeds=path.seeds, **dict.fromkeys(gains, float("nan")))
 
 
 def settings_frame(settings: Sequence[RecommendedSetting]) -> pd.DataFrame:

@@ -243,7 +243,8 @@ def _(mark: Bars, axes: Axes) -> None:
     ends = [start + length for start, length in zip(starts, mark.lengths, strict=True)]
     if mark.intervals:
         _draw_error_bars(axes, ends, mark.places, mark.intervals)
-        ends = [high for _, high in mark.intervals]
+        ends = [max(end, high) for end, (_, high) in zip(ends, mark.intervals, strict=True)]
+    ends = [max(pair) for pair in zip(starts, ends, strict=True)]  # of bars that go to the left
     for end, place, label in zip(ends, mark.places, mark.labels, strict=False):
         axes.annotate(
             label, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=9

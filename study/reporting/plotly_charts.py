@@ -150,11 +150,13 @@ def _tick_text(text: str, *, is_gray: bool) -> str:
 
 
 def _fold_name(name: str) -> str:
-    """Return the escaped name, broken into two lines at a space, point or dash if it is long."""
+    """Return the escaped name; break it at a space, or else a point or dash, if it is long."""
     shown = shorten_name(name)
     if len(name) <= FOLDED_LINE:
         return escaped_html(shown)
-    cut = max(shown.rfind(sign, 0, FOLDED_LINE) for sign in " ._-") + 1 or FOLDED_LINE
+    cut = shown.rfind(" ", 0, FOLDED_LINE) + 1
+    if not cut or len(shown) - cut > FOLDED_LINE:
+        cut = max(shown.rfind(sign, 0, FOLDED_LINE) for sign in " ._-") + 1 or FOLDED_LINE
     return f"{escaped_html(name[:cut])}<br>{escaped_html(shorten_name(name[cut:], FOLDED_LINE))}"
 
 
@@ -166,7 +168,8 @@ def _traces(mark: object) -> list[Plot]:
 @_traces.register
 def _(mark: Bars) -> list[Plot]:
     trace = {
-        "type": "bar", "orientation": "h", "name": escaped_html(mark.name), "x": list(mark.lengths),
+        "type": "bar", "orientation": "h", "name": escaped_html(mark.name),
+        "showlegend": bool(mark.name), "x": list(mark.lengths),
         "y": list(mark.places), "base": list(mark.starts or (0.0,) * len(mark.lengths)),
         "width": 0.62,
         "marker": _bar_style(mark),
@@ -186,6 +189,7 @@ def _(mark: Scatter) -> list[Plot]:
     colors = [f"@{color}" for color in mark.colors]
     trace = {
         "type": "scatter", "mode": "markers", "name": escaped_html(mark.name),
+        "showlegend": bool(mark.name),
         "x": list(mark.x), "y": list(mark.y),
         "marker": {
             "color": colors if len(colors) > 1 else colors[0],
@@ -205,6 +209,7 @@ def _(mark: Scatter) -> list[Plot]:
 def _(mark: Line) -> list[Plot]:
     line: Plot = {
         "type": "scatter", "mode": "lines", "name": escaped_html(mark.name),
+        "showlegend": bool(mark.name),
         "x": list(mark.x), "y": list(mark.y),
         "line": {
             "color": f"@{mark.color}", "width": mark.width,
@@ -255,7 +260,9 @@ def _bar_ends(mark: Bars) -> list[float]:
 
 def _bar_labels(mark: Bars) -> list[Plot]:
     """Return an annotation behind each bar and its error bar, where there is a label."""
-    ends = [high for _, high in mark.intervals] or _bar_ends(mark)
+    starts = mark.starts or (0.0,) * len(mark.lengths)
+    highs = [high for _, high in mark.intervals] or starts
+    ends = [max(sides) for sides in zip(starts, _bar_ends(mark), highs, strict=True)]
     beside = {"showarrow": False, "xanchor": "left", "xshift": 6, "font": {"size": 12}}
     return [
         {"x": end, "y": place, "text": escaped_html(label), **beside}

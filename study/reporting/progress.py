@@ -27,7 +27,9 @@ from training_factors.study.reporting.formatting import (
     whole_line,
 )
 from training_factors.study.reporting.status import (
+    StageStatus,
     StudyStatus,
+    about_time,
     compute_status,
     format_changed_options,
     format_duration,
@@ -50,33 +52,40 @@ MAX_RUNNING_SHOWN = 4
 MAX_REASONS = 2
 """Maximum number of reasons of failures below the table, the most frequent first."""
 
+ReadStage = Callable[[], StageStatus | None]
+"""Returns how far a confirmation is; None once no stage follows."""
+
 HINT = Text("Ctrl-C stops after the current epoch; the same command resumes the study", style="dim")
 """Line below the table while runs go on."""
 
 
 @contextmanager
-def show_progress(study: Study, workers: int, place: str) -> Iterator[Callable[[], None]]:
+def show_progress(
+    study: Study, workers: int, place: str, stage: ReadStage | None = None
+) -> Iterator[Callable[[], None]]:
     """Show the progress whenever the function that this yields is called and an update is due.
 
-    workers: number of workers that this process starts. place: where they run, in words.
+    workers: number of workers that this process starts. place: where they run, in words. stage:
+    returns how far a confirmation is.
     """
     console = open_console(stderr=True)
-    first = compute_status(study)
+    first = _read_status(study, stage)
     console.print(draw_head(first, workers, place, study.database.url), crop=False)
     if is_animated(console):
         table = Group(draw_live(first, workers), HINT)
         with Live(table, console=console, auto_refresh=False) as live:
 
             def redraw() -> None:
-                live.update(Group(draw_live(compute_status(study), workers), HINT), refresh=True)
+                now = _read_status(study, stage)
+                live.update(Group(draw_live(now, workers), HINT), refresh=True)
 
             yield _limit_rate(REDRAW_S, redraw)
             with suppress(StorageUnavailableError):  # whatever ended the study reports it
-                live.update(draw_live(compute_status(study), workers), refresh=True)
+                live.update(draw_live(_read_status(study, stage), workers), refresh=True)
         return
 
     def print_line() -> None:
-        print(progress_line(compute_status(study), workers), file=sys.stderr)
+        print(progress_line(_read_status(study, stage), workers), file=sys.stderr)
 
     yield _limit_rate(LINE_S, print_line)
     with suppress(StorageUnavailableError):
@@ -84,20 +93,29 @@ def show_progress(study: Study, workers: int, place: str) -> Iterator[Callable[[
 
 
 @contextmanager
-def show_bar(study: Study) -> Iterator[Callable[[], None]]:
-    """Show a progress bar of one line whenever the function that this yields is called and due."""
-    first = compute_status(study)
-    with tqdm(total=first.total, initial=first.done, desc=first.name, unit="run") as bar:
+def show_bar(study: Study, stage: ReadStage | None = None) -> Iterator[Callable[[], None]]:
+    """Show a progress bar of one line whenever the function that this yields is called and due.
+
+    stage: returns how far a confirmation is.
+    """
+    first = _read_status(study, stage)
+    with tqdm(total=_most_runs(first), initial=first.done, desc=first.name, unit="run") as bar:
 
         def redraw() -> None:
-            status = compute_status(study)
-            bar.total = status.total
-            bar.set_postfix_str(_best_value(status).strip(), refresh=False)
+            status = _read_status(study, stage)
+            bar.total = _most_runs(status)
+            words = status.stage.words if status.stage else _best_value(status).strip()
+            bar.set_postfix_str(words, refresh=False)
             bar.update(status.done - bar.n)
 
         yield _limit_rate(REDRAW_S, redraw)
         with suppress(StorageUnavailableError):  # whatever ended the study reports it
             redraw()
+
+
+def _read_status(study: Study, stage: ReadStage | None) -> StudyStatus:
+    status = compute_status(study)
+    return status if stage is None else status._replace(stage=stage())
 
 
 def _limit_rate(seconds: float, show: Callable[[], object]) -> Callable[[], None]:
@@ -142,7 +160,7 @@ def draw_head(status: StudyStatus, workers: int, place: str, url: str) -> Render
         ("study", status.name),
         ("model", f"{status.model} on {status.data}, {epochs} per run"),
         ("factors", f"{status.varied} varied"),
-        ("runs", f"{status.total}, {status.done} done; {counted} on {place}"),
+        ("runs", f"{_runs_in_all(status)}, {status.done} done; {counted} on {place}"),
     ):
         table.add_row(name, Text(text))
     line = whole_line(f"storage  {url}")
@@ -163,18 +181,28 @@ def draw_live(status: StudyStatus, workers: int) -> RenderableType:
     table.add_column("differs from the baseline", no_wrap=True, overflow="ellipsis", ratio=1)
     is_over = status.done == status.total
     running = () if is_over else status.running[:MAX_RUNNING_SHOWN]
+    best = None if status.is_confirmation else status.best
     for trial in (*status.latest, *running):
-        is_best = status.best and status.best.trial and trial.number == status.best.trial.number
+        is_best = best and best.trial and trial.number == best.trial.number
         style = "bold" if is_best else "dim" if trial in running else ""
         table.add_row(*_trial_cells(trial, status), style=style)
-    bar = ProgressBar(status.total, status.done, complete_style="cyan", finished_style="green")
+    bar = ProgressBar(
+        _most_runs(status), status.done, complete_style="cyan", finished_style="green"
+    )
     return Group(
         table,
         Padding(bar),  # a bar without padding ends without a line break
-        Text(f"{_runs_done(status, workers)}{_best_value(status)}"),
+        *_progress_texts(status, workers),
         Text("  ".join(f"{name} {count}" for name, count in _counts(status).items())),
         *_failures(status),
     )
+
+
+def _progress_texts(status: StudyStatus, workers: int) -> list[Text]:
+    """Return how much is done; of a confirmation the stage too, on a line of its own."""
+    if status.stage is None:
+        return [Text(f"{_runs_done(status, workers)}{_best_value(status)}")]
+    return [Text(part) for part in _stage_words(status, status.stage, workers)]
 
 
 def progress_line(status: StudyStatus, workers: int) -> str:
@@ -201,6 +229,8 @@ def _trial_cells(trial: Trial, status: StudyStatus) -> tuple[str, ...]:
 
 def _runs_done(status: StudyStatus, workers: int) -> str:
     """Return the number of runs that are done, and the time that the others will take."""
+    if status.stage is not None:
+        return ", ".join(_stage_words(status, status.stage, workers))
     done = f"{status.done} of {plural(status.total, 'run')} done"
     if status.done == status.total:
         return done
@@ -211,9 +241,38 @@ def _runs_done(status: StudyStatus, workers: int) -> str:
     return f"{done}, about {format_duration(seconds)} left with {by_workers}"
 
 
+def _stage_words(status: StudyStatus, stage: StageStatus, workers: int) -> list[str]:
+    """Return the stage, with the number of runs in all stages, and once it is known the time left.
+
+    `stage 2 of 4 (re-tuning learning rates), about 60 of 120 to 180 runs`; `about 30 s to 55 s left
+    with 2 workers`.
+    """
+    done = f"{stage.words}, about {status.done} of {stage.runs} runs"
+    if status.seconds is None:
+        return [done]
+    count = max(workers, status.at_work, 1)
+    run_s = status.seconds / count
+    left = about_time(
+        max(0, stage.low - status.done) * run_s, max(0, stage.high - status.done) * run_s
+    )
+    return [done, f"about {left} left with {plural(count, 'worker')}"]
+
+
+def _runs_in_all(status: StudyStatus) -> str:
+    return str(status.total) if status.stage is None else f"about {status.stage.runs}"
+
+
+def _most_runs(status: StudyStatus) -> int:
+    """Return the largest number of runs that there may be."""
+    return status.total if status.stage is None else status.stage.high
+
+
 def _best_value(status: StudyStatus) -> str:
-    """Return the best objective to append to a line: `  best 0.9806 (run #24)`."""
-    if status.best is None:
+    """Return the best objective to append to a line: `  best 0.9806 (run #24)`.
+
+    A confirmation has none: runs on the test part and of other seeds are not compared so.
+    """
+    if status.best is None or status.is_confirmation:
         return ""
     return f"  best {status.best.value:.4f} ({status.best.name})"
 

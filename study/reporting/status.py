@@ -51,6 +51,30 @@ class WorkerStatus(NamedTuple):
     condition: str
 
 
+class StageStatus(NamedTuple):
+    """How far a confirmation is: its stage, and how many runs all of its stages have.
+
+    number: of this stage, from 1. stages: number of all. name: what this one does. low, high: the
+    least and the largest number of runs; what the runs show decides how many follow.
+    """
+
+    number: int
+    stages: int
+    name: str
+    low: int
+    high: int
+
+    @property
+    def words(self) -> str:
+        """Return `stage 2 of 4 (re-tuning learning rates)`."""
+        return f"stage {self.number} of {self.stages} ({self.name})"
+
+    @property
+    def runs(self) -> str:
+        """Return the number of runs, `120`, or its range, `120 to 180`."""
+        return str(self.high) if self.low == self.high else f"{self.low} to {self.high}"
+
+
 class StudyStatus(NamedTuple):
     """The status of one study.
 
@@ -60,7 +84,9 @@ class StudyStatus(NamedTuple):
     before one has ended. latest: the trials that ended last. baseline: factor -> baseline option.
     workers: those that hold runs, on all machines. failures: reason -> number of failed runs, the
     most frequent first. running: trials in progress. epochs: of every run. varied: number of varied
-    factors.
+    factors. is_confirmation: whether it confirms another study; then its best run says little,
+    since arms differ in more than their configurations. stage: of a confirmation that this process
+    runs.
     """
 
     name: str
@@ -79,6 +105,8 @@ class StudyStatus(NamedTuple):
     running: tuple[Trial, ...] = ()
     epochs: int = 0
     varied: int = 0
+    is_confirmation: bool = False
+    stage: StageStatus | None = None
 
     @property
     def total(self) -> int:
@@ -139,6 +167,7 @@ def compute_status(
         running=tuple(trial for trial in trials if trial.state == "RUNNING"),
         epochs=study.stamp.epochs,
         varied=len(study.stamp.space.varied),
+        is_confirmation=study.is_confirmation,
     )
 
 
@@ -193,7 +222,7 @@ def status_document(
         "seconds_left": status.left_s(0) if status.at_work else None,
         "workers": [worker._asdict() for worker in status.workers],
         "failures": status.failures,
-        "explanations": [{"outcome": one.outcome, "finding": one.sentence} for one in explanations],
+        "explanations": dict(explanations),
         "best": None if status.best is None else _best_document(status.best, status.baseline),
     }
 
@@ -234,7 +263,8 @@ def draw_status(
     title = Text.assemble((status.name, "bold"), f"  {status.data}, {status.model}")
     parts: list[RenderableType] = [title, table, Text(outcomes(status))]
     parts += map(Text, explained_outcomes(status, explanations))
-    parts.append(Text(_describe_best(status)))
+    if not status.is_confirmation:
+        parts.append(Text(_describe_best(status)))
     left = status.left_s(0)
     if status.at_work and left is not None:
         workers = plural(status.at_work, "worker")
@@ -362,6 +392,17 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def about_runs(low: int, high: int) -> str:
+    """Return a range of numbers of runs: `85 to 190 runs`, or `90 runs` if it is one number."""
+    return plural(high, "run") if low == high else f"{low} to {high} runs"
+
+
+def about_time(low_s: float, high_s: float) -> str:
+    """Return a range of durations: `1 min 31 s to 3 min 02 s`."""
+    low, high = format_duration(low_s), format_duration(high_s)
+    return high if low == high else f"{low} to {high}"
+
+
 class StudyPlan(Protocol):
     """The size and the expected duration of a study.
 
@@ -432,6 +473,14 @@ class StudyPlan(Protocol):
     def seconds(self) -> float:
         """Expected duration of the study in seconds."""
 
+    @property
+    def confirm_runs(self) -> tuple[int, int]:
+        """The least and the largest number of runs of the confirmation that follows."""
+
+    @property
+    def confirm_seconds(self) -> tuple[float, float]:
+        """Expected duration of the confirmation in seconds, the shortest and the longest."""
+
 
 def draw_plan(plan: StudyPlan) -> RenderableType:
     """Draw the plan as a short table, for the verb `plan`."""
@@ -453,6 +502,8 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
         "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"
         f" = about {format_duration(plan.seconds)}",
+        "confirm": f"then about {about_runs(*plan.confirm_runs)}, about "
+        f"{about_time(*plan.confirm_seconds)}",
     }
     for name, text in rows.items():
         if text:

@@ -1,91 +1,83 @@
 """Plan a confirmation: controlled runs of the best configuration against one-factor changes.
 
 A confirmation is a study of its own, beside the study that it confirms. It proceeds in stages:
-rank the best candidates over fresh seeds, re-tune learning rates, then compare the best
-configuration with its one-factor changes in paired runs, with as many seeds as the power analysis
-asks for. Each stage follows from the results so far, so an interrupted confirmation resumes.
+rank the best candidates over fresh seeds, re-tune learning rates, compare the best configuration
+with its one-factor changes in paired runs, with as many seeds as the power analysis asks for, and
+then, if asked, run the path from the baseline to the best configuration. Each stage follows from
+the results so far, so an interrupted confirmation resumes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import chi2, norm, t
 
 from training_factors.search_spaces.description import (
     Coordinate,
     ParameterName,
-    factor_parameters,
     parse_parameter,
 )
 from training_factors.search_spaces.dimension import Fixed
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.space import PLACEBO_COORDINATE, Config, Space
-from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, read_arms
+from training_factors.storage.arms import (
+    CONTRAST,
+    PATH,
+    RANK,
+    TUNE,
+    Arm,
+    add_arms,
+    read_arms,
+    row_of_runs,
+)
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.data.division import DataPart, load_test_part
+from training_factors.study.running.confirmation_path import (
+    confirmed_effects,
+    path_arms,
+    replace_factor,
+)
+from training_factors.study.running.confirmation_size import (
+    LEARNING_RATES,
+    RANKING_SEEDS,
+    ConfirmationRequest,
+    best_candidates,
+)
 from training_factors.study.running.preparation import PreparedStudy
-
-CANDIDATES = 5
-"""Number of configurations that are ranked again: the best of hundreds of runs is partly luck."""
-
-RANKING_SEEDS = 3
-"""Number of runs of each candidate, with fresh seeds."""
-
-LEARNING_RATES = 8
-"""Number of learning rates to try when re-tuning an arm whose factor was changed."""
-
-MIN_SEEDS, MAX_SEEDS = 5, 20
-"""Minimum and maximum number of paired runs of each contrast."""
-
-POWER = 0.8
-"""Probability with which a difference that matters should be detected."""
-
-ALPHA = 0.05
-"""Significance level of all comparisons together."""
-
-QUANTILES = 2000
-"""Number of quantiles of the estimated deviation over which the power is averaged."""
+from training_factors.study.running.seed_power import MIN_SEEDS, seeds_so_far, seeds_to_detect
 
 BEST = "best"
 """Name of the arm that is the best configuration itself."""
 
 
-class ConfirmationRequest(NamedTuple):
-    """The comparisons that a user asks for.
+class Stage(NamedTuple):
+    """The next step of a confirmation: arms to add, numbered after the present ones, and runs.
 
-    alternatives: factor -> the option to try where the best configuration has the factor at its
-    baseline already; the placebo is always added. difference: the smallest difference that matters,
-    in the unit of the objective; seeds are added until it would be detected.
+    purpose: of its arms, those to add and those that get more runs.
     """
 
-    alternatives: Mapping[str, str]
-    difference: float
-
-
-class Stage(NamedTuple):
-    """The next step of a confirmation: arms to add, numbered after the present ones, and runs."""
-
+    purpose: str
     arms: list[Arm]
     runs: list[Run]
 
 
 def open_test_part(prepared: PreparedStudy, device: torch.device) -> DataPart:
-    """Return the test part of the data, which only contrasts of a confirmation may use."""
+    """Return the test part of the data, which a confirmation's comparisons alone may use."""
     return load_test_part(prepared.dataset, prepared.definition.seed, device)
 
 
-def plan_next(study: Study, confirmation: Study, space: Space, request: ConfirmationRequest) -> int:
-    """Plan the next stage; return the number of runs that it adds, 0 when all is confirmed."""
+def plan_next(
+    study: Study, confirmation: Study, space: Space, request: ConfirmationRequest
+) -> str | None:
+    """Plan the next stage; return the purpose of its arms, or None when there is nothing to run."""
     arms = read_arms(confirmation)
     stage = next_stage(read_trials(study), arms, read_trials(confirmation), space, request)
     if stage.arms:
         add_arms(confirmation, arms, stage.arms)
-    return confirmation.queue.add(stage.runs)
+    return stage.purpose if confirmation.queue.add(stage.runs) else None
 
 
 def next_stage(
@@ -99,12 +91,13 @@ def next_stage(
 
     First the best candidates are ranked over fresh seeds; then learning rates are re-tuned; then
     the best configuration and its one-factor changes run with the same seeds: 5 at first, then up
-    to 20, as the standard deviation of their differences requires.
+    to 20, as the standard deviation of their differences requires, or as many as the request
+    names. The path comes last, in the order of the effects that were found.
 
     candidates: trials of the study that is confirmed. arms, trials: of the confirmation so far.
     """
     if not any(arm.purpose == RANK for arm in arms):
-        return _stage(arms, _candidates(candidates), RANKING_SEEDS)
+        return _stage(arms, best_candidates(candidates, request.candidates), RANKING_SEEDS)
     best = _highest_mean(arms, trials, RANK)
     changed = [
         _change_factor(space, best, space.factor(name), option)
@@ -118,33 +111,25 @@ def next_stage(
     contrasts = _contrasts(space, best, changed, arms, trials)
     missing = [arm for arm in contrasts if arm.name not in planned]
     if missing:
-        return _stage(arms, missing, max(MIN_SEEDS, _seeds_so_far(arms, trials)))
-    return _add_seeds(arms, trials, request.difference)
+        return _stage(arms, missing, max(request.seeds or MIN_SEEDS, seeds_so_far(arms, trials)))
+    comparison = _add_seeds(arms, trials, request)
+    if request.path is None or {*comparison.runs} - {_run_of(trial) for trial in trials}:
+        return comparison
+    effects = confirmed_effects(arms, trials)
+    return _path(arms, trials, path_arms(space.baseline(), best, request.path, effects))
 
 
 def _stage(arms: Sequence[Arm], new: list[Arm], seeds: int) -> Stage:
     """Return a stage that adds arms, with this many runs of each."""
     rows = range(len(arms), len(arms) + len(new))
-    return Stage(new, [Run("confirm", row, seed) for row in rows for seed in range(seeds)])
+    return Stage(new[0].purpose, new, _runs(rows, seeds))
+
+
+def _run_of(trial: Trial) -> Run:
+    return Run("confirm", trial.row, trial.repeat)
 
 
 # Ranking
-
-
-def _candidates(trials: Sequence[Trial]) -> list[Arm]:
-    """Return the best complete trials of the study as arms, without equal configurations."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
-    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    candidates: dict[str, Arm] = {}
-    for trial in ranked:
-        config = {
-            name: value
-            for name, value in trial.parameters.items()
-            if name != PLACEBO_COORDINATE.name
-        }
-        arm = Arm(RANK, f"trial {trial.number}", None, trial.parameters)
-        candidates.setdefault(repr(config), arm)
-    return list(candidates.values())[:CANDIDATES]
 
 
 def _highest_mean(
@@ -169,7 +154,7 @@ def _change_factor(space: Space, best: Config, factor: Factor, alternative: str)
 
     Where the factor is at its baseline already, it is set to the alternative option instead.
     """
-    baseline = _replace_factor(best, factor.name, space.baseline())
+    baseline = replace_factor(best, factor.name, space.baseline())
     if baseline != best:
         return Arm(CONTRAST, f"{factor.name} at its baseline", factor.name, baseline)
     option = factor.option(alternative)
@@ -180,15 +165,8 @@ def _change_factor(space: Space, best: Config, factor: Factor, alternative: str)
     }
     changed: Config = {factor.name: option.name}
     changed |= {name: value for name, value in defaults.items() if name in varied}
-    config = _replace_factor(best, factor.name, changed)
+    config = replace_factor(best, factor.name, changed)
     return Arm(CONTRAST, f"{factor.name} set to {option.name}", factor.name, config)
-
-
-def _replace_factor(config: Config, factor: str, other: Config) -> Config:
-    """Return the configuration with a factor's parameters replaced by those of another one."""
-    removed = factor_parameters(config, factor)
-    kept = {name: value for name, value in config.items() if name not in removed}
-    return kept | factor_parameters(other, factor)
 
 
 # Re-tuning learning rates
@@ -245,63 +223,35 @@ def _contrasts(
     return [*contrasts, Arm(CONTRAST, "placebo moved", placebo, moved)]
 
 
-def _add_seeds(arms: Sequence[Arm], trials: Sequence[Trial], difference: float) -> Stage:
+def _add_seeds(arms: Sequence[Arm], trials: Sequence[Trial], request: ConfirmationRequest) -> Stage:
     """Return the runs of all contrasts with as many seeds as are needed; most have run already."""
+    needed = request.seeds or seeds_to_detect(arms, trials, request.difference)
+    seeds = max(needed, seeds_so_far(arms, trials))
     rows = [row for row, arm in enumerate(arms) if arm.purpose == CONTRAST]
-    best, *others = rows
-    differences = [_paired_differences(trials, best, row) for row in others]
-    seeds = seeds_needed(largest_deviation(differences), difference, len(others))
-    return Stage([], [Run("confirm", row, seed) for row in rows for seed in range(seeds)])
+    return Stage(CONTRAST, [], _runs(rows, seeds))
 
 
-def _seeds_so_far(arms: Sequence[Arm], trials: Sequence[Trial]) -> int:
-    """Return the number of seeds with which contrasts have run."""
-    rows = {row for row, arm in enumerate(arms) if arm.purpose == CONTRAST}
-    return 1 + max((trial.repeat for trial in trials if trial.row in rows), default=-1)
+# Path
 
 
-def _paired_differences(trials: Sequence[Trial], row: int, other_row: int) -> NDArray[np.float64]:
-    """Return the differences between two arms' objective on the test part, seed by seed."""
-    values, other_values = (
-        {t.repeat: t.test_value for t in trials if t.row == r and t.test_value is not None}
-        for r in (row, other_row)
-    )
-    seeds = sorted(values.keys() & other_values.keys())
-    return np.array([values[seed] - other_values[seed] for seed in seeds])
+def _path(
+    arms: Sequence[Arm],
+    trials: Sequence[Trial],
+    steps: Sequence[Arm],
+) -> Stage:
+    """Return the steps of the path, with the seeds of the contrasts.
 
-
-# Power analysis
-
-
-def seeds_needed(deviation: float, difference: float, comparisons: int) -> int:
-    """Return the number of seeds with which a paired t test detects a difference; 5 to 20.
-
-    deviation: standard deviation of the paired differences; both in the unit of the objective. The
-    level is 0.05 divided by the number of comparisons (Bonferroni), the power 0.8, that of the
-    noncentral t distribution (Cohen, 1988).
+    steps: planned if there are none yet; those that were planned keep their order.
     """
-    for seeds in range(MIN_SEEDS, MAX_SEEDS):
-        if _power(seeds, deviation, difference, ALPHA / max(comparisons, 1)) >= POWER:
-            return seeds
-    return MAX_SEEDS
+    new = [] if any(arm.purpose == PATH for arm in arms) else list(steps)
+    every = [*arms, *new]
+    own = [
+        row
+        for row, arm in enumerate(every)
+        if arm.purpose == PATH and row_of_runs(every, row) == row
+    ]
+    return Stage(PATH, new, _runs(own, seeds_so_far(arms, trials)))
 
 
-def largest_deviation(differences: Iterable[NDArray[np.float64]]) -> float:
-    """Return the largest standard deviation among arms, each given by its paired differences."""
-    return max((float(arm.std(ddof=1)) for arm in differences if len(arm) > 1), default=0.0)
-
-
-def _power(seeds: int, deviation: float, difference: float, level: float) -> float:
-    """Return P(|t| > critical value), averaged over the distribution of the estimated deviation.
-
-    scipy's noncentral t distribution returns NaN for many of these arguments.
-    """
-    if deviation == 0:
-        return 1.0
-    degrees_of_freedom = seeds - 1
-    critical = t.ppf(1 - level / 2, degrees_of_freedom)
-    shift = seeds**0.5 * difference / deviation
-    probabilities = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    estimated = np.sqrt(chi2.ppf(probabilities, degrees_of_freedom) / degrees_of_freedom)
-    detected = norm.sf(critical * estimated - shift) + norm.cdf(-critical * estimated - shift)
-    return float(detected.mean())
+def _runs(rows: Iterable[int], seeds: int) -> list[Run]:
+    return [Run("confirm", row, seed) for row in rows for seed in range(seeds)]

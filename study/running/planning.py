@@ -7,6 +7,7 @@ from typing import NamedTuple
 from training_factors.search_spaces.space import Config
 from training_factors.storage.data_report import DataReport
 from training_factors.study.data.division import DataPart, Division, training_division
+from training_factors.study.running.confirmation_size import planned_size
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.process_setup import configure_process
@@ -30,7 +31,7 @@ class Plan(NamedTuple):
     of parameters that vary. left_out: (name, reason) of factors, options and hyperparameters that
     do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
     is not built in, by factor. notes: about how the model is used. probes_s: seconds of each probe
-    run.
+    run. confirm_runs: the least and the largest number of runs of the confirmation that follows.
     """
 
     data: str
@@ -48,11 +49,18 @@ class Plan(NamedTuple):
     runs: int
     workers: int
     probes_s: tuple[float, ...]
+    confirm_runs: tuple[int, int]
 
     @property
     def seconds(self) -> float:
         """Estimated wall time: runs × mean seconds of the probes / workers."""
         return self.runs * sum(self.probes_s) / len(self.probes_s) / self.workers
+
+    @property
+    def confirm_seconds(self) -> tuple[float, float]:
+        """Estimated wall time of the confirmation, the shortest and the longest."""
+        low, high = (runs * self.seconds / self.runs for runs in self.confirm_runs)
+        return low, high
 
 
 def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name: str) -> Plan:
@@ -81,6 +89,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         runs=len(list(preset.runs())),
         workers=workers,
         probes_s=tuple(probes),
+        confirm_runs=planned_size(space.describe()).runs,
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from training_factors.search_spaces.space import Config, Space
-from training_factors.storage.arms import CONTRAST, read_arms
+from training_factors.storage.arms import CONTRAST, TESTED, read_arms
 from training_factors.storage.live_trial import (
     LiveTrial,
     release_claim,
@@ -107,10 +107,11 @@ def _seed(context: WorkerContext, claim: Claim) -> int:
     """Return the seed of the run.
 
     Arms of a confirmation with the same purpose share their seeds, repeat by repeat: runs of two
-    arms with the same seed are a pair.
+    arms with the same seed are a pair. So do all arms that are measured on the test part.
     """
     if claim.run.phase == "confirm":
         purpose = read_arms(context.study)[claim.run.row].purpose
+        purpose = CONTRAST if purpose in TESTED else purpose
         return derive_seed(context.seed, "confirm", purpose, claim.run.repeat)
     return derive_seed(context.seed, *claim.run)
 
@@ -136,7 +137,7 @@ def _pruning_thresholds(context: WorkerContext, claim: Claim) -> dict[int, float
 
 def _train(context: WorkerContext, trial: LiveTrial, reporter: RunReporter) -> Outcome | str:
     """Train the run; return its outcome, or the reason why it failed."""
-    test = context.test if _is_contrast(context, trial.claim) else None
+    test = context.test if _is_tested(context, trial.claim) else None
     seed = int(trial.attributes["seed"])
     arguments = (context.data, context.model, context.epochs, seed, reporter.report, test)
     every = evaluation_interval(context.epochs)
@@ -155,11 +156,11 @@ def _train(context: WorkerContext, trial: LiveTrial, reporter: RunReporter) -> O
         return f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH]
 
 
-def _is_contrast(context: WorkerContext, claim: Claim) -> bool:
-    """Return whether the run belongs to a contrast: only these are measured on the test part."""
+def _is_tested(context: WorkerContext, claim: Claim) -> bool:
+    """Return whether the run is measured on the test part: only comparisons and the path are."""
     if claim.run.phase != "confirm":
         return False
-    return read_arms(context.study)[claim.run.row].purpose == CONTRAST
+    return read_arms(context.study)[claim.run.row].purpose in TESTED
 
 
 def _store_outcome(

@@ -21,7 +21,12 @@ from training_factors.storage.stamp import DataStamp, Stamp
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import rounded
 from training_factors.study.analysis.best_configuration import BestConfiguration, best_trial
-from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.contrasts import (
+    Confirmation,
+    ConfirmedPath,
+    Contrast,
+    PathStep,
+)
 from training_factors.study.analysis.diagnostics import (
     breakdowns,
     mean_confusion,
@@ -128,7 +133,20 @@ def _confirmation(best: Trial) -> Confirmation:
         Contrast("optimizer at its baseline", "optimizer", 5, 4.25, (2.5, 6.0), 0.0004, 1.0),
         Contrast("placebo moved", "placebo", 5, 0.0, (-0.5, 0.5), 1.0, 0.5),
     )
-    return Confirmation(dict(best.parameters), 5, 0.91, (0.9, 0.92), contrasts)
+    return Confirmation(dict(best.parameters), 5, 0.91, (0.9, 0.92), contrasts, confirmed_path())
+
+
+def confirmed_path() -> ConfirmedPath:
+    """Return a path with a gain, a loss and a step that cannot be told from none."""
+    steps = (
+        PathStep(
+            "optimizer", {"optimizer": "adam", "optimizer.adam.lr": 0.02}, 0.93, (0.92, 0.94),
+            4.25, (2.5, 6.0),
+        ),
+        PathStep("residual", {"residual": "residual"}, 0.935, (0.92, 0.95), 0.5, (-0.5, 1.5)),
+        PathStep("activation", {"activation": "tanh"}, 0.91, (0.9, 0.92), -2.5, (-3.0, -2.0)),
+    )  # fmt: skip
+    return ConfirmedPath(5, 0.8875, (0.87, 0.905), steps, 2.25, (1.0, 3.5))
 
 
 def _definition() -> Definition:

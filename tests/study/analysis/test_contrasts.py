@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import ttest_rel
 
-from training_factors.storage.arms import CONTRAST, RANK, Arm
+from training_factors.storage.arms import CONTRAST, PATH, RANK, Arm
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.contrasts import analyse_confirmation
 
@@ -50,3 +50,40 @@ def test_a_run_that_failed_leaves_its_pair_out() -> None:
 def test_too_few_seeds_give_no_result(values: list[list[float]]) -> None:
     assert analyse_confirmation(ARMS, trials(*values)) is None
     assert analyse_confirmation([], []) is None
+
+
+BASELINE = [0.61, 0.64, 0.60, 0.66, 0.61]
+PATH_ARMS = [
+    *ARMS,
+    Arm(PATH, "path: the baseline", None, {"loss": "hard", "residual": "none"}),
+    Arm(PATH, "path: residual as in the best", "residual", {"loss": "hard", "residual": "on"}),
+    Arm(PATH, "path: loss as in the best", "loss", {"loss": "smoothed"}),
+]
+"""The last step has the configuration of the best arm, and so its runs."""
+
+
+def test_the_gains_of_a_path_are_paired_and_add_up() -> None:
+    runs = [*trials(BEST, WORSE, BEST, BASELINE, WORSE), run(4, 5, 0.9)]
+    confirmation = analyse_confirmation(PATH_ARMS, runs)
+    assert confirmation is not None
+    found = confirmation.path
+    assert found is not None
+    assert found.seeds == 5 and found.value == pytest.approx(0.624)
+    residual, loss = found.steps
+    assert (residual.factor, residual.setting) == ("residual", {"residual": "on"})
+    assert (loss.factor, loss.setting) == ("loss", {"loss": "smoothed"})
+    expected = ttest_rel(WORSE, BASELINE).confidence_interval()
+    assert residual.gain_interval == pytest.approx(
+        (100 * expected.low, 100 * expected.high), rel=1e-5
+    )
+    assert loss.gain == pytest.approx(confirmation.contrasts[0].difference)
+    assert loss.gain_interval == pytest.approx(confirmation.contrasts[0].interval)
+    assert loss.value == confirmation.value and loss.is_distinguishable
+    assert found.total == pytest.approx(residual.gain + loss.gain)
+    expected = ttest_rel(BEST, BASELINE).confidence_interval()
+    assert found.total_interval == pytest.approx((100 * expected.low, 100 * expected.high))
+
+
+def test_a_path_without_enough_common_seeds_has_no_result() -> None:
+    confirmation = analyse_confirmation(PATH_ARMS, trials(BEST, WORSE, BEST, BASELINE, WORSE[:2]))
+    assert confirmation is not None and confirmation.path is None

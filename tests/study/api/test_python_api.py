@@ -22,7 +22,10 @@ import training_factors as tf
 from tests.support.program import ROOT
 from tests.support.studies import create_simulated_study
 from training_factors.search_spaces import registry
+from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
+from training_factors.storage.studies import load_study
+from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.api.settings import StudySettings, definition_values
 from training_factors.study.commands import execute
 from training_factors.study.reporting import frames
@@ -304,6 +307,11 @@ def test_studies_compare() -> None:
         tf.compare(one)
 
 
+def confirming_trials() -> list[Trial]:
+    confirmation = load_study(open_database("sqlite:///runs/studies.db"), "mine.confirm")
+    return list(read_trials(confirmation))
+
+
 @pytest.mark.slow
 def test_a_study_of_objects_is_confirmed() -> None:
     frame = load_iris(as_frame=True).frame
@@ -311,8 +319,19 @@ def test_a_study_of_objects_is_confirmed() -> None:
         frame, target="target", model=Net, study="mine", workers=0, preset="smoke", rows=16,
         epochs=1, space="small",
     )  # fmt: skip
-    confirmed = study.confirm(["optimizer"], difference=50, workers=0)
+    confirmed = study.confirm(["optimizer"], seeds=3, top=2, path=True, workers=0)
     table = confirmed.table()
+    path = confirmed.path()
+    assert path.index[0] == "baseline" and len(path) > 1
+    assert path.value.iloc[-1] == confirmed.value
+    ran = confirming_trials()
+    assert len({(trial.row, trial.repeat) for trial in ran}) == len(ran)
+    tested = [trial for trial in ran if trial.test_value is not None]
+    assert len({(trial.repeat, trial.seed) for trial in tested}) == 3, "all arms share 3 seeds"
+    again = study.confirm(["optimizer"], seeds=3, top=2, workers=0)
+    assert (again.path().equals(path), confirming_trials()) == (True, ran)
+    with pytest.raises(ValueError, match="--top 4: mine is confirmed from a ranking of 2"):
+        study.confirm(["optimizer"], top=4, workers=0)
     assert list(table.factor)[-1] == "placebo"
     assert table.difference.iloc[-1] == 0
     assert confirmed.parameters["optimizer"]

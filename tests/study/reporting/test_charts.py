@@ -9,7 +9,13 @@ from matplotlib.patches import Rectangle
 
 from tests.study.reporting.test_terminal import VERDICTS
 from tests.study.reporting.test_terminal import answer as written_answer
-from tests.support.reports import HOSTILE, hostile_report, report_without_answer, simulated_report
+from tests.support.reports import (
+    HOSTILE,
+    confirmed_path,
+    hostile_report,
+    report_without_answer,
+    simulated_report,
+)
 from training_factors.study.analysis.answer import FactorImportance, GainInBest
 from training_factors.study.analysis.diagnostics import mean_confusion
 from training_factors.study.reporting import matplotlib_charts
@@ -26,14 +32,14 @@ from training_factors.study.reporting.chart import (
     Table,
 )
 from training_factors.study.reporting.chart_list import charts_of
-from training_factors.study.reporting.charts import confusion, division, effects, importance
+from training_factors.study.reporting.charts import confusion, division, effects, importance, path
 from training_factors.study.reporting.formatting import unit_of
 from training_factors.study.reporting.plotly_charts import plotly_panel, themed
 
 NAMES = (
     "importance", "gains", "effects.normalization", "effects.activation", "effects.optimizer",
-    "effects.residual", "topics", "confirmation", "confusion", "curves", "history", "divergence",
-    "division",
+    "effects.residual", "topics", "confirmation", "path", "confusion", "curves", "history",
+    "divergence", "division",
 )  # fmt: skip
 
 TITLED = tuple(name for name in NAMES if name != "topics")
@@ -271,3 +277,40 @@ def test_rows_of_the_confusion_matrix_are_true_classes(charts: dict[str, Chart])
     assert isinstance(heatmap, Heatmap)
     assert heatmap.rows == ((5, 0, 0), (0, 0, 2), (0, 0, 4))
     assert "“one” classified as" in charts["confusion"].title
+
+
+def test_the_waterfall_leads_from_the_baseline_to_the_best() -> None:
+    walked = confirmed_path()
+    chart = path.chart(walked, "accuracy")
+    assert chart is not None
+    assert chart.title.endswith("+2.25 accuracy points, of which +4.25 with optimizer")
+    (panel,) = chart.panels
+    bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
+    places = sorted(place for mark in bars for place in mark.places)
+    assert places == [0, 1, 2, 3, 4] and len(panel.y.names) == 5
+    ends = {
+        place: (start, start + length, color)
+        for mark in bars
+        for place, start, length, color in zip(
+            mark.places, mark.starts, mark.lengths, mark.colors, strict=True
+        )
+    }
+    for place, color in ((1, "good"), (2, "faint"), (3, "warning")):
+        assert ends[place][0] == pytest.approx(ends[place - 1][1]), "where the one before ends"
+        assert ends[place][2] == color
+    assert ends[4][1] == pytest.approx(ends[3][1])
+    assert panel.y.gray == {2} and "does not begin at 0" in chart.note
+    # The label of a bar that goes to the left stands on its right.
+    (label,) = (a for a in plotly_panel(panel)["layout"]["annotations"] if a["text"] == "-2.50")
+    assert label["x"] == pytest.approx(0.935)
+
+
+def test_a_waterfall_claims_no_more_than_its_interval() -> None:
+    unclear = confirmed_path()._replace(total_interval=(-1.0, 5.5))
+    chart = path.chart(unclear, "accuracy")
+    assert chart is not None and "no certain change (+2.25 accuracy points)" in chart.title
+    low = confirmed_path()._replace(value=0.1, interval=(0.05, 0.15))
+    chart = path.chart(low, "accuracy")
+    assert chart is not None
+    assert chart.panels[0].x.low == 0 and "does not begin" not in chart.note
+    assert path.chart(confirmed_path()._replace(steps=()), "accuracy") is None

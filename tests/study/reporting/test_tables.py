@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from tests.support.answers import simulated_answer
+from tests.support.reports import confirmed_path
 from tests.support.simulations import BRANCH, simulate_trials
 from training_factors.storage.run_queue import PhaseProgress
 from training_factors.storage.trials import Trial
@@ -19,12 +20,13 @@ from training_factors.study.reporting import (
     confirmation_table,
     doctor_table,
     effects_table,
+    frames,
     importance_tables,
     progress,
     status,
 )
 from training_factors.study.reporting.formatting import open_console
-from training_factors.study.reporting.status import StudyStatus, WorkerStatus
+from training_factors.study.reporting.status import StageStatus, StudyStatus, WorkerStatus
 from training_factors.study.running.doctor import Check
 
 
@@ -266,6 +268,50 @@ def test_a_confirmation_is_drawn_with_its_evidence() -> None:
         "best configuration: run #3 test accuracy 0.9540 (95 % interval 0.9400 to 0.9680)" in words
     )
     assert "loss at its baseline 5 +3.40 +2.10 to +4.70 < 0.001 confirmed" in words
+
+
+def test_a_path_is_drawn_below_the_comparison() -> None:
+    confirmation = Confirmation({}, 5, 0.91, (0.9, 0.92), (), confirmed_path())
+    found = confirmation_table.ConfirmationResult(
+        "mine", "accuracy", {"trial 3": 0.9}, confirmation
+    )
+    text = printed(confirmation_table.draw_contrasts(found))
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    assert "baseline 5 0.8875 optimizer adam, lr 0.02 5 0.9300 +4.25 +2.50 to +6.00" in words
+    assert "activation tanh 5 0.9100 -2.50 -3.00 to -2.00 in all 5 +2.25 +1.00 to +3.50" in words
+    assert "The mean difference to the row before" in words
+    document = confirmation_table.confirmation_document(found)["confirmation"]["path"]
+    assert [step["factor"] for step in document["steps"]] == ["optimizer", "residual", "activation"]
+    frame = frames.path_frame(confirmed_path())
+    assert list(frame.index) == ["baseline", "optimizer", "residual", "activation"]
+    assert frame.gain.isna().tolist() == [True, False, False, False]
+    alone = frames.path_frame(confirmed_path()._replace(steps=()))
+    assert set(alone) == set(frame)
+
+
+def test_a_confirmation_shows_its_stage_and_no_best_run() -> None:
+    stage = StageStatus(2, 4, "re-tuning learning rates", 5, 11)
+    now = an_overview()._replace(is_confirmation=True, stage=stage)
+    text = printed(progress.draw_live(now, 2))
+    assert "stage 2 of 4 (re-tuning learning rates), about 3 of 5 to 11 runs" in text
+    assert "about 1 s to 5 s left with 2 workers" in text
+    line = progress.progress_line(now, 2)
+    assert line.startswith(
+        "stage 2 of 4 (re-tuning learning rates), about 3 of 5 to 11 runs, about"
+    )
+    assert "about 5 to 11, 3 done" in printed(progress.draw_head(now, 2, "cpu", "sqlite://"))
+    known = now._replace(stage=stage._replace(low=11))
+    assert "about 3 of 11 runs" in progress.progress_line(known, 2)
+    over = now._replace(stage=None)
+    for shown in (
+        text,
+        line,
+        printed(progress.draw_live(over, 2)),
+        printed(status.draw_status(now)),
+    ):
+        assert "best" not in shown
+    assert "3 of 6 runs done" in progress.progress_line(over, 2)
 
 
 def test_a_placebo_and_a_better_change_are_explained() -> None:
