@@ -179,6 +179,16 @@ Rows = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Divisions = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Run the repeated configurations under this many divisions of the data too, to see "
+        "how much the division matters; adds to a stored study.",
+        show_default=False,
+        rich_help_panel=_STUDY,
+    ),
+]
 StudyName = Annotated[
     str | None,
     typer.Option(

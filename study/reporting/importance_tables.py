@@ -276,6 +276,8 @@ def _notes(answer: Answer, objective: str, unit: Unit) -> Table:
         ("gain", gain_note),
         ("noise", _noise_note(answer)),
     ]
+    if answer.division_noise is not None:
+        notes.append(("division", importance.division_note(answer, unit)))
     if answer.interactions:
         notes.append(("pairs", _pairs_note(answer)))
     return draw_notes([*notes, ("runs", _runs_note(answer))])

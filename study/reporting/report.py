@@ -76,7 +76,8 @@ class Report(NamedTuple):
     def best(self) -> Trial | None:
         """The first run of the confirmed configuration, otherwise the run with the best value."""
         config = self.confirmation.config if self.confirmation else None
-        same = (trial for trial in self.trials if trial.complete and trial.parameters == config)
+        comparable = [trial for trial in self.trials if trial.complete and trial.is_comparable]
+        same = (trial for trial in comparable if trial.parameters == config)
         return next(same, self.status.best)
 
     @property

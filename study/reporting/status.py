@@ -48,11 +48,11 @@ class StudyStatus(NamedTuple):
     """The status of one study.
 
     progress: phase -> number of runs waiting, running and done. states: Optuna's state, or
-    INTERRUPTED -> number of trials. diverged: number of COMPLETE trials that diverged. best: the
-    COMPLETE trial with the highest objective. seconds: mean duration of a run; None before one has
-    ended. latest: the trials that ended last. baseline: factor -> baseline option. workers: those
-    that hold runs, on all machines. failures: reason -> number of failed runs, the most frequent
-    first. running: trials in progress. epochs: of every run. varied: number of varied factors.
+    INTERRUPTED -> number of trials. diverged: number of COMPLETE trials that diverged. best: that
+    of `best_trial`. seconds: mean duration of a run; None before one has ended. latest: the trials
+    that ended last. baseline: factor -> baseline option. workers: those that hold runs, on all
+    machines. failures: reason -> number of failed runs, the most frequent first. running: trials in
+    progress. epochs: of every run. varied: number of varied factors.
     """
 
     name: str
@@ -126,8 +126,11 @@ def compute_status(study: Study, trials: Sequence[Trial] | None = None) -> Study
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the COMPLETE trial with the highest objective, the earliest of equals."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    """Return the COMPLETE trial with the highest objective, the earliest of equals.
+
+    Runs under other divisions of the data do not count: theirs may be an easier one.
+    """
+    complete = [t for t in trials if t.complete and t.value is not None and t.is_comparable]
     return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
 

@@ -133,7 +133,7 @@ def _stage(arms: Sequence[Arm], new: list[Arm], seeds: int) -> Stage:
 
 def _candidates(trials: Sequence[Trial]) -> list[Arm]:
     """Return the best complete trials of the study as arms, without equal configurations."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    complete = [t for t in trials if t.complete and t.value is not None and t.is_comparable]
     ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     candidates: dict[str, Arm] = {}
     for trial in ranked:

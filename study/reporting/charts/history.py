@@ -27,6 +27,7 @@ KINDS = (
     RunKind("pruned", "faint", "cross", lambda trial: trial.state == "PRUNED"),
     RunKind("baseline", "accent", "diamond", lambda trial: trial.phase == "baseline"),
     RunKind("measured", "secondary", "circle", lambda trial: trial.phase == "measure"),
+    RunKind("other division", "good", "diamond", lambda trial: not trial.is_comparable),
     RunKind("searched", "primary", "circle", lambda trial: True),
 )
 """All kinds of runs; a run belongs to the first kind that contains it."""
@@ -82,7 +83,7 @@ def _best_so_far(ended: Sequence[Trial]) -> Line:
     y: list[float] = []
     for trial in ended:
         value = trial.value or 0.0
-        if trial.complete and (not y or value > y[-1]):
+        if trial.complete and trial.is_comparable and (not y or value > y[-1]):
             x.append(trial.number)
             y.append(value)
     if x:
@@ -97,10 +98,14 @@ def _hover_text(trial: Trial, objective: str, baseline: Mapping[str, str]) -> st
     return f"#{trial.number} {trial_outcome(trial)}{value} {changes}"
 
 
+def _repeat_word(trial: Trial) -> str:
+    return "repeat" if trial.is_comparable else "number"
+
+
 def _table_row(trial: Trial, baseline: Mapping[str, str]) -> tuple[str, ...]:
     return (
         str(trial.number),
-        trial.phase + (f", repeat {trial.repeat}" if trial.repeat else ""),
+        trial.phase + (f", {_repeat_word(trial)} {trial.repeat}" if trial.repeat else ""),
         trial_outcome(trial),
         "" if trial.value is None else f"{trial.value:.4f}",
         "" if trial.time_s is None else f"{trial.time_s:.1f}",
