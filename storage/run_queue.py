@@ -334,7 +334,8 @@ class RunQueue(NamedTuple):
     def repeated_rows(self) -> list[int]:
         """Return the rows of the phase measure that are repeated with other seeds, in order."""
         query = (
-            select(RUNS.c.row.distinct())
+            select(RUNS.c.row)
+            .distinct()
             .where(self._in_study, RUNS.c.phase == "measure", RUNS.c.repeat > 0)
             .order_by(RUNS.c.row)
         )

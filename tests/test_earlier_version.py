@@ -62,6 +62,7 @@ NEW_KEYS = {
     "/data_report/parts",
     "/objective",
     "/explained",
+    "/division_noise",
     "/factors[]/shown",
     "/topics[]/shown",
     "/placebo/shown",

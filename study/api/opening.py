@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class OpenedStudy(NamedTuple):
     """A study with its runs in the queue.
 
-    prepared: its data, space and model; None if the study was there and its settings are unchanged.
+    prepared: its data, space and model; None if the study was there and nothing needed them yet.
     is_new: whether it was just created.
     """
 
@@ -79,7 +79,7 @@ def open_or_create(
         prepared = prepare_study(
             definition, study.stamp if study else None, data=given.data, model=given.model
         )
-        repeated = sorted({*range(size.repeats), *(study.queue.repeated_rows() if study else ())})
+        repeated = {*range(size.repeats), *(study.queue.repeated_rows() if study else ())}
         refuse_few_divisions(prepared, division_runs(repeated, divisions))
         stamp = prepared.stamp()
         if study is None:
@@ -98,7 +98,8 @@ def open_or_create(
             study.queue.add(size.runs())
         elif rows is not None:
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
-        study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
+        if divisions > 1:
+            study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
         _say_surprises(study, name, notify)
     return opened
 

@@ -40,7 +40,8 @@ def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFra
 
     state: Optuna's. phase: baseline, measure, search, division or confirm. row: number within the
     phase; in division that of the measured row. repeat: 0, or the number of a repetition with
-    another seed, in division also under another division. seed: of the run. value: the objective on the validation part. time_s: seconds of training. diverged: whether the loss
+    another seed, in division the number of the other division. seed: of the run. value: the
+    objective on the validation part. time_s: seconds of training. diverged: whether the loss
     stopped being finite. reason: why it failed. host, device: where it ran. `metric.NAME`: metrics
     on the validation part. `test.NAME`: on the test part, of a confirmation's trials alone. All
     other columns are parameters, named and in the order as in the space, empty where they were not

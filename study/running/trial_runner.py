@@ -42,8 +42,8 @@ class WorkerContext(NamedTuple):
     """A worker's study, and everything that its runs have in common.
 
     dataset: all samples. data: training pool and validation part on the worker's device. objective:
-    of the study, on the validation part. test: the test part, if the study is a confirmation. checkpoint_s: seconds of
-    training between two checkpoints.
+    of the study, on the validation part. test: the test part, if the study is a confirmation.
+    checkpoint_s: seconds of training between two checkpoints.
     """
 
     study: Study

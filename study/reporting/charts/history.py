@@ -46,6 +46,11 @@ def chart(trials: Sequence[Trial], objective: str, baseline: Mapping[str, str]) 
         "Measured runs are spread evenly over the search space and are never pruned. The search "
         "continues from them; it only looks for the best configuration."
     )
+    if not all(trial.is_comparable for trial in trials):
+        note += (
+            " Runs under another division of the data repeat measured ones; they only show how much "
+            "the division matters, and are compared with no other run."
+        )
     headings = ("run", "phase", "ended", value, "seconds", "differs from the baseline")
     table = Table(headings, tuple(_table_row(trial, baseline) for trial in trials))
     return Chart("history", _title(trials, objective), note, (panel,), table)

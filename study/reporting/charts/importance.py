@@ -24,6 +24,9 @@ from training_factors.study.reporting.formatting import (
 ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
+DIVISION_ROOM = 1.7
+"""The same for the bar of the division, whose label is longer."""
+
 
 def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None) -> Chart:
     """Return the share of every factor and of the placebo, and the parts of the variance.
@@ -127,7 +130,7 @@ def _variance_panel(answer: Answer, unit: Unit) -> Panel:
         )
     )  # fmt: skip
     # A division may cause more variance than there is between configurations.
-    x = Axis(title, low=0, high=max(100.0, ROOM * high))
+    x = Axis(title, low=0, high=max(100.0, DIVISION_ROOM * high))
     return Panel(x, Axis(names=("", "")), tuple(bars), 160)
 
 
