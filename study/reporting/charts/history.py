@@ -48,8 +48,8 @@ def chart(trials: Sequence[Trial], objective: str, baseline: Mapping[str, str]) 
     )
     if not all(trial.is_comparable for trial in trials):
         note += (
-            " Runs under another division of the data repeat measured ones; they only show how much "
-            "the division matters, and are compared with no other run."
+            " Runs under another division of the data repeat measured ones; they only show how "
+            "much the division matters, and are compared with no other run."
         )
     headings = ("run", "phase", "ended", value, "seconds", "differs from the baseline")
     table = Table(headings, tuple(_table_row(trial, baseline) for trial in trials))

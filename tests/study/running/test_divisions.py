@@ -1,5 +1,6 @@
 """Runs under other divisions of the data: what they are, and that nothing else sees them."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,7 @@ def test_a_run_uses_its_own_division_and_resumes_with_it(
     attempts = 0
     while stopped.queue.progress()[DIVISION].done == 0:
         attempts += 1
-        epochs = iter([False, True])
-        stop = StopSignal(is_asked=lambda: next(epochs, True))
+        stop = StopSignal(is_asked=partial(next, iter([False, True]), True))
         work(stopped, open_context(stopped, prepared, "cpu", 0, timing), stop)
     assert attempts > 4
     ended, resumed = (read_trials(study) for study in (straight, stopped))
