@@ -36,7 +36,7 @@ def other_division(dataset: Dataset, seed: int, row: int, number: int) -> PartIn
     Raises ValueError where the source brings its own validation part, and where there are fewer
     divisions.
     """
-    refuse_own_validation(dataset)
+    _refuse_own_validation(dataset)
     own = divide(dataset, seed)
     rest = np.sort(np.concatenate([own.pool.numpy(), own.validation.numpy()]))
     in_validation = np.isin(rest, own.validation.numpy())
@@ -49,7 +49,7 @@ def other_division(dataset: Dataset, seed: int, row: int, number: int) -> PartIn
     return PartIndices(pool, validation, own.test)
 
 
-def refuse_own_validation(dataset: Dataset) -> None:
+def _refuse_own_validation(dataset: Dataset) -> None:
     """Raise ValueError where the source brings its own validation part: nothing is drawn then."""
     if bool((dataset.parts == PartLabel.VALIDATION).any()):
         raise ValueError(

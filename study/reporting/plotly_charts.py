@@ -141,9 +141,9 @@ def _traces(mark: object) -> list[Plot]:
 @_traces.register
 def _(mark: Bars) -> list[Plot]:
     trace = {
-        "type": "bar", "orientation": "h", "name": escaped_html(mark.name), "x": list(mark.lengths),
-        "y": list(mark.places), "base": list(mark.starts or (0.0,) * len(mark.lengths)),
-        "width": 0.62,
+        "type": "bar", "orientation": "h", "name": escaped_html(mark.name),
+        "showlegend": bool(mark.name), "x": list(mark.lengths), "y": list(mark.places),
+        "base": list(mark.starts or (0.0,) * len(mark.lengths)), "width": 0.62,
         "marker": _bar_style(mark),
         "hovertemplate": "%{customdata}<extra></extra>",
         "customdata": [

@@ -126,6 +126,8 @@ def test_the_division_is_a_bar_beside_the_parts_of_the_variance() -> None:
     assert bar.labels == ("another division 20.0 % · SD 6.0 points",)
     patches = [patch for patch in _axes(chart.panels[1]).patches if isinstance(patch, Rectangle)]
     assert patches[-1].get_width() == pytest.approx(20.0)
+    in_legend = [trace["showlegend"] for trace in plotly_panel(chart.panels[1])["data"]]
+    assert in_legend == [True, True, True, False]  # its label stands behind it
     large = importance.chart(with_division(1.5), "digits", "accuracy").panels[1]
     assert large.x.high is not None and large.x.high > 450
 
