@@ -44,7 +44,15 @@ from training_factors.storage.database import Database, create_table, lock_study
 from training_factors.storage.retry import retry
 from training_factors.storage.tables import RUNS, STUDY_KEY
 
-PHASES = ("baseline", "measure", "search", "confirm")
+DIVISION = "division"
+"""Phase of the runs that repeat measured rows under other divisions of the data.
+
+`row` is that of the design, `repeat` the number of the row's other division, from 1 on. These runs
+tell how much the division matters, and nothing else: their validation part is another one, so their
+results cannot be compared with those of all other runs.
+"""
+
+PHASES = ("baseline", "measure", "search", DIVISION, "confirm")
 """Phases of a study, in the order in which their runs are claimed."""
 
 WAITING, RUNNING, DONE = "waiting", "running", "done"
@@ -320,6 +328,21 @@ class RunQueue(NamedTuple):
         def attempt(is_retry: bool) -> int:
             with self.database.engine.connect() as connection:
                 return int(connection.execute(query).scalar() or 0)
+
+        return retry(self.database, attempt)
+
+    def repeated_rows(self) -> list[int]:
+        """Return the rows of the phase measure that are repeated with other seeds, in order."""
+        query = (
+            select(RUNS.c.row)
+            .distinct()
+            .where(self._in_study, RUNS.c.phase == "measure", RUNS.c.repeat > 0)
+            .order_by(RUNS.c.row)
+        )
+
+        def attempt(is_retry: bool) -> list[int]:
+            with self.database.engine.connect() as connection:
+                return list(connection.execute(query).scalars())
 
         return retry(self.database, attempt)
 

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Table, exists, select
 
 from training_factors.storage.retry import retry
-from training_factors.storage.run_queue import StudyGoneError
+from training_factors.storage.run_queue import DIVISION, StudyGoneError
 from training_factors.storage.studies import Study
 
 MAX_LISTED = 5
@@ -27,12 +27,13 @@ _ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 class Trial(NamedTuple):
     """One trial: an attempt, or several resumed ones, at a run of a study.
 
-    state: name of Optuna's TrialState. phase: `baseline`, `measure`, `search` or `confirm`.
-    row: number within the phase. repeat: 0, or the number of a repetition of the row with a fresh
-    seed. parameters: the active ones alone. value: the objective; None until the trial has ended.
-    metrics: name -> value on the validation part; empty until COMPLETE. curve: epoch -> objective
-    on the validation part. time_s: seconds of training in all attempts; None until the end.
-    attributes: all others that are stored with the trial.
+    state: name of Optuna's TrialState. phase: `baseline`, `measure`, `search`, `division` or
+    `confirm`. row: number within the phase; in `division` that of the repeated row of `measure`.
+    repeat: 0, or the number of a repetition of the row with a fresh seed, in `division` also under
+    another division of the data. parameters: the active ones alone. value: the objective; None
+    until the trial has ended. metrics: name -> value on the validation part; empty until COMPLETE.
+    curve: epoch -> objective on the validation part. time_s: seconds of training in all attempts;
+    None until the end. attributes: all others that are stored with the trial.
     test, test_value: metrics and objective on the test part; only of the contrasts of a
     confirmation. confusion: (true class, predicted class, samples) on the validation part, most
     samples first; test_confusion: on the test part. Both are empty for regression, and where there
@@ -65,6 +66,11 @@ class Trial(NamedTuple):
     def reason(self) -> str:
         """The reason why the run failed."""
         return str(self.attributes.get("reason", UNKNOWN))
+
+    @property
+    def is_comparable(self) -> bool:
+        """Return whether the run used the study's own division of the data, as all others do."""
+        return self.phase != DIVISION
 
 
 def to_trial(trial: FrozenTrial) -> Trial:

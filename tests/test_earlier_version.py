@@ -63,6 +63,7 @@ NEW_KEYS = {
     "/objective",
     "/explained",
     "/no_effects",
+    "/division_noise",
     "/factors[]/shown",
     "/topics[]/shown",
     "/placebo/shown",

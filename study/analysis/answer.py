@@ -133,6 +133,24 @@ class Interaction(NamedTuple):
     interval: Interval
 
 
+class DivisionNoise(NamedTuple):
+    """How much another division of the data into training and validation part moves a result.
+
+    It is no part of the variance among rows, which all share one division; that is its measure
+    only. share: variance that the division causes, beyond the seed, over the variance among rows,
+    with its 95 % interval. points: its standard deviation in percentage points, with its interval.
+    rows: the number of configurations that ran under other divisions. runs: of these runs, which
+    are also the degrees of freedom.
+    """
+
+    share: float
+    interval: Interval
+    points: float
+    points_interval: Interval
+    rows: int
+    runs: int
+
+
 class Answer(NamedTuple):
     """The result of an analysis. Factors, topics and interactions: the largest share first.
 
@@ -140,7 +158,8 @@ class Answer(NamedTuple):
     effect; None where the study has none. effects: of every option and hyperparameter. seed_noise:
     part of the variance among rows that the training seed causes; None when no row was repeated.
     explained: part that the rows show the factors to cause. unexplained: the rest, most of which
-    the factors cause as well.
+    the factors cause as well. division_noise: what another division of the data would change; None
+    where no row ran under another one.
     """
 
     evidence: RunCounts
@@ -154,6 +173,7 @@ class Answer(NamedTuple):
     explained: float
     unexplained: float
     verdict: Verdict
+    division_noise: DivisionNoise | None = None
 
     @property
     def no_effects(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from training_factors.search_spaces.description import parse_parameter
 from training_factors.study.analysis.answer import (
     Answer,
+    DivisionNoise,
     FactorImportance,
     GainInBest,
     HyperparameterImportance,
@@ -103,6 +104,24 @@ def assemble(estimates: Estimates) -> Answer:
         explained=explained,
         unexplained=1 - explained - seed_noise,
         verdict=judge(_findings(estimates, shares)),
+        division_noise=_division_noise(estimates),
+    )
+
+
+def _division_noise(estimates: Estimates) -> DivisionNoise | None:
+    """Return what another division of the data would change; None where that was not measured."""
+    found = estimates.study.measurements.division
+    if found is None:
+        return None
+    low, high = (bound / estimates.variance for bound in found.interval)
+    share = found.value / estimates.variance
+    return DivisionNoise(
+        share=share,
+        interval=(low, high),
+        points=estimates.points(share),
+        points_interval=(estimates.points(low), estimates.points(high)),
+        rows=found.rows,
+        runs=found.runs,
     )
 
 

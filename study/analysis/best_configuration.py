@@ -44,8 +44,11 @@ class BestConfiguration(NamedTuple):
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """Return the COMPLETE trial with the highest objective, the earliest of equals."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    """Return the COMPLETE trial with the highest objective, the earliest of equals.
+
+    Runs under other divisions of the data do not count: theirs may be an easier one.
+    """
+    complete = [t for t in trials if t.complete and t.value is not None and t.is_comparable]
     return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
 

@@ -239,8 +239,8 @@ def check_divisions(facts: StudyFacts) -> Check | None:
     """Check that the data was divided more than once, where this tool divides it."""
     parts = facts.stamp.data_report.parts
     is_own = any(p.name == "validation" and p.origin == "the source's own" for p in parts)
-    divisions = {trial.attributes.get("division", 0) for trial in facts.measured}
-    if len(divisions) != 1 or is_own or not parts:
+    has_others = any(not trial.is_comparable for trial in facts.trials)
+    if has_others or is_own or not parts:
         return None
     return Check(
         "divisions",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from training_factors.search_spaces.description import SpaceDescription
+from training_factors.storage.run_queue import DIVISION
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
@@ -97,16 +98,22 @@ def analyse_measured(study: MeasuredStudy, jobs: int) -> Answer:
 
 
 def evidence_digest(trials: Sequence[Trial], space: SpaceDescription, seed: int) -> str:
-    """Return a digest of all that an answer depends on; it changes when measured runs are added."""
+    """Return a digest of all that an answer depends on; it changes when runs are added to it."""
     packages = ("numpy", "scipy", "scikit-learn")
     measured = [
         (trial.row, trial.repeat, trial.number, trial.value, sorted(trial.parameters.items()))
         for trial in trials
         if trial.phase == "measure" and trial.complete
     ]
+    under_other_divisions = [
+        (trial.row, trial.repeat, trial.value)
+        for trial in trials
+        if trial.phase == DIVISION and trial.complete
+    ]
     versions = [version(package) for package in packages]
     coordinates = space.as_document()["coordinates"]
-    document = json.dumps([METHOD_VERSION, versions, seed, coordinates, sorted(measured)])
+    evidence = [sorted(measured), sorted(under_other_divisions)]
+    document = json.dumps([METHOD_VERSION, versions, seed, coordinates, *evidence])
     return hashlib.sha256(document.encode()).hexdigest()[:32]
 
 

@@ -10,6 +10,7 @@ from training_factors.search_spaces.description import PLACEBO, SpaceDescription
 from training_factors.search_spaces.dimension import Value
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.division_noise import DivisionVariance, division_variance
 from training_factors.study.analysis.features import Array, Groups, Layout, read_layout
 from training_factors.study.analysis.rows import Rows
 from training_factors.study.analysis.shares import SeedNoise
@@ -29,7 +30,8 @@ class Measurements(NamedTuple):
     (rows,). seed_variance: variance of the objective among repeats of a row, which the training
     seed causes, pooled over all rows; None when no row was repeated. diverged: share of the runs
     whose loss stopped being finite. at_chance: share of the runs that are no better than chance;
-    None when the chance level is not known for all of them.
+    None when the chance level is not known for all of them. division: variance between divisions of
+    the data; None when no row ran under another one.
     """
 
     trials: tuple[tuple[Trial, ...], ...]
@@ -39,6 +41,7 @@ class Measurements(NamedTuple):
     seed_variance: float | None
     diverged: float
     at_chance: float | None
+    division: DivisionVariance | None = None
 
     @property
     def rows(self) -> int:
@@ -122,6 +125,7 @@ def gather_measurements(trials: Sequence[Trial]) -> Measurements:
     """Group the complete runs of the measuring phase by row.
 
     Runs of the search are left out: they are pruned and chosen adaptively, which biases importance.
+    Runs under other divisions of the data say how much the division matters, and nothing else.
     Raises NoAnswer when there are too few rows or their objective does not vary.
     """
     runs_of_row: dict[int, list[Trial]] = defaultdict(list)
@@ -129,7 +133,8 @@ def gather_measurements(trials: Sequence[Trial]) -> Measurements:
         if trial.phase == "measure" and trial.complete and trial.value is not None:
             runs_of_row[trial.row].append(trial)
     _check_count(len(runs_of_row))
-    return summarize_rows([tuple(runs) for runs in runs_of_row.values()])
+    measurements = summarize_rows([tuple(runs) for runs in runs_of_row.values()])
+    return measurements._replace(division=division_variance(trials))
 
 
 def summarize_rows(rows: Sequence[tuple[Trial, ...]]) -> Measurements:

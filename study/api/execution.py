@@ -142,6 +142,7 @@ def run_study(
     storage: str | None,
     preset: str | None,
     rows: int | None,
+    divisions: int,
     retries_failed: bool,
 ) -> "tuple[Study, int]":
     """Open or create a study, and run it; return it with the exit code of its workers.
@@ -156,6 +157,7 @@ def run_study(
         storage=storage,
         preset=preset,
         rows=rows,
+        divisions=divisions,
         allow_code=settings.allow_code,
         notify=output.notify,
     )
@@ -173,6 +175,7 @@ def plan_study(
     *,
     preset: str | None,
     rows: int | None,
+    divisions: int,
     workers: int | None,
     per_gpu: int,
     device: str,
@@ -182,8 +185,8 @@ def plan_study(
     The arguments are as of `run_study` and `WorkerSettings`. Raises ValueError for wrong input.
     """
     from training_factors.study.running.planning import make_plan
-    from training_factors.study.running.preparation import prepare_study
-    from training_factors.study.running.settings import open_preset
+    from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
+    from training_factors.study.running.settings import division_runs, open_preset
     from training_factors.study.training.device import default_workers, open_device
 
     size = open_preset(preset or "quick", rows)
@@ -192,9 +195,11 @@ def plan_study(
     prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
     if completed is not values:
         prepared = prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
+    others = division_runs(range(size.repeats), divisions)
+    refuse_few_divisions(prepared, others)
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
-    return make_plan(prepared, size, workers or usual, device)
+    return make_plan(prepared, [*size.runs(), *others], workers or usual, device)
 
 
 def run_queue(

@@ -17,14 +17,15 @@ FORMATS = ("csv", "parquet")
 def tables_of(data: StudyData) -> dict[str, pd.DataFrame]:
     """Return the tables of a study by name, those that it has by now.
 
-    trials; confirmation_trials, contrasts and path of its confirmation; factors, hyperparameters,
-    topics, effects, interactions and settings once there is an answer.
+    trials; confirmation_trials, contrasts and path of its confirmation; factors, variance,
+    hyperparameters, topics, effects, interactions and settings once there is an answer.
     """
     space = data.study.stamp.space
     tables = {"trials": frames.trials_frame(data.trials, space)}
     if data.answer is not None:
         tables |= {
             "factors": frames.factors_frame(data.answer),
+            "variance": frames.variance_frame(data.answer),
             "hyperparameters": frames.hyperparameters_frame(data.answer),
             "topics": frames.topics_frame(data.answer),
             "effects": frames.effects_frame(data.answer),

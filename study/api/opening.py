@@ -25,7 +25,7 @@ IMAGE_MODEL_NOTE = "model cnn is the default for image folders; --model names an
 class OpenedStudy(NamedTuple):
     """A study with its runs in the queue.
 
-    prepared: its data, space and model; None if the study was there and its settings are unchanged.
+    prepared: its data, space and model; None if the study was there and nothing needed them yet.
     is_new: whether it was just created.
     """
 
@@ -42,6 +42,7 @@ def open_or_create(
     storage: str | None,
     preset: str | None,
     rows: int | None,
+    divisions: int,
     allow_code: bool,
     notify: Callable[[str], None],
 ) -> OpenedStudy:
@@ -50,8 +51,9 @@ def open_or_create(
     name: None for the default name of a study with these settings. Settings that are not named
     are those of the stored study. given: the objects among the settings. preset: the size; None
     for `quick` if the queue is empty, else to add nothing. rows: number of rows to measure, instead
-    of the preset's; without a preset a stored study gets nothing else. allow_code: whether
-    functions that only the stored study names may be imported. notify: shows a message.
+    of the preset's; without a preset a stored study gets nothing else. divisions: number of
+    divisions of the data under which the repeated rows run, the study's own included. allow_code:
+    whether functions that only the stored study names may be imported. notify: shows a message.
 
     Raises ValueError for wrong input; then nothing was written.
     """
@@ -59,9 +61,10 @@ def open_or_create(
     from training_factors.storage.definition import Definition
     from training_factors.storage.identity import new_key
     from training_factors.storage.studies import create_study
-    from training_factors.study.running.settings import Preset, open_preset
+    from training_factors.study.running.settings import Preset, division_runs, open_preset
 
     size = open_preset("quick" if preset is None else preset, rows)
+    _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
     if completed is not settings and name is None:
@@ -74,14 +77,16 @@ def open_or_create(
 
         refuse_code(stored, _named_texts(settings))
     prepared, stamp, is_new = None, None, False
-    if study is None or definition != stored or given.is_any:
-        from training_factors.study.running.preparation import prepare_study
+    if study is None or definition != stored or given.is_any or divisions > 1:
+        from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
 
         if definition.source and Path(definition.source).is_dir():
             notify(f"reading {definition.source}")
         prepared = prepare_study(
             definition, study.stamp if study else None, data=given.data, model=given.model
         )
+        repeated = {*range(size.repeats), *(study.queue.repeated_rows() if study else ())}
+        refuse_few_divisions(prepared, division_runs(repeated, divisions))
         stamp = prepared.stamp()
         if study is None:
             database, key = open_database(database_url(storage), create=True), new_key()
@@ -101,6 +106,8 @@ def open_or_create(
             study.queue.add(size.runs())
         elif rows is not None:
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
+        if divisions > 1:
+            study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
         _say_surprises(study, name, notify)
     return opened
 
@@ -156,6 +163,14 @@ def _named_texts(settings: DefinitionValues) -> set[str]:
     """Return all texts among the settings, also those in lists."""
     lists = [value if isinstance(value, list | tuple) else [value] for value in settings.values()]
     return {str(text) for values in lists for text in values}
+
+
+def _check_divisions(divisions: int) -> None:
+    """Raise ValueError for a number of divisions of the data that cannot be."""
+    if divisions < 1:
+        raise ValueError(
+            f"--divisions {divisions} must be 1, the study's own division alone, or more"
+        )
 
 
 @contextmanager

@@ -79,6 +79,10 @@ class Importance:
         """Return a row per factor; the columns are those of `frames.factors_frame`."""
         return frames.factors_frame(self.answer)
 
+    def variance(self) -> "pd.DataFrame":
+        """Return a row per part of the variance; see `frames.variance_frame`."""
+        return frames.variance_frame(self.answer)
+
     def hyperparameters(self) -> "pd.DataFrame":
         """Return a row per hyperparameter; see `frames.hyperparameters_frame`."""
         return frames.hyperparameters_frame(self.answer)

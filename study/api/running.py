@@ -31,6 +31,7 @@ def run(
     model: FilePath | Callable[..., object] | None = None,
     preset: str | None = None,
     rows: int | None = None,
+    divisions: int = 1,
     study: str | None = None,
     storage: str | None = None,
     retry_failed: bool = False,
@@ -57,6 +58,8 @@ def run(
         model; of a new study it is `cnn` for a folder of images, else `mlp`.
     preset: `smoke`, `quick` (the default), `standard` or `deep`. rows: configurations to measure,
         instead of those of the preset; without a preset a stored study gets nothing else.
+    divisions: of the data; with more than 1, the rows that are repeated with other seeds run under
+        other divisions too, which shows how much the division moves a result.
     study: its name; None for one that follows from data, model and settings.
     storage: URL of the database; None for `sqlite:///runs/studies.db`.
     retry_failed: run those again that failed.
@@ -80,7 +83,7 @@ def run(
     with kept_process_settings():
         opened, code = run_study(
             values, pool, choose_output(progress), name=study, storage=storage, preset=preset,
-            rows=rows, retries_failed=retry_failed,
+            rows=rows, divisions=divisions, retries_failed=retry_failed,
         )  # fmt: skip
     stop_if_interrupted(opened, code)
     return FactorStudy(opened, storage, given, trusted=True)

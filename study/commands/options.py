@@ -183,6 +183,16 @@ Hours = Annotated[
     float | None,
     typer.Option(help="Hours that it may take; picks the size that fits.", rich_help_panel=_STUDY),
 ]
+Divisions = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Run the repeated configurations under this many divisions of the data too, to see "
+        "how much the division matters; adds to a stored study.",
+        show_default=False,
+        rich_help_panel=_STUDY,
+    ),
+]
 StudyName = Annotated[
     str | None,
     typer.Option(

@@ -25,6 +25,7 @@ from training_factors.study.commands.options import (
     Checkpoint,
     Cluster,
     Device,
+    Divisions,
     Grace,
     Heartbeat,
     Hours,
@@ -53,6 +54,7 @@ def run(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    divisions: Divisions = 1,
     study: NewStudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
@@ -99,6 +101,7 @@ def run(
             storage=storage,
             preset=preset,
             rows=rows,
+            divisions=divisions,
             retries_failed=retry_failed,
         )
     _exit_early(opened, code)
@@ -112,6 +115,7 @@ def plan(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    divisions: Divisions = 1,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -123,8 +127,8 @@ def plan(
         from training_factors.study.reporting.status import draw_plan
 
         estimate = plan_study(
-            settings, Given(), preset=preset, rows=rows, workers=workers, per_gpu=per_gpu,
-            device=device,
+            settings, Given(), preset=preset, rows=rows, divisions=divisions, workers=workers,
+            per_gpu=per_gpu, device=device,
         )  # fmt: skip
     document = {
         "schema": 1,

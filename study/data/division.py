@@ -108,7 +108,11 @@ def divide(dataset: Dataset, seed: int) -> PartIndices:
 
 def training_division(dataset: Dataset, seed: int, device: torch.device) -> Division:
     """Return the training pool and the validation part, on a device; the test part is not read."""
-    indices = divide(dataset, seed)
+    return load_division(dataset, divide(dataset, seed), device)
+
+
+def load_division(dataset: Dataset, indices: PartIndices, device: torch.device) -> Division:
+    """Return the training pool and the validation part of a division, on a device."""
     scale = _target_scale(dataset, indices)
     return Division(
         dataset.problem,

@@ -71,6 +71,10 @@ _PURPOSES = {
     ),
     "measure": "counts for importance",
     "search": "does not count for importance, because its settings were chosen by results",
+    "division": (
+        "shows how much another division of the data moves the result of this row; it is compared "
+        "with no other configuration"
+    ),
     "confirm": "compared with the other arms of the confirmation on the same seed",
 }
 """Phase -> what its runs are for."""
@@ -109,6 +113,8 @@ def _run_name(trial: Trial) -> str:
     row_word = "arm" if trial.phase == "confirm" else "row"
     row = "" if trial.phase == "baseline" else f", {row_word} {trial.row}"
     repeat = f", repeat {trial.repeat} with another seed" if trial.repeat else ""
+    if not trial.is_comparable:
+        repeat = f", other division {trial.repeat}"
     return f"{trial.phase or 'run'}{row}{repeat}"
 
 
@@ -211,13 +217,16 @@ def _legend(answer: Answer, objective: str) -> str:
     gain = f"the best option minus the baseline, in {unit.name}"
     if answer.no_effects is not None:
         gain = answer.no_effects
+    division = ""
+    if answer.division_noise is not None:
+        division = f" {escaped_markdown(importance.division_note(answer, unit))}"
     return (
         f"Share: the part of all variance between {counts.rows} measured configurations "
         f"({counts.runs} runs) that the factor causes (Shapley effect). The runs show where "
         f"{percent(answer.explained, 0)} % of it comes from. SD: the standard deviation of the "
         f"{escaped_markdown(describe_objective(objective))} that the factor causes, in "
         f"{unit.name}; {unit.note}. Gain: {gain}. "
-        f"Bold: distinguishable from noise.{placebo}"
+        f"Bold: distinguishable from noise.{placebo}{division}"
     )
 
 

@@ -33,6 +33,10 @@ FACTOR_COLUMNS = (
     "gain_in_best", "gain_in_best_low", "gain_in_best_high", "evidence",
 )  # fmt: skip
 
+VARIANCE_COLUMNS = (
+    "share", "share_low", "share_high", "sd_points", "sd_points_low", "sd_points_high",
+)  # fmt: skip
+
 
 GAIN_COLUMNS = ("best_option", "gain", "gain_low", "gain_high")
 """Columns of a factor that are read from the effects of its options."""
@@ -41,8 +45,9 @@ GAIN_COLUMNS = ("best_option", "gain", "gain_low", "gain_high")
 def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFrame:
     """Return one row per trial, with its number as the index.
 
-    state: Optuna's. phase: baseline, measure, search or confirm. row: number within the phase.
-    repeat: 0, or the number of a repetition with another seed. seed: of the run. value: the
+    state: Optuna's. phase: baseline, measure, search, division or confirm. row: number within the
+    phase; in division that of the measured row. repeat: 0, or the number of a repetition with
+    another seed, in division the number of the other division. seed: of the run. value: the
     objective on the validation part. time_s: seconds of training. diverged: whether the loss
     stopped being finite. reason: why it failed. host, device: where it ran. `metric.NAME`: metrics
     on the validation part. `test.NAME`: on the test part, of a confirmation's trials alone. All
@@ -111,6 +116,31 @@ def _factor_record(factor: FactorImportance) -> dict[str, object]:
         **_with_interval("gain_in_best", *((in_best.points, in_best.interval) if in_best else ())),
         "evidence": factor.verdict,
     }
+
+
+def variance_frame(answer: Answer) -> pd.DataFrame:
+    """Return one row per part of the variance between configurations; the index is its name.
+
+    share: of all variance; factors (as far as shown), seed noise and what is not explained sum to
+    1. division, where it was measured, is what another division of the data would change beside
+    that: its share is relative to the same variance, with its 95 % interval, and sd_points the
+    standard deviation, in points, with its interval. Unknown numbers are empty.
+    """
+    rows: dict[str, dict[str, float | None]] = {
+        "factors": {"share": answer.explained},
+        "seed noise": {"share": answer.seed_noise},
+        "not explained": {"share": answer.unexplained},
+    }
+    noise = answer.division_noise
+    if noise is not None:
+        rows["division"] = {
+            **_with_interval("share", noise.share, noise.interval),
+            **_with_interval("sd_points", noise.points, noise.points_interval),
+        }
+    index = pd.Index(list(rows), name="part")
+    return pd.DataFrame(
+        list(rows.values()), index=index, columns=list(VARIANCE_COLUMNS), dtype=float
+    )
 
 
 def hyperparameters_frame(answer: Answer) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from training_factors.study.analysis.answer import (
 from training_factors.study.analysis.checks import MUCH_CHANCE
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.lenses import Lenses, LensResult
+from training_factors.study.reporting.charts.importance import division_note
 from training_factors.study.reporting.formatting import (
     PLACEBO_MEANING,
     Unit,
@@ -152,6 +153,8 @@ def _notes(answer: Answer, objective: str, unit: Unit) -> Table:
         ("gain", gain_note),
         ("noise", _noise_note(answer)),
     ]
+    if answer.division_noise is not None:
+        notes.append(("division", division_note(answer, unit)))
     if answer.interactions:
         notes.append(("pairs", _pairs_note(answer)))
     return draw_notes([*notes, ("runs", _runs_note(answer))])

@@ -106,7 +106,7 @@ class ConfirmationSize(NamedTuple):
 
 def best_candidates(trials: Sequence[Trial], number: int) -> list[Arm]:
     """Return the best complete trials of a study as arms to rank, without equal configurations."""
-    complete = [trial for trial in trials if trial.complete and trial.value is not None]
+    complete = [t for t in trials if t.complete and t.value is not None and t.is_comparable]
     ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     candidates: dict[str, Arm] = {}
     for trial in ranked:

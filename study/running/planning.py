@@ -1,18 +1,18 @@
 """Estimate how long a study will take, from two probe runs, before anything is stored."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
 from training_factors.storage.data_report import DataReport
+from training_factors.storage.run_queue import Run
 from training_factors.study.data.division import DataPart, Division, training_division
 from training_factors.study.running.confirmation_size import planned_size
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
-from training_factors.study.running.settings import Preset
 from training_factors.study.training.device import open_device
 from training_factors.study.training.loop import train
 from training_factors.study.training.model import normal_name
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
         return low, high
 
 
-def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name: str) -> Plan:
+def make_plan(prepared: PreparedStudy, runs: Sequence[Run], workers: int, device_name: str) -> Plan:
     """Return the plan of a study, after timing its first designed rows as a worker trains them."""
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
@@ -86,7 +86,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         reach=prepared.reach,
         notes=prepared.notes,
         epochs=definition.epochs,
-        runs=len(list(preset.runs())),
+        runs=len(runs),
         workers=workers,
         probes_s=tuple(probes),
         confirm_runs=planned_size(space.describe()).runs,

@@ -1,6 +1,6 @@
 """Prepare a study for training: load its data, and build its space and its model."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +19,13 @@ from training_factors.search_spaces.user_code import (
 from training_factors.storage.data_report import DataReport
 from training_factors.storage.definition import Definition
 from training_factors.storage.metrics import Metric, choose_metric
+from training_factors.storage.run_queue import Run
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import divide, report_data
 from training_factors.study.data.options import DataOptions
+from training_factors.study.data.other_divisions import other_division
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import use_one_thread
@@ -250,6 +252,13 @@ def prepare_stored_study(
     prepared = prepare_study(definition, study.stamp, data=data, model=model)
     refuse_differences(study, prepared.stamp())
     return prepared
+
+
+def refuse_few_divisions(prepared: PreparedStudy, runs: Iterable[Run]) -> None:
+    """Raise ValueError when the data cannot be divided as these runs of the phase division need."""
+    last = {run.row: run.repeat for run in sorted(runs)}  # it is drawn after all earlier ones
+    for row, number in last.items():
+        other_division(prepared.dataset, prepared.definition.seed, row, number)
 
 
 def refuse_code(definition: Definition, trusted: Collection[str]) -> None:

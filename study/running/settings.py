@@ -1,6 +1,6 @@
 """Sizes and timings that a user may set: the presets of a study, and the timing of workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training_factors.storage.database import RETRY_TIMEOUT_S
-from training_factors.storage.run_queue import Run
+from training_factors.storage.run_queue import DIVISION, Run
 
 REPETITIONS = 2
 """Number of additional runs of a repeated row, each with a fresh seed."""
@@ -53,6 +53,14 @@ PRESETS = {
     "standard": Preset(measure=256, repeats=16, search=64),
     "deep": Preset(measure=512, repeats=16, search=128),
 }
+
+
+def division_runs(repeated: Iterable[int], divisions: int) -> list[Run]:
+    """Return the runs of the repeated rows under other divisions of the data.
+
+    repeated: the rows. divisions: number of divisions of each row, the study's own included.
+    """
+    return [Run(DIVISION, row, number) for row in repeated for number in range(1, divisions)]
 
 
 def open_preset(name: str, rows: int | None = None) -> Preset:

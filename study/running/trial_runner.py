@@ -16,17 +16,19 @@ from training_factors.storage.live_trial import (
     start_trial,
 )
 from training_factors.storage.retry import StorageUnavailableError
-from training_factors.storage.run_queue import Claim, LostClaimError
+from training_factors.storage.run_queue import DIVISION, Claim, LostClaimError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import read_frozen_trials
-from training_factors.study.data.division import DataPart, Division
+from training_factors.study.data.dataset import Dataset
+from training_factors.study.data.division import DataPart, Division, load_division
+from training_factors.study.data.other_divisions import other_division
 from training_factors.study.running.checkpointer import Checkpointer
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.reporter import RunReporter, evaluation_interval
 from training_factors.study.running.search import propose_configuration, pruning_thresholds
 from training_factors.study.running.signals import InterruptedRunError, StopSignal
 from training_factors.study.training.loop import Outcome, train
-from training_factors.study.training.metrics import Objective
+from training_factors.study.training.metrics import Objective, open_objective
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import derive_seed
 
@@ -39,13 +41,14 @@ logger = logging.getLogger(__name__)
 class WorkerContext(NamedTuple):
     """A worker's study, and everything that its runs have in common.
 
-    data: training pool and validation part on the worker's device. objective: of the study, on the
-    validation part. test: the test part, if the study is a confirmation. checkpoint_s: seconds of
-    training between two checkpoints.
+    dataset: all samples. data: training pool and validation part on the worker's device. objective:
+    of the study, on the validation part. test: the test part, if the study is a confirmation.
+    checkpoint_s: seconds of training between two checkpoints.
     """
 
     study: Study
     space: Space
+    dataset: Dataset
     data: Division
     model: Model
     epochs: int
@@ -64,6 +67,7 @@ def run_claim(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | N
     the database or a checkpoint cannot be written.
     """
     try:
+        context = _with_its_division(context, claim)
         trial = _start_or_resume(context, claim)
         thresholds = _pruning_thresholds(context, claim)
         checkpointer = Checkpointer(trial, context.checkpoint_s)
@@ -75,6 +79,22 @@ def run_claim(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | N
     reason = _store_outcome(context, trial, outcome, reporter)
     checkpointer.clear()
     return reason
+
+
+def _with_its_division(context: WorkerContext, claim: Claim) -> WorkerContext:
+    """Return the context with the division of the data that belongs to the run.
+
+    Only runs of the phase division have another one than the study. It is loaded for the one run,
+    and depends on the study's seed and the key of the run alone.
+    """
+    if claim.run.phase != DIVISION:
+        return context
+    indices = other_division(context.dataset, context.seed, claim.run.row, claim.run.repeat)
+    data = load_division(context.dataset, indices, torch.device(context.device))
+    objective = open_objective(
+        context.objective.metric, data.validation.targets, data.problem, data.target_scale
+    )
+    return context._replace(data=data, objective=objective)
 
 
 def _release(context: WorkerContext, claim: Claim) -> None:
@@ -122,10 +142,12 @@ def _configuration(context: WorkerContext, claim: Claim) -> Config:
         return read_arms(context.study)[run.row].config
     if run.phase == "baseline":
         return context.space.baseline()
-    if run.phase == "measure":
+    if run.phase in ("measure", DIVISION):
         return designed_configuration(context.space, context.seed, run.row)
     seed = derive_seed(context.seed, "sampler", run.row)
-    return propose_configuration(context.space, read_frozen_trials(context.study), seed)
+    trials = read_frozen_trials(context.study)
+    comparable = [trial for trial in trials if trial.user_attrs.get("phase") != DIVISION]
+    return propose_configuration(context.space, comparable, seed)
 
 
 def _pruning_thresholds(context: WorkerContext, claim: Claim) -> dict[int, float]:

@@ -51,6 +51,7 @@ def open_context(
     return WorkerContext(
         study,
         prepared.space,
+        prepared.dataset,
         data,
         prepared.model,
         prepared.definition.epochs,

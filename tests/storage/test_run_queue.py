@@ -11,6 +11,7 @@ from training_factors.storage.database import Database, open_database
 from training_factors.storage.run_queue import (
     _NEXT_RUNS,
     DONE,
+    PHASES,
     WAITING,
     Claim,
     LostClaimError,
@@ -178,7 +179,7 @@ def test_the_next_run_is_found_by_the_index(database: Database) -> None:
         statement = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
     touched = [row.detail for row in plan if "training_factor_queue" in row.detail]
-    assert len(touched) == 4, "one lookup per phase"
+    assert len(touched) == len(PHASES), "one lookup per phase"
     assert all(
         "training_factor_queue_next (study_key=? AND state=? AND" in detail for detail in touched
     )

@@ -27,6 +27,7 @@ KINDS = (
     RunKind("pruned", "faint", "cross", lambda trial: trial.state == "PRUNED"),
     RunKind("baseline", "accent", "diamond", lambda trial: trial.phase == "baseline"),
     RunKind("measured", "secondary", "circle", lambda trial: trial.phase == "measure"),
+    RunKind("other division", "good", "diamond", lambda trial: not trial.is_comparable),
     RunKind("searched", "primary", "circle", lambda trial: True),
 )
 """All kinds of runs; a run belongs to the first kind that contains it."""
@@ -45,6 +46,11 @@ def chart(trials: Sequence[Trial], objective: str, baseline: Mapping[str, str]) 
         "Measured runs are spread evenly over the search space and are never pruned. The search "
         "continues from them; it only looks for the best configuration."
     )
+    if not all(trial.is_comparable for trial in trials):
+        note += (
+            " Runs under another division of the data repeat measured ones; they only show how "
+            "much the division matters, and are compared with no other run."
+        )
     headings = ("run", "phase", "ended", value, "seconds", "differs from the baseline")
     table = Table(headings, tuple(_table_row(trial, baseline) for trial in trials))
     return Chart("history", _title(trials, objective), note, (panel,), table)
@@ -83,7 +89,7 @@ def _best_so_far(ended: Sequence[Trial]) -> Line:
     y: list[float] = []
     for trial in ended:
         value = trial.value or 0.0
-        if trial.complete and (not y or value > y[-1]):
+        if trial.complete and trial.is_comparable and (not y or value > y[-1]):
             x.append(trial.number)
             y.append(value)
     if x:
@@ -98,10 +104,14 @@ def _hover_text(trial: Trial, objective: str, baseline: Mapping[str, str]) -> st
     return f"#{trial.number} {trial_outcome(trial)}{value} {changes}"
 
 
+def _repeat_word(trial: Trial) -> str:
+    return "repeat" if trial.is_comparable else "number"
+
+
 def _table_row(trial: Trial, baseline: Mapping[str, str]) -> tuple[str, ...]:
     return (
         str(trial.number),
-        trial.phase + (f", repeat {trial.repeat}" if trial.repeat else ""),
+        trial.phase + (f", {_repeat_word(trial)} {trial.repeat}" if trial.repeat else ""),
         trial_outcome(trial),
         "" if trial.value is None else f"{trial.value:.4f}",
         "" if trial.time_s is None else f"{trial.time_s:.1f}",

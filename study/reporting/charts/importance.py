@@ -26,6 +26,9 @@ from training_factors.study.reporting.formatting import (
 ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
+DIVISION_ROOM = 1.7
+"""The same for the bar of the division, whose label is longer."""
+
 
 def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None) -> Chart:
     """Return the share of every factor and of the placebo, and the parts of the variance.
@@ -49,7 +52,9 @@ def chart(answer: Answer, subject: str, objective: str, unit: Unit | None = None
         f"best estimate. Grey: not distinguishable from noise.{placebo} SD: the standard deviation "
         f"of the {objective} that the factor causes; {unit.note}."
     )
-    panels = (panel, _variance_panel(answer))
+    if answer.division_noise is not None:
+        note += f" {division_note(answer, unit)}"
+    panels = (panel, _variance_panel(answer, unit))
     has_gains = answer.no_effects is None
     table = factor_table(factors, unit, has_gains=has_gains)
     return Chart("importance", _title(answer, subject), note, panels, table)
@@ -98,10 +103,11 @@ def _evidence(answer: Answer) -> str:
     return f"{runs}; R² of the surrogates {decimals(quality.r2, 2)}{ceiling}"
 
 
-def _variance_panel(answer: Answer) -> Panel:
+def _variance_panel(answer: Answer, unit: Unit) -> Panel:
     """Return one bar that divides the variance between configurations into its parts.
 
-    They sum to 100 %, as do the solid bars of the factors, the seed noise and the rest.
+    They sum to 100 %, as do the solid bars of the factors, the seed noise and the rest. What
+    another division of the data would change is none of these parts: it is a bar of its own below.
     """
     seed = [] if answer.seed_noise is None else [("seed noise", answer.seed_noise, "accent")]
     parts = [
@@ -113,8 +119,48 @@ def _variance_panel(answer: Answer) -> Panel:
         label = f"{name} {percent(part, 0)} %"
         bars.append(Bars(label, (color,), (0,), (100 * part,), starts=(start,)))
         start += 100 * part
-    x = Axis("parts of the variance between configurations, %", low=0, high=100)
-    return Panel(x, Axis(names=("",)), tuple(bars), 120)
+    title = "parts of the variance between configurations, %"
+    noise = answer.division_noise
+    if noise is None:
+        return Panel(Axis(title, low=0, high=100), Axis(names=("",)), tuple(bars), 120)
+    low, high = (100 * bound for bound in noise.interval)
+    bars.append(
+        Bars(
+            "", ("warning",), (1,), (100 * noise.share,), intervals=((low, high),),
+            labels=(
+                f"another division {percent(noise.share)} % · SD "
+                f"{unit.unsigned(noise.points)} {unit.name}",
+            ),
+        )
+    )  # fmt: skip
+    # A division may cause more variance than there is between configurations.
+    x = Axis(title, low=0, high=max(100.0, DIVISION_ROOM * high))
+    return Panel(x, Axis(names=("", "")), tuple(bars), 160)
+
+
+def division_note(answer: Answer, unit: Unit) -> str:
+    """Return how much another division of the data would move a result, which was measured.
+
+    Gains are averages over configurations that share one division; one that is smaller than what
+    the division moves may be another one elsewhere.
+    """
+    noise = answer.division_noise
+    assert noise is not None
+    sizes = " to ".join(unit.unsigned(bound) for bound in noise.points_interval)
+    text = (
+        f"Another division of the data into training and validation part would move a result by a "
+        f"standard deviation of {unit.unsigned(noise.points)} {unit.name} (95 % interval {sizes}), "
+        f"beyond seed noise. That is {percent(noise.share)} % "
+        f"({percents(noise.interval)} %) of the variance between configurations, and no part of "
+        f"it: these share one division. It was measured in {noise.runs} runs of {noise.rows} "
+        "configurations."
+    )
+    smaller = [f.name for f in answer.factors if f.matters and 0 < f.gain < noise.points]
+    if smaller:
+        verb = "is" if len(smaller) == 1 else "are"
+        gain = "gain" if len(smaller) == 1 else "gains"
+        text += f" The {gain} of {', '.join(smaller)} {verb} smaller than that."
+    return text
 
 
 def _color(factor: FactorImportance, answer: Answer) -> str:

@@ -55,13 +55,16 @@ def simulate(function: Callable[[Array], Array] = healthy_accuracy) -> list[Tria
     trials = simulate_trials(Simulation(SPACE, function), ROWS, noise=0.01, repeats=0)
     measured = [
         trial._replace(
-            attributes={"chance": 0.5, "perfect": 1.0, "division": trial.row % 2},
+            attributes={"chance": 0.5, "perfect": 1.0},
             confusion=DIAGONAL,
         )
         for trial in trials
     ]
     first = measured[0]
-    return [first._replace(number=999, phase="baseline", value=0.8), *measured]
+    return [
+        first._replace(number=999, phase="baseline", value=0.8), *measured,
+        first._replace(number=1000, phase="division", repeat=1),
+    ]  # fmt: skip
 
 
 def healthy_answer() -> Answer:
@@ -257,7 +260,7 @@ def test_a_low_fit_asks_for_the_rows_of_the_verdict(
 
 
 def test_one_division_is_a_note_that_comes_last(healthy: StudyFacts) -> None:
-    trials = [t._replace(attributes=t.attributes | {"division": 0}) for t in healthy.trials]
+    trials = [trial for trial in healthy.trials if trial.is_comparable]
     facts = with_baseline(healthy._replace(trials=trials))
     baseline, division = check_study(facts)
     assert not baseline.is_note and division.is_note

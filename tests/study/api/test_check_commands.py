@@ -52,6 +52,7 @@ PROBLEM = Problem((3, 32, 32), 10)
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("checks")
+    (folder / "runs").mkdir()
     return create_simulated_study(
         f"sqlite:///{folder}/runs/studies.db", 16, search=8, space="small"
     )

@@ -57,9 +57,9 @@ def after_a_run(name: str, act: Callable[[], None]) -> Iterator[None]:
 @pytest.mark.slow
 def test_the_values_are_equal_in_this_process_in_forked_and_in_started_ones() -> None:
     studies = {
-        "none": run("none", workers=0),
-        "fork": run("fork", workers=2, start="fork"),
-        "spawn": run("spawn", workers=2, start="spawn"),
+        "none": run("none", workers=0, divisions=2),
+        "fork": run("fork", workers=2, start="fork", divisions=2),
+        "spawn": run("spawn", workers=2, start="spawn", divisions=2),
     }
     rows = {}
     for name, study in studies.items():
@@ -67,7 +67,7 @@ def test_the_values_are_equal_in_this_process_in_forked_and_in_started_ones() ->
         measured = trials[trials.phase != "search"].sort_values(["phase", "row", "repeat"])
         rows[name] = measured.drop(columns=["time_s"]).reset_index(drop=True)
         assert list(study.folder.glob("logs/*")) == []
-    assert len(rows["none"]) == 1 + 16 + 2 * 4
+    assert len(rows["none"]) == 1 + 16 + 2 * 4 + 4
     assert rows["none"].equals(rows["fork"])
     assert rows["none"].equals(rows["spawn"])
 

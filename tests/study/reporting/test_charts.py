@@ -16,7 +16,12 @@ from tests.support.reports import (
     report_without_answer,
     simulated_report,
 )
-from training_factors.study.analysis.answer import FactorImportance, GainInBest
+from training_factors.study.analysis.answer import (
+    Answer,
+    DivisionNoise,
+    FactorImportance,
+    GainInBest,
+)
 from training_factors.study.analysis.diagnostics import mean_confusion
 from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.chart import (
@@ -123,6 +128,40 @@ def test_factors_not_distinguishable_from_noise_are_grey() -> None:
     labels = {label.get_text(): label.get_color() for label in _axes(shares).get_yticklabels()}
     assert labels["optimizer"] == LIGHT["text"]
     assert labels["placebo"] == LIGHT["muted"]
+
+
+def with_division(share: float, gain: float = 4.5) -> Answer:
+    """An answer with the noise of the division. gain: of every factor, in points."""
+    noise = DivisionNoise(share, (0.0, 3 * share), 6.0, (0.0, 10.4), rows=4, runs=8)
+    plain = written_answer()
+    factors = tuple(factor._replace(gain=gain) for factor in plain.factors)
+    return plain._replace(factors=factors, division_noise=noise)
+
+
+def test_the_division_is_a_bar_beside_the_parts_of_the_variance() -> None:
+    plain = importance.chart(written_answer(), "digits", "accuracy").panels[1]
+    chart = importance.chart(with_division(0.2), "digits", "accuracy")
+    *parts, bar = (mark for mark in chart.panels[1].marks if isinstance(mark, Bars))
+    assert tuple(parts) == plain.marks  # these sum to 100 % as before
+    assert (bar.places, bar.lengths) == ((1,), (20.0,))
+    assert bar.intervals[0] == pytest.approx((0.0, 60.0))
+    assert bar.labels == ("another division 20.0 % · SD 6.0 points",)
+    patches = [patch for patch in _axes(chart.panels[1]).patches if isinstance(patch, Rectangle)]
+    assert patches[-1].get_width() == pytest.approx(20.0)
+    in_legend = [trace["showlegend"] for trace in plotly_panel(chart.panels[1])["data"]]
+    assert in_legend == [True, True, True, False]  # its label stands behind it
+    large = importance.chart(with_division(1.5), "digits", "accuracy").panels[1]
+    assert large.x.high is not None and large.x.high > 450
+
+
+def test_gains_below_the_noise_of_the_division_are_named() -> None:
+    """Of the factors that matter; the others have no gain to rely on anyway."""
+    unit = unit_of("accuracy")
+    note = importance.division_note(with_division(0.2), unit)
+    assert "a standard deviation of 6.0 points (95 % interval 0.0 to 10.4), beyond seed" in note
+    assert note.endswith("The gains of optimizer, loss are smaller than that.")
+    assert "smaller" not in importance.division_note(with_division(0.2, gain=7.0), unit)
+    assert note in importance.chart(with_division(0.2), "digits", "accuracy").note
 
 
 def _axes(panel: Panel) -> Axes:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from training_factors.study.analysis.answer import (
     Answer,
+    DivisionNoise,
     FactorImportance,
     Interaction,
     RunCounts,
@@ -18,6 +19,7 @@ from training_factors.study.reporting import importance_tables
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.conclusion import Progress, conclude
 from training_factors.study.reporting.dashboard_notes import study_note
+from training_factors.study.reporting.frames import variance_frame
 
 LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (95 % confidence)", None)
 VERDICTS = {
@@ -71,6 +73,20 @@ def test_an_answer_without_a_placebo_says_nothing_of_one() -> None:
     drawn = importance.chart(without, "digits", "accuracy")
     assert "placebo" not in drawn.note
     assert len(drawn.panels[0].y.names) == len(answer().factors)
+
+
+def test_the_noise_of_the_division_is_a_note_where_it_was_measured() -> None:
+    noise = DivisionNoise(0.2, (0.0, 0.6), 6.0, (0.0, 10.4), rows=4, runs=8)
+    for shown in (printed(answer()), noted(answer())):
+        assert "nother division" not in shown
+    measured = answer()._replace(division_noise=noise)
+    words = " ".join(printed(measured).split())
+    assert "division Another division of the data into training and validation part" in words
+    assert "20.0 % (0.0 to 60.0 %) of the variance between configurations" in words
+    assert "Another division of the data" in noted(measured)
+    frame = variance_frame(measured)
+    assert frame["share"].iloc[:3].sum() == pytest.approx(1)
+    assert list(frame.loc["division"]) == [0.2, 0.0, 0.6, 6.0, 0.0, 10.4]
 
 
 def noted(found: Answer) -> str:
