@@ -21,9 +21,9 @@ _ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 class Trial(NamedTuple):
     """One trial: an attempt, or several resumed ones, at a run of a study.
 
-    state: name of Optuna's TrialState. phase: `baseline`, `measure`, `search` or `confirm`.
-    row: number within the phase. repeat: 0, or the number of a repetition of the row with a fresh
-    seed. parameters: the active ones alone. value: the objective; None until the trial has ended.
+    state: name of Optuna's TrialState. phase: one of `run_queue.PHASES`. row: number within the
+    phase. repeat: 0, or the number of a repetition of the row with a fresh seed. parameters: the
+    active ones alone. value: the objective; None until the trial has ended.
     metrics: name -> value on the validation part; empty until COMPLETE. curve: epoch -> objective
     on the validation part. time_s: seconds of training in all attempts; None until the end.
     attributes: all others that are stored with the trial.

@@ -4,7 +4,7 @@ Imports stand inside the functions: only what is needed is loaded.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -139,13 +139,19 @@ def run_study(
     storage: str | None,
     preset: str | None,
     rows: int | None,
+    hours: float | None,
+    also: Sequence[str],
     retries_failed: bool,
 ) -> "tuple[Study, int]":
     """Open or create a study, and run it; return it with the exit code of its workers.
 
-    values: the settings that the user named. retries_failed: whether runs that failed before are
-    run again. The others are as of `open_or_create`, which also says what is raised.
+    values: the settings that the user named. hours: that it may take, instead of a preset or rows.
+    retries_failed: whether runs that failed before are run again. The others are as of
+    `open_or_create`, which also says what is raised.
     """
+    from training_factors.study.api.timed_runs import run_within, start_time_limit
+
+    limit = start_time_limit(hours, preset, rows)
     start = open_or_create(
         values,
         settings.given,
@@ -153,6 +159,8 @@ def run_study(
         storage=storage,
         preset=preset,
         rows=rows,
+        is_timed=limit is not None,
+        also=also,
         allow_code=settings.allow_code,
         notify=output.notify,
     )
@@ -161,6 +169,8 @@ def run_study(
     with deleted_if_start_fails(start):
         # Code that the stored study names and the user does not was refused above.
         allowed = settings._replace(allow_code=True)
+        if limit is not None:
+            return start.study, run_within(start.study, start.prepared, allowed, output, limit)
         return start.study, run_queue(start.study, start.prepared, allowed, output)
 
 
@@ -170,6 +180,7 @@ def plan_study(
     *,
     preset: str | None,
     rows: int | None,
+    hours: float | None,
     workers: int | None,
     per_gpu: int,
     device: str,
@@ -178,17 +189,17 @@ def plan_study(
 
     The arguments are as of `run_study` and `WorkerSettings`. Raises ValueError for wrong input.
     """
+    from training_factors.study.api.timed_runs import size_chooser
     from training_factors.study.running.planning import make_plan
     from training_factors.study.running.preparation import prepare_study
-    from training_factors.study.running.settings import open_preset
     from training_factors.study.training.device import default_workers, open_device
 
-    size = open_preset(preset or "quick", rows)
+    choose_size = size_chooser(hours, preset, rows)
     chosen = open_device(device)
     prepared = prepare_study(check_definition(values), data=given.data, model=given.model)
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
-    return make_plan(prepared, size, workers or usual, device)
+    return make_plan(prepared, choose_size, workers or usual, device)
 
 
 def run_queue(
@@ -245,7 +256,7 @@ def prepare_stored(study: "Study", settings: WorkerSettings) -> "PreparedStudy":
 def _run_on_cluster(study: "Study", settings: WorkerSettings, cluster: str, output: Output) -> int:
     from training_factors.study.running.cluster import run_on_cluster
 
-    count = settings.workers or int(joblib.cpu_count())
+    count = count_workers(settings)
     words = worker_options(settings)
     with output.progress(study, count, cluster) as tick:
         return run_on_cluster(study, cluster, settings.url, count, words, tick)
@@ -264,23 +275,34 @@ def _run_here(
     from training_factors.study.running.processes import choose_start
     from training_factors.study.running.settings import WorkerPool
     from training_factors.study.running.supervisor import run_workers
-    from training_factors.study.training.device import default_workers, open_device
+    from training_factors.study.training.device import open_device
 
     device = open_device(settings.device)
     start = choose_start(settings.start, device.type, is_given=prepared.is_given)
-    is_any = settings.device in ("auto", device.type)
-    workers = settings.workers or default_workers(device, settings.per_gpu, is_any=is_any)
     store_datasheet(study, prepared)
     pool = WorkerPool(
-        1 if start == "none" else workers, settings.device, settings.url, study.folder / "logs",
-        settings.timing, stop_requests, start,
+        1 if start == "none" else count_workers(settings), settings.device, settings.url,
+        study.folder / "logs", settings.timing, stop_requests, start,
     )  # fmt: skip
-    place = device.type if is_any else settings.device
+    place = device.type if settings.device in ("auto", device.type) else settings.device
     if start == "none":
         place += ", in this process"
     run = run_in_process if start == "none" else run_workers
     with output.progress(study, pool.workers, place) as tick:
         return run(study, prepared, pool, tick)
+
+
+def count_workers(settings: WorkerSettings) -> int:
+    """Return the number of workers: as named, else one per core of a cluster, or `per_gpu` each."""
+    if settings.start == "none":
+        return 1
+    if settings.cluster is not None:
+        return settings.workers or int(joblib.cpu_count())
+    from training_factors.study.training.device import default_workers, open_device
+
+    device = open_device(settings.device)
+    is_any = settings.device in ("auto", device.type)
+    return settings.workers or default_workers(device, settings.per_gpu, is_any=is_any)
 
 
 @contextmanager

@@ -179,6 +179,23 @@ Rows = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Hours = Annotated[
+    float | None,
+    typer.Option(
+        "--hours",
+        help="Hours that it may take; picks the size that fits.",
+        rich_help_panel=_STUDY,
+    ),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        help="TOML file of your own configurations, as recommend writes it: they take part in the "
+        "search and in confirm.",
+        rich_help_panel=_STUDY,
+    ),
+]
 StudyName = Annotated[
     str | None,
     typer.Option(

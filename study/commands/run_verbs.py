@@ -14,11 +14,13 @@ from training_factors.study.commands.app import app, count_cores, open_study, sh
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
 from training_factors.study.commands.options import (
     AllowCode,
+    Also,
     Checkpoint,
     Cluster,
     Device,
     Grace,
     Heartbeat,
+    Hours,
     Json,
     NewStudyName,
     PerGpu,
@@ -43,6 +45,8 @@ def run(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    hours: Hours = None,
+    also: Also = None,
     study: NewStudyName = None,
     storage: StorageUrl = None,
     retry_failed: Annotated[
@@ -88,6 +92,8 @@ def run(
             storage=storage,
             preset=preset,
             rows=rows,
+            hours=hours,
+            also=also or (),
             retries_failed=retry_failed,
         )
     _exit_early(opened, code)
@@ -101,6 +107,7 @@ def plan(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    hours: Hours = None,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -112,8 +119,8 @@ def plan(
         from training_factors.study.reporting.status import draw_plan
 
         estimate = plan_study(
-            settings, Given(), preset=preset, rows=rows, workers=workers, per_gpu=per_gpu,
-            device=device,
+            settings, Given(), preset=preset, rows=rows, hours=hours, workers=workers,
+            per_gpu=per_gpu, device=device,
         )  # fmt: skip
     document = {
         "schema": 1,

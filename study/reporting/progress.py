@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
+from training_factors.storage.own_configurations import name_run
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
@@ -216,7 +217,7 @@ def _best_value(status: StudyStatus) -> str:
     best = status.best
     if best is None or best.value is None:
         return ""
-    return f"  best {best.value:.4f} (run #{best.number})"
+    return f"  best {best.value:.4f} ({name_run('run #', best)})"
 
 
 def _counts(status: StudyStatus) -> dict[str, int]:

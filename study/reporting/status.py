@@ -14,6 +14,7 @@ from rich.text import Text
 
 from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.data_report import DataReport
+from training_factors.storage.own_configurations import name_run
 from training_factors.storage.owner import ProcessStatus, read_owner, status_of
 from training_factors.storage.run_queue import ActiveClaim, PhaseProgress
 from training_factors.storage.stamp import describe_left_out
@@ -215,7 +216,7 @@ def _describe_best(status: StudyStatus) -> str:
     best = status.best
     if best is None or best.value is None:
         return "no run is complete yet"
-    return f"best validation {status.objective} {best.value:.4f} (run #{best.number})"
+    return f"best validation {status.objective} {best.value:.4f} ({name_run('run #', best)})"
 
 
 def _draw_workers(workers: Sequence[WorkerStatus]) -> Table:
@@ -354,6 +355,10 @@ class StudyPlan(Protocol):
         """Device of the workers."""
 
     @property
+    def size(self) -> str:
+        """Numbers of configurations that are measured, repeated and searched, in words."""
+
+    @property
     def runs(self) -> int:
         """Number of runs."""
 
@@ -386,6 +391,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),
         "left out": describe_left_out(plan.left_out),
         "note": "; ".join(plan.notes),
+        "size": plan.size,
         "device": f"{plan.device}, {workers}",
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
         "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"

@@ -24,6 +24,7 @@ from training_factors.search_spaces.dimension import Fixed
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.space import PLACEBO_COORDINATE, Config, Space
 from training_factors.storage.arms import CONTRAST, RANK, TUNE, Arm, add_arms, read_arms
+from training_factors.storage.own_configurations import OWN, name_run
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
@@ -132,19 +133,29 @@ def _stage(arms: Sequence[Arm], new: list[Arm], seeds: int) -> Stage:
 
 
 def _candidates(trials: Sequence[Trial]) -> list[Arm]:
-    """Return the best complete trials of the study as arms, without equal configurations."""
+    """Return the best complete trials of the study as arms, without equal configurations.
+
+    The user's own configurations are always among them.
+    """
     complete = [trial for trial in trials if trial.complete and trial.value is not None]
     ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     candidates: dict[str, Arm] = {}
+    own: set[str] = set()
     for trial in ranked:
         config = {
             name: value
             for name, value in trial.parameters.items()
             if name != PLACEBO_COORDINATE.name
         }
-        arm = Arm(RANK, f"trial {trial.number}", None, trial.parameters)
-        candidates.setdefault(repr(config), arm)
-    return list(candidates.values())[:CANDIDATES]
+        arm = Arm(RANK, name_run("trial ", trial), None, trial.parameters)
+        candidates.setdefault(repr(sorted(config.items())), arm)
+        if trial.phase == OWN:
+            own.add(repr(sorted(config.items())))
+    return [
+        arm
+        for place, (config, arm) in enumerate(candidates.items())
+        if place < CANDIDATES or config in own
+    ]
 
 
 def _highest_mean(

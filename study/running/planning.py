@@ -1,7 +1,7 @@
 """Estimate how long a study will take, from two probe runs, before anything is stored."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
@@ -12,6 +12,7 @@ from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import Preset
+from training_factors.study.running.sizing import describe_size
 from training_factors.study.training.device import open_device
 from training_factors.study.training.loop import train
 from training_factors.study.training.model import normal_name
@@ -29,8 +30,8 @@ class Plan(NamedTuple):
     data_report: what was done to the data. objective: name of what is maximized. parameters: number
     of parameters that vary. left_out: (name, reason) of factors, options and hyperparameters that
     do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
-    is not built in, by factor. notes: about how the model is used. probes_s: seconds of each probe
-    run.
+    is not built in, by factor. notes: about how the model is used. size: of the study, in words.
+    probes_s: seconds of each probe run.
     """
 
     data: str
@@ -45,6 +46,7 @@ class Plan(NamedTuple):
     reach: Mapping[str, str]
     notes: tuple[str, ...]
     epochs: int
+    size: str
     runs: int
     workers: int
     probes_s: tuple[float, ...]
@@ -55,8 +57,16 @@ class Plan(NamedTuple):
         return self.runs * sum(self.probes_s) / len(self.probes_s) / self.workers
 
 
-def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name: str) -> Plan:
-    """Return the plan of a study, after timing its first designed rows as a worker trains them."""
+def make_plan(
+    prepared: PreparedStudy,
+    choose_size: Callable[[float], Preset],
+    workers: int,
+    device_name: str,
+) -> Plan:
+    """Return the plan of a study, after timing its first designed rows as a worker trains them.
+
+    choose_size: runs per second of all workers -> the size of the study.
+    """
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
     data = training_division(prepared.dataset, definition.seed, device)
@@ -65,6 +75,7 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
     # The first run of a process takes longer than the later ones, so it is not timed.
     _train_seconds(prepared, _first_samples(data, WARM_UP_SAMPLES), rows[0], epochs=1)
     probes = [_train_seconds(prepared, data, row, definition.epochs) for row in rows]
+    size = choose_size(workers * len(probes) / sum(probes))
     return Plan(
         data=prepared.dataset.name,
         samples=len(prepared.dataset.targets),
@@ -78,7 +89,8 @@ def make_plan(prepared: PreparedStudy, preset: Preset, workers: int, device_name
         reach=prepared.reach,
         notes=prepared.notes,
         epochs=definition.epochs,
-        runs=len(list(preset.runs())),
+        size=describe_size(size),
+        runs=len(list(size.runs())),
         workers=workers,
         probes_s=tuple(probes),
     )
