@@ -11,6 +11,7 @@ from training_factors.storage.database import Database, open_database
 from training_factors.storage.run_queue import (
     _NEXT_RUNS,
     DONE,
+    PHASES,
     WAITING,
     Claim,
     LostClaimError,
@@ -52,6 +53,22 @@ def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(queue: RunQueue)
         Run("search", 0),
     ]
     assert queue.claim("me") is None
+
+
+def test_withdrawn_are_the_runs_that_nobody_has_begun(queue: RunQueue) -> None:
+    queue.add([*RUNS, Run("baseline", 0), Run("also", 0)])
+    change(queue, claim(queue), state=DONE)
+    released = claim(queue)
+    change(queue, released, state=WAITING, owner=None)
+    assert claim(queue).run == Run("measure", 1)  # what was released goes last
+    assert queue.withdraw() == 2
+    assert queue.progress() == {
+        "baseline": PhaseProgress(done=1),
+        "measure": PhaseProgress(waiting=1, running=1),
+        "also": PhaseProgress(waiting=1),
+    }
+    assert queue.withdraw() == 0
+    assert queue.add(RUNS) == 2
 
 
 def test_adding_runs_again_adds_only_the_new_ones(queue: RunQueue) -> None:
@@ -178,7 +195,7 @@ def test_the_next_run_is_found_by_the_index(database: Database) -> None:
         statement = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
     touched = [row.detail for row in plan if "training_factor_queue" in row.detail]
-    assert len(touched) == 4, "one lookup per phase"
+    assert len(touched) == len(PHASES), "one lookup per phase"
     assert all(
         "training_factor_queue_next (study_key=? AND state=? AND" in detail for detail in touched
     )
