@@ -39,10 +39,10 @@ class OwnConfiguration(NamedTuple):
 def name_run(prefix: str, trial: Trial) -> str:
     """Return a trial's number after a prefix, and the name of the user's configuration, if any.
 
-    `run #12`, or `run #12, your mine`.
+    `run #12`, or `run #12, your configuration mine`.
     """
     name = trial.attributes.get(OWN_NAME)
-    return f"{prefix}{trial.number}" + ("" if name is None else f", your {name}")
+    return f"{prefix}{trial.number}" + ("" if name is None else f", your configuration {name}")
 
 
 def read_own_configurations(study: Study) -> list[OwnConfiguration]:

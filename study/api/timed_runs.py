@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from training_factors.study.api.execution import WorkerSettings, count_workers, run_queue
+from training_factors.study.api.execution import (
+    WorkerSettings,
+    count_workers,
+    prepare_stored,
+    run_queue,
+)
 from training_factors.study.api.output import Output, Tick
 
 if TYPE_CHECKING:
@@ -96,6 +101,8 @@ def run_within(
     from training_factors.storage.trials import read_trials
     from training_factors.study.running.sizing import next_stage, size_of
 
+    if settings.cluster is None:
+        prepared = prepared or prepare_stored(study, settings)  # once for all stages
     study.queue.withdraw()
     trials = read_trials(study)
     times = [trial.time_s for trial in trials if trial.complete and trial.time_s]

@@ -52,6 +52,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(timed_runs, "time", clock)
     monkeypatch.setattr(timed_runs, "run_queue", clock.run_queue)
+    monkeypatch.setattr(timed_runs, "prepare_stored", lambda study, settings: None)
     return clock
 
 

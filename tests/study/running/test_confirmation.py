@@ -58,7 +58,10 @@ def test_own_configurations_are_always_ranked() -> None:
     ]
     own[0].attributes[OWN_NAME] = "mine"
     names = [arm.name for arm in next_stage([*rates, *own], [], [], SPACE, REQUEST).arms]
-    assert names == [*(f"trial {i}" for i in (0, 1, 2, 3, 4, 6)), "trial 7, your mine"]
+    assert names == [
+        *(f"trial {i}" for i in (0, 1, 2, 3, 4, 6)),
+        "trial 7, your configuration mine",
+    ]
 
 
 class Simulated:
