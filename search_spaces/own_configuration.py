@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from training_factors.search_spaces.description import (
     PLACEBO,
+    PLACEBO_BASELINE,
     Coordinate,
     DescribedFactor,
     DescribedOption,
@@ -38,9 +39,6 @@ from training_factors.search_spaces.dimension import (
     Uniform,
     Value,
 )
-
-PLACEBO_VALUE = 0.5
-"""Value of the placebo in the user's configurations, as in the baseline."""
 
 MAX_INTEGER = 2**63 - 1
 """Largest integer that TOML has; Python reads larger ones."""
@@ -249,7 +247,7 @@ def _parameters(
     """Yield all active parameters: the values, and the defaults of what they do not name."""
     for coordinate in coordinates:
         if coordinate.name == PLACEBO:
-            yield PLACEBO, PLACEBO_VALUE
+            yield PLACEBO, PLACEBO_BASELINE
         elif coordinate.is_choice:
             yield coordinate.name, chosen[coordinate.factor].name
         elif coordinate.option in (None, chosen[coordinate.factor].name):

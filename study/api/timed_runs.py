@@ -49,7 +49,7 @@ def start_time_limit(hours: float | None, preset: str | None, rows: int | None) 
     if hours is None:
         return None
     if not (hours > 0 and math.isfinite(hours)):
-        raise ValueError(f"--hours {hours:g} must be a number above 0")
+        raise ValueError(f"--hours {hours:g} must be a finite number above 0")
     named = {"--preset": preset, "--rows": rows}
     for option, value in named.items():
         if value is not None:
@@ -99,7 +99,7 @@ def run_within(
     be more than fit. The time is a soft limit: runs that have begun when it is over are finished.
     """
     from training_factors.storage.trials import read_trials
-    from training_factors.study.running.sizing import next_stage, size_of
+    from training_factors.study.running.sizing import FIRST, next_stage, size_of
 
     if settings.cluster is None:
         prepared = prepared or prepare_stored(study, settings)  # once for all stages
@@ -110,7 +110,7 @@ def run_within(
     done, may_grow = size_of(trials), True
     while stage := next_stage(done, limit.left_s, limit.total_s, pace, may_grow=may_grow):
         added, ended, began = study.queue.add(stage.size.runs()), _ended(study), time.monotonic()
-        if stage.size.measure > max(done.measure, 16):
+        if stage.size.measure > max(done.measure, FIRST.measure):
             output.notify(_reason(limit, pace, stage.size))
         may_grow = stage.size.search == 0
         limited = _leaving_out(output, began + stage.seconds, settings.url)

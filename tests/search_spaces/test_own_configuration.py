@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_factors.search_spaces.description import PLACEBO, SpaceDescription
+from training_factors.search_spaces.description import (
+    PLACEBO,
+    PLACEBO_BASELINE,
+    SpaceDescription,
+)
 from training_factors.search_spaces.dimension import Value
 from training_factors.search_spaces.overrides import Overrides, override
-from training_factors.search_spaces.own_configuration import (
-    PLACEBO_VALUE,
-    open_configuration,
-    read_settings,
-)
+from training_factors.search_spaces.own_configuration import open_configuration, read_settings
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.space import PLACEBO_BASELINE, named_space
+from training_factors.search_spaces.space import named_space
 from training_factors.storage.definition import Definition
 from training_factors.study.analysis.recommendation import RecommendedSetting, chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
@@ -56,7 +56,7 @@ def test_what_recommend_writes_is_read_as_the_same_configuration(
     definition = Definition(source=source, factors=("mine.py",), weights="w.pt", metric="auc")
     text = recommendation_toml(Recommendation("mine", "accuracy", definition, "run", settings))
     (found,) = read(text, tmp_path_factory.getbasetemp(), described)
-    assert found == {**config, PLACEBO: PLACEBO_VALUE}
+    assert found == {**config, PLACEBO: PLACEBO_BASELINE}
     assert list(found) == list(config)
     assert {name: type(value) for name, value in found.items()} == {
         name: type(value) for name, value in config.items()
@@ -65,7 +65,6 @@ def test_what_recommend_writes_is_read_as_the_same_configuration(
 
 
 def test_what_is_not_named_is_at_its_baseline(tmp_path: Path) -> None:
-    assert PLACEBO_VALUE == PLACEBO_BASELINE
     assert read("[settings]\n", tmp_path, SPACE.describe()) == [SPACE.baseline()]
     first, second = read(
         '[[configuration]]\noptimizer = "adam"\n[[configuration]]\n"optimizer.sgd.lr" = 1\n',
