@@ -19,6 +19,9 @@ PLACEBO = "placebo"
 """Name of a dummy parameter that training never reads; its measured importance shows how large the
 importance of a factor without any effect can look by chance."""
 
+PLACEBO_BASELINE = 0.5
+"""Value of the placebo in the baseline configuration: the middle of its range."""
+
 UNRESTRICTED = "everywhere"
 """Value of `where` for a factor, option or hyperparameter that applies to every problem."""
 

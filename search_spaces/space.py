@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution
 
 from training_factors.search_spaces.description import (
     PLACEBO,
+    PLACEBO_BASELINE,
     Coordinate,
     DescribedFactor,
     ParameterName,
@@ -39,9 +40,6 @@ Config = dict[str, Value]
 
 PLACEBO_COORDINATE = Coordinate(PLACEBO, PLACEBO, None, Uniform(0.0, 1.0))
 """The coordinate of the placebo, a parameter that training never reads."""
-
-PLACEBO_BASELINE = 0.5
-"""Value of the placebo in the baseline configuration: the middle of its range."""
 
 DOCUMENTED_TOPICS = (
     "data split",

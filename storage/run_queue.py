@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -52,8 +53,11 @@ tell how much the division matters, and nothing else: their validation part is a
 results cannot be compared with those of all other runs.
 """
 
-PHASES = ("baseline", "measure", "search", DIVISION, "confirm")
+PHASES = ("baseline", "measure", "also", "search", DIVISION, "confirm")
 """Phases of a study, in the order in which their runs are claimed."""
+
+EXTENSIBLE_PHASES = ("measure", "search")
+"""Phases that may have any number of rows, so that a study can be larger or smaller."""
 
 WAITING, RUNNING, DONE = "waiting", "running", "done"
 """States of a run in the queue. DONE includes pruned and failed runs."""
@@ -184,6 +188,26 @@ class RunQueue(NamedTuple):
                 if new:
                     connection.execute(insert(RUNS), new)
             return len(new)
+
+        return retry(self.database, attempt)
+
+    def withdraw(self) -> int:
+        """Take the measured and searched runs out that nobody has begun; return their number.
+
+        A run is nothing but its key, so that it can be added again at any time.
+        """
+
+        def attempt(is_retry: bool) -> int:
+            with self.database.engine.begin() as connection:
+                deleted = connection.execute(
+                    delete(RUNS).where(
+                        self._in_study,
+                        RUNS.c.phase.in_(EXTENSIBLE_PHASES),
+                        RUNS.c.state == WAITING,
+                        RUNS.c.attempt == 0,
+                    )
+                )
+            return int(deleted.rowcount)
 
         return retry(self.database, attempt)
 

@@ -27,13 +27,13 @@ _ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
 class Trial(NamedTuple):
     """One trial: an attempt, or several resumed ones, at a run of a study.
 
-    state: name of Optuna's TrialState. phase: `baseline`, `measure`, `search`, `division` or
-    `confirm`. row: number within the phase; in `division` that of the repeated row of `measure`.
-    repeat: 0, or the number of a repetition of the row with a fresh seed, in `division` also under
-    another division of the data. parameters: the active ones alone. value: the objective; None
-    until the trial has ended. metrics: name -> value on the validation part; empty until COMPLETE.
-    curve: epoch -> objective on the validation part. time_s: seconds of training in all attempts;
-    None until the end. attributes: all others that are stored with the trial.
+    state: name of Optuna's TrialState. phase: one of `run_queue.PHASES`. row: number within the
+    phase; in `division` that of the repeated row of `measure`. repeat: 0, or the number of a
+    repetition of the row with a fresh seed, in `division` also under another division of the data.
+    parameters: the active ones alone. value: the objective; None until the trial has ended.
+    metrics: name -> value on the validation part; empty until COMPLETE. curve: epoch -> objective
+    on the validation part. time_s: seconds of training in all attempts; None until the end.
+    attributes: all others that are stored with the trial.
     test, test_value: metrics and objective on the test part; only of the contrasts of a
     confirmation. confusion: (true class, predicted class, samples) on the validation part, most
     samples first; test_confusion: on the test part. Both are empty for regression, and where there

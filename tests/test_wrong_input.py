@@ -203,6 +203,9 @@ def stored(empty_folder: Path) -> Path:
     database = open_database("sqlite:///runs/studies.db", create=True)
     create_study(database, "mine", prepared.stamp()).queue.add([Run("baseline", 0)])
     database.close()
+    for name, line in (("adamx", 'optimizer = "adamx"'), ("far", '"optimizer.sgd.lr" = 7')):
+        file = empty_folder.parent / f"{name}.toml"
+        file.write_text(f"[settings]\n{line}\n", encoding="utf-8")
     return empty_folder / "runs" / "studies.db"
 
 
@@ -257,6 +260,16 @@ OWN = ["run", "--study", "mine"]
         (["confirm", "--study", "mine", "--hours", "1", "--seeds", "3"], "leave --seeds 3 or"),
         (["run", "--study=-x"], "must not begin with"),
         (["run", "--study", "x.confirm"], "ends in '.confirm'"),
+        (["run", "--hours", "0"], "--hours 0 must be a finite number above 0"),
+        (["run", "--hours", "-1"], "--hours -1 must be a finite number above 0"),
+        (["run", "--hours", "nan"], "--hours nan must be a finite number above 0"),
+        (["run", "--hours", "inf"], "--hours inf must be a finite number above 0"),
+        (["run", "--hours", "soon"], "--hours 'soon': must be a valid number"),
+        (["run", "--hours", "1", "--preset", "quick"], "leave --preset quick out"),
+        (["plan", "--hours", "1", "--rows", "32"], "leave --rows 32 out"),
+        (["run", "--also", "none.toml"], "--also 'none.toml' cannot be read: No such file"),
+        (["run", "--also", "../adamx.toml"], "adamx.toml: optimizer = \"adamx\": optimizer has"),
+        (["run", "--study", "mine", "--also", "../far.toml"], "or begin a study with --range opt"),
         (["run", "--cluster", "slurm"], "worker NAME --cluster slurm"),
         (["stop", "--study", "mine", "--now"], "No such option: --now"),
         (["run", "--range", "optimizer.sgd.lr=1:1e-3"], "1:1e-3"),

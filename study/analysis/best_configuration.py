@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from training_factors.search_spaces.dimension import Value
 from training_factors.storage.arms import CONTRAST, RANK, Arm
+from training_factors.storage.own_configurations import name_run
 from training_factors.storage.trials import Trial
 
 MIN_SEEDS = 3
@@ -71,7 +72,7 @@ def find_best(
     trial = best_trial(trials)
     if trial is None:
         return None
-    return BestConfiguration(f"run #{trial.number}", trial.parameters, trial)
+    return BestConfiguration(name_run("run #", trial), trial.parameters, trial)
 
 
 def test_values(confirming: Sequence[Trial], row: int) -> dict[int, float]:
@@ -84,5 +85,5 @@ def test_values(confirming: Sequence[Trial], row: int) -> dict[int, float]:
 
 
 def run_name(candidate: str) -> str:
-    """Return a candidate's stored name, `trial 3`, as it is shown: `run #3`."""
-    return re.sub(r"^trial (\d+)$", r"run #\1", candidate)
+    """Return a candidate's stored name, `trial 3` at its start, as it is shown: `run #3`."""
+    return re.sub(r"^trial (\d+)", r"run #\1", candidate)

@@ -4,8 +4,8 @@ Imports stand inside the functions: only what is needed is loaded.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ from training_factors.study.api.execution import (
     prepare_stored,
     run_queue,
 )
-from training_factors.study.api.output import Output, Tick
+from training_factors.study.api.output import LastingDisplay, Output
 
 if TYPE_CHECKING:
     from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
@@ -319,7 +319,7 @@ def _run_stages(
     arms, study = read_arms(confirmation), state.study
     purpose: str | None = arms[-1].purpose if arms else RANK
     with ExitStack() as opened:
-        display = _Display(output, settings.url, opened)
+        display = LastingDisplay(output, settings.url, opened)
         shown = output._replace(progress=display.progress)
         while purpose is not None:
             display.stage = _stage_status(state, confirmation, request, purpose)
@@ -344,32 +344,3 @@ def _stage_status(
     # A path whose steps have all been compared has no runs of its own, and is no stage then.
     number = 1 + purposes.index(purpose) if purpose in purposes else len(purposes)
     return StageStatus(number, len(purposes), STAGE_NAMES[purpose], done + low, done + high)
-
-
-class _Display:
-    """One display of the progress for all stages: it opens with the first runs, and stays."""
-
-    def __init__(self, output: Output, url: str, opened: ExitStack) -> None:
-        self.stage: StageStatus | None = None
-        self._output, self._url, self._opened = output, url, opened
-        self._tick: Tick | None = None
-
-    @contextmanager
-    def progress(
-        self, study: "Study", workers: int, place: str, stage: object = None
-    ) -> Iterator[Tick]:
-        """Show the progress in the display of the stages before, if there were any."""
-        if self._tick is None:
-            watched = self._watch(study.name)
-            shown = self._output.progress(watched, workers, place, lambda: self.stage)
-            self._tick = self._opened.enter_context(shown)
-        yield self._tick
-
-    def _watch(self, name: str) -> "Study":
-        """Open the confirmation to read it, for longer than a stage."""
-        from training_factors.storage.database import open_database
-        from training_factors.storage.studies import load_study
-
-        database = open_database(self._url, reading=True)
-        self._opened.callback(database.close)
-        return load_study(database, name)

@@ -4,7 +4,7 @@ Imports stand inside the functions: only what is needed is loaded.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -143,13 +143,19 @@ def run_study(
     preset: str | None,
     rows: int | None,
     divisions: int,
+    hours: float | None,
+    also: Sequence[str],
     retries_failed: bool,
 ) -> "tuple[Study, int]":
     """Open or create a study, and run it; return it with the exit code of its workers.
 
-    values: the settings that the user named. retries_failed: whether runs that failed before are
-    run again. The others are as of `open_or_create`, which also says what is raised.
+    values: the settings that the user named. hours: that it may take, instead of a preset or rows.
+    retries_failed: whether runs that failed before are run again. The others are as of
+    `open_or_create`, which also says what is raised.
     """
+    from training_factors.study.api.timed_runs import run_within, start_time_limit
+
+    limit = start_time_limit(hours, preset, rows, divisions)
     start = open_or_create(
         values,
         settings.given,
@@ -158,6 +164,8 @@ def run_study(
         preset=preset,
         rows=rows,
         divisions=divisions,
+        is_timed=limit is not None,
+        also=also,
         allow_code=settings.allow_code,
         notify=output.notify,
     )
@@ -166,6 +174,8 @@ def run_study(
     with deleted_if_start_fails(start):
         # Code that the stored study names and the user does not was refused above.
         allowed = settings._replace(allow_code=True)
+        if limit is not None:
+            return start.study, run_within(start.study, start.prepared, allowed, output, limit)
         return start.study, run_queue(start.study, start.prepared, allowed, output)
 
 
@@ -175,6 +185,7 @@ def plan_study(
     *,
     preset: str | None,
     rows: int | None,
+    hours: float | None,
     divisions: int,
     workers: int | None,
     per_gpu: int,
@@ -184,22 +195,24 @@ def plan_study(
 
     The arguments are as of `run_study` and `WorkerSettings`. Raises ValueError for wrong input.
     """
+    from training_factors.study.api.timed_runs import size_chooser
     from training_factors.study.running.planning import make_plan
     from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
     from training_factors.study.running.settings import division_runs, open_preset
     from training_factors.study.training.device import default_workers, open_device
 
-    size = open_preset(preset or "quick", rows)
+    choose_size = size_chooser(hours, preset, rows, divisions)
     chosen = open_device(device)
     completed = with_default_model(values)
     prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
     if completed is not values:
         prepared = prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
-    others = division_runs(range(size.repeats), divisions)
-    refuse_few_divisions(prepared, others)
+    if divisions > 1:
+        size = open_preset(preset or "quick", rows)
+        refuse_few_divisions(prepared, division_runs(range(size.repeats), divisions))
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
-    return make_plan(prepared, [*size.runs(), *others], workers or usual, device)
+    return make_plan(prepared, choose_size, divisions, workers or usual, device)
 
 
 def run_queue(
@@ -279,13 +292,12 @@ def _run_here(
 
     device = open_device(settings.device)
     start = choose_start(settings.start, device.type, is_given=prepared.is_given)
-    is_any = settings.device in ("auto", device.type)
     store_datasheet(study, prepared)
     pool = WorkerPool(
         count_workers(settings, is_given=prepared.is_given), settings.device, settings.url,
         study.folder / "logs", settings.timing, stop_requests, start,
     )  # fmt: skip
-    place = device.type if is_any else settings.device
+    place = device.type if settings.device in ("auto", device.type) else settings.device
     if start == "none":
         place += ", in this process"
     run = run_in_process if start == "none" else run_workers

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from training_factors.study.api.settings import DefinitionValues, Given, check_definition
 
 if TYPE_CHECKING:
+    from training_factors.search_spaces.own_configuration import NamedSettings
+    from training_factors.storage.own_configurations import OwnConfiguration
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import Study
     from training_factors.study.running.preparation import PreparedStudy
@@ -43,6 +45,8 @@ def open_or_create(
     preset: str | None,
     rows: int | None,
     divisions: int,
+    is_timed: bool,
+    also: Sequence[str],
     allow_code: bool,
     notify: Callable[[str], None],
 ) -> OpenedStudy:
@@ -52,23 +56,28 @@ def open_or_create(
     are those of the stored study. given: the objects among the settings. preset: the size; None
     for `quick` if the queue is empty, else to add nothing. rows: number of rows to measure, instead
     of the preset's; without a preset a stored study gets nothing else. divisions: number of
-    divisions of the data under which the repeated rows run, the study's own included. allow_code:
-    whether functions that only the stored study names may be imported. notify: shows a message.
+    divisions of the data under which the repeated rows run, the study's own included. is_timed:
+    whether a time decides on the size, so that a new study begins with the runs that are timed.
+    also: files with configurations of the user's own. allow_code: whether functions that only the
+    stored study names may be imported. notify: shows a message.
 
     Raises ValueError for wrong input; then nothing was written.
     """
+    from training_factors.search_spaces.own_configuration import read_settings
     from training_factors.storage.database import open_database
     from training_factors.storage.definition import Definition
     from training_factors.storage.identity import new_key
     from training_factors.storage.studies import create_study
     from training_factors.study.running.settings import Preset, division_runs, open_preset
+    from training_factors.study.running.sizing import FIRST
 
-    size = open_preset("quick" if preset is None else preset, rows)
+    size = FIRST if is_timed else open_preset("quick" if preset is None else preset, rows)
     _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
     if completed is not settings and name is None:
         names.append(_study_name(settings, None))  # as earlier versions named it, with their model
+    own = [named for path in also for named in read_settings(path)]
     name, study = _find_first(names, storage)
     stored = study.stamp.definition if study else Definition()
     definition = check_definition({**stored.model_dump(), **(settings if study else completed)})
@@ -89,6 +98,7 @@ def open_or_create(
         refuse_few_divisions(prepared, division_runs(repeated, divisions))
         stamp = prepared.stamp()
         if study is None:
+            _open_own(own, stamp)  # fail before anything is stored
             database, key = open_database(database_url(storage), create=True), new_key()
             study = create_study(database, name, stamp, key=key)
             is_new = study.key == key  # not if another process has created it meanwhile
@@ -98,6 +108,7 @@ def open_or_create(
             from training_factors.study.running.preparation import refuse_differences
 
             refuse_differences(study, stamp)
+        own_configurations = _open_own(own, study.stamp)
         if is_new:
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
@@ -108,6 +119,8 @@ def open_or_create(
             study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
         if divisions > 1:
             study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
+        if own_configurations:
+            _add_own(study, own_configurations, notify)
         _say_surprises(study, name, notify)
     return opened
 
@@ -139,6 +152,29 @@ def _find_first(names: Sequence[str], storage: str | None) -> "tuple[str, Study 
         return names[0], None
     found = ((name, find_study(database, name)) for name in names)
     return next((one for one in found if one[1] is not None), (names[0], None))
+
+
+def _open_own(named: "Sequence[NamedSettings]", stamp: "Stamp") -> "list[OwnConfiguration]":
+    """Return the user's configurations as points of a study's space; see `open_configuration`."""
+    from training_factors.search_spaces.own_configuration import open_configuration
+    from training_factors.storage.own_configurations import OwnConfiguration
+
+    left_out = dict(stamp.left_out)
+    return [
+        OwnConfiguration(each.name, open_configuration(each, stamp.space, left_out))
+        for each in named
+    ]
+
+
+def _add_own(
+    study: "Study", own: "Sequence[OwnConfiguration]", notify: Callable[[str], None]
+) -> None:
+    """Store the user's configurations with the study, queue their runs, say how many are new."""
+    from training_factors.storage.own_configurations import add_own_configurations
+
+    new = study.queue.add(add_own_configurations(study, own))
+    words = "1 configuration" if new == 1 else f"{new} configurations"
+    notify(f"{words} of your own added" if new else "your configurations are in the study already")
 
 
 def _study_name(settings: DefinitionValues, name: str | None) -> str:

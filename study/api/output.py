@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
     from training_factors.study.reporting.progress import ReadStage
+    from training_factors.study.reporting.status import StageStatus
 
 Tick = Callable[[], None]
 """Shows the progress, if an update is due."""
@@ -80,6 +81,38 @@ TERMINAL = Output(print_message, _show_table)
 
 BAR = Output(print_message, _show_bar)
 """Messages, and a progress bar of one line, which notebooks can show."""
+
+
+class LastingDisplay:
+    """One display of the progress for several stages: it opens with the first runs, and stays.
+
+    stage: how far a confirmation is; None for other studies. opened: the block that it lasts.
+    """
+
+    def __init__(self, output: Output, url: str, opened: ExitStack) -> None:
+        self.stage: StageStatus | None = None
+        self._output, self._url, self._opened = output, url, opened
+        self._tick: Tick | None = None
+
+    @contextmanager
+    def progress(
+        self, study: "Study", workers: int, place: str, stage: object = None
+    ) -> Iterator[Tick]:
+        """Show the progress in the display of the stages before, if there were any."""
+        if self._tick is None:
+            watched = self._watch(study.name)
+            shown = self._output.progress(watched, workers, place, lambda: self.stage)
+            self._tick = self._opened.enter_context(shown)
+        yield self._tick
+
+    def _watch(self, name: str) -> "Study":
+        """Open the confirmation to read it, for longer than a stage."""
+        from training_factors.storage.database import open_database
+        from training_factors.storage.studies import load_study
+
+        database = open_database(self._url, reading=True)
+        self._opened.callback(database.close)
+        return load_study(database, name)
 
 
 def choose_output(progress: bool | None) -> Output:

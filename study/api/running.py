@@ -1,6 +1,7 @@
 """Run and load studies, and compare them, from Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Unpack
 
 from training_factors.storage.database import NoDatabaseError, open_database
@@ -31,6 +32,8 @@ def run(
     model: FilePath | Callable[..., object] | None = None,
     preset: str | None = None,
     rows: int | None = None,
+    hours: float | None = None,
+    also: FilePath | Sequence[FilePath] = (),
     divisions: int = 1,
     study: str | None = None,
     storage: str | None = None,
@@ -58,6 +61,10 @@ def run(
         model; of a new study it is `cnn` for a folder of images, else `mlp`.
     preset: `smoke`, `quick` (the default), `standard` or `deep`. rows: configurations to measure,
         instead of those of the preset; without a preset a stored study gets nothing else.
+    hours: that it may take, with the analysis that follows; picks the size that fits, instead of
+        `preset` and `rows`. A stored study goes on for these hours.
+    also: TOML files of your own configurations, as `recommend().toml()` gives them; they take part
+        in the search and in `confirm`, never in importance.
     divisions: of the data; with more than 1, the rows that are repeated with other seeds run under
         other divisions too, which shows how much the division moves a result.
     study: its name; None for one that follows from data, model and settings.
@@ -76,6 +83,7 @@ def run(
     StudyStoppedError when the study stops before its end.
     """
     values, given = definition_values(data, model, settings)
+    files = [fspath(file) for file in ([also] if isinstance(also, str | PathLike) else also)]
     pool = worker_settings(
         storage=storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
         cluster=cluster, allow_code=allow_code, timing=timing or check_timing(),
@@ -83,7 +91,8 @@ def run(
     with kept_process_settings():
         opened, code = run_study(
             values, pool, choose_output(progress), name=study, storage=storage, preset=preset,
-            rows=rows, divisions=divisions, retries_failed=retry_failed,
+            rows=rows, divisions=divisions, hours=hours, also=files,
+            retries_failed=retry_failed,
         )  # fmt: skip
     stop_if_interrupted(opened, code)
     return FactorStudy(opened, storage, given, trusted=True)

@@ -181,7 +181,11 @@ Rows = Annotated[
 ]
 Hours = Annotated[
     float | None,
-    typer.Option(help="Hours that it may take; picks the size that fits.", rich_help_panel=_STUDY),
+    typer.Option(
+        "--hours",
+        help="Hours that it may take; picks the size that fits.",
+        rich_help_panel=_STUDY,
+    ),
 ]
 Divisions = Annotated[
     int,
@@ -190,6 +194,15 @@ Divisions = Annotated[
         help="Run the repeated configurations under this many divisions of the data too, to see "
         "how much the division matters; adds to a stored study.",
         show_default=False,
+        rich_help_panel=_STUDY,
+    ),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        help="TOML file of your own configurations, as recommend writes it: they take part in the "
+        "search and in confirm.",
         rich_help_panel=_STUDY,
     ),
 ]

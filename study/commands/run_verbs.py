@@ -22,6 +22,7 @@ from training_factors.study.commands.app import (
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
 from training_factors.study.commands.options import (
     AllowCode,
+    Also,
     Checkpoint,
     Cluster,
     Device,
@@ -54,6 +55,8 @@ def run(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    hours: Hours = None,
+    also: Also = None,
     divisions: Divisions = 1,
     study: NewStudyName = None,
     storage: StorageUrl = None,
@@ -102,6 +105,8 @@ def run(
             preset=preset,
             rows=rows,
             divisions=divisions,
+            hours=hours,
+            also=also or (),
             retries_failed=retry_failed,
         )
     _exit_early(opened, code)
@@ -115,6 +120,7 @@ def plan(
     settings: DefinitionValues,
     preset: PresetName = None,
     rows: Rows = None,
+    hours: Hours = None,
     divisions: Divisions = 1,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
@@ -127,8 +133,8 @@ def plan(
         from training_factors.study.reporting.status import draw_plan
 
         estimate = plan_study(
-            settings, Given(), preset=preset, rows=rows, divisions=divisions, workers=workers,
-            per_gpu=per_gpu, device=device,
+            settings, Given(), preset=preset, rows=rows, divisions=divisions, hours=hours,
+            workers=workers, per_gpu=per_gpu, device=device,
         )  # fmt: skip
     document = {
         "schema": 1,

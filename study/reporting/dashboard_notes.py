@@ -17,6 +17,7 @@ from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
 from training_factors.search_spaces.description import PLACEBO, SpaceDescription
+from training_factors.storage.own_configurations import OWN, OWN_NAME
 from training_factors.storage.retry import retry
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study
@@ -70,6 +71,7 @@ _PURPOSES = {
         "the configuration with every factor at its baseline; it does not count for importance"
     ),
     "measure": "counts for importance",
+    OWN: "your own configuration; it does not count for importance",
     "search": "does not count for importance, because its settings were chosen by results",
     "division": (
         "shows how much another division of the data moves the result of this row; it is compared "
@@ -110,6 +112,8 @@ def trial_note(trial: Trial, stamp: Stamp, picture: str = "") -> str:
 
 def _run_name(trial: Trial) -> str:
     """Return phase, row and repeat: `measure, row 3, repeat 1 with another seed`."""
+    if trial.phase == OWN:
+        return f"{OWN}, {trial.attributes.get(OWN_NAME)}"
     row_word = "arm" if trial.phase == "confirm" else "row"
     row = "" if trial.phase == "baseline" else f", {row_word} {trial.row}"
     repeat = f", repeat {trial.repeat} with another seed" if trial.repeat else ""

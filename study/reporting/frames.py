@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from training_factors.search_spaces.description import PLACEBO, SpaceDescription
+from training_factors.storage.own_configurations import OWN_NAME
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer, FactorImportance
 from training_factors.study.analysis.comparison import Comparison
@@ -22,8 +23,8 @@ from training_factors.study.analysis.recommendation import RecommendedSetting
 from training_factors.study.reporting.formatting import format_choice, format_settings
 
 TRIAL_COLUMNS = (
-    "state", "phase", "row", "repeat", "seed", "value", "time_s", "diverged", "reason", "host",
-    "device",
+    "state", "phase", "row", "repeat", "configuration", "seed", "value", "time_s", "diverged",
+    "reason", "host", "device",
 )  # fmt: skip
 """Columns of every trial, before its metrics and its parameters."""
 
@@ -45,9 +46,10 @@ GAIN_COLUMNS = ("best_option", "gain", "gain_low", "gain_high")
 def trials_frame(trials: Sequence[Trial], space: SpaceDescription) -> pd.DataFrame:
     """Return one row per trial, with its number as the index.
 
-    state: Optuna's. phase: baseline, measure, search, division or confirm. row: number within the
-    phase; in division that of the measured row. repeat: 0, or the number of a repetition with
-    another seed, in division the number of the other division. seed: of the run. value: the
+    state: Optuna's. phase: baseline, measure, also, search, division or confirm. row: number within
+    the phase; in division that of the measured row. repeat: 0, or the number of a repetition with
+    another seed, in division the number of the other division. configuration: the name of a
+    configuration of the user's own, which are the phase also. seed: of the run. value: the
     objective on the validation part. time_s: seconds of training. diverged: whether the loss
     stopped being finite. reason: why it failed. host, device: where it ran. `metric.NAME`: metrics
     on the validation part. `test.NAME`: on the test part, of a confirmation's trials alone. All
@@ -66,6 +68,7 @@ def _trial_record(trial: Trial) -> dict[str, object]:
     attributes = trial.attributes
     return {
         **{name: getattr(trial, name) for name in ("state", "phase", "row", "repeat", "seed")},
+        "configuration": attributes.get(OWN_NAME),
         "value": trial.value,
         "time_s": trial.time_s,
         "diverged": bool(attributes.get("diverged", False)),

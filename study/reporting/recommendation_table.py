@@ -197,12 +197,12 @@ def recommendation_toml(recommendation: Recommendation) -> str:
     definition = recommendation.definition
     lines = [
         f"# {recommendation.study}: {recommendation.source}",
-        f"data = {json.dumps(definition.source)}",
-        f"model = {json.dumps(definition.model)}",
-        *([] if definition.weights is None else [f"weights = {json.dumps(definition.weights)}"]),
-        *([f"factor = {json.dumps(definition.factors)}"] if definition.factors else []),
-        *([] if definition.metric is None else [f"metric = {json.dumps(definition.metric)}"]),
-        f"epochs = {json.dumps(definition.epochs)}",
+        f"data = {_toml_value(definition.source)}",
+        f"model = {_toml_value(definition.model)}",
+        *([] if definition.weights is None else [f"weights = {_toml_value(definition.weights)}"]),
+        *([f"factor = {_toml_value(definition.factors)}"] if definition.factors else []),
+        *([] if definition.metric is None else [f"metric = {_toml_value(definition.metric)}"]),
+        f"epochs = {_toml_value(definition.epochs)}",
         "",
         "[settings]",
     ]
@@ -210,8 +210,16 @@ def recommendation_toml(recommendation: Recommendation) -> str:
         for name, value in setting_values(setting).items():
             level = _REMARKS.get(setting.evidence_level, setting.evidence_level)
             remark = f"  # {level}" if name == setting.factor else ""
-            lines.append(f"{json.dumps(name)} = {json.dumps(value)}{remark}")
+            lines.append(f"{_toml_value(name)} = {_toml_value(value)}{remark}")
     return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    """Return a value as TOML, which writes numbers, texts and lists of them as JSON does.
+
+    JSON's escapes of characters beyond 16 bits are the exception, so no letter is escaped.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def write_recommendation(recommendation: Recommendation, folder: Path) -> Path:

@@ -458,6 +458,10 @@ class StudyPlan(Protocol):
         """Device of the workers."""
 
     @property
+    def size(self) -> str:
+        """Numbers of configurations that are measured, repeated and searched, in words."""
+
+    @property
     def runs(self) -> int:
         """Number of runs."""
 
@@ -498,6 +502,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),
         "left out": describe_left_out(plan.left_out),
         "note": "; ".join(plan.notes),
+        "size": plan.size,
         "device": f"{plan.device}, {workers}",
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
         "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"

@@ -15,6 +15,7 @@ from training_factors.search_spaces.description import (
     parse_parameter,
 )
 from training_factors.storage.arms import CONTRAST, PATH, RANK, TUNE, Arm, row_of_runs
+from training_factors.storage.own_configurations import OWN, name_run
 from training_factors.storage.trials import Trial
 from training_factors.study.running.confirmation_path import baseline_of, path_arms
 from training_factors.study.running.seed_power import (
@@ -105,15 +106,25 @@ class ConfirmationSize(NamedTuple):
 
 
 def best_candidates(trials: Sequence[Trial], number: int) -> list[Arm]:
-    """Return the best complete trials of a study as arms to rank, without equal configurations."""
+    """Return the best complete trials of a study as arms to rank, without equal configurations.
+
+    The user's own configurations are always among them.
+    """
     complete = [t for t in trials if t.complete and t.value is not None and t.is_comparable]
     ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     candidates: dict[str, Arm] = {}
+    own: set[str] = set()
     for trial in ranked:
         config = {name: value for name, value in trial.parameters.items() if name != PLACEBO}
-        arm = Arm(RANK, f"trial {trial.number}", None, trial.parameters)
-        candidates.setdefault(repr(config), arm)
-    return list(candidates.values())[:number]
+        values = repr(sorted(config.items()))
+        candidates.setdefault(values, Arm(RANK, name_run("trial ", trial), None, trial.parameters))
+        if trial.phase == OWN:
+            own.add(values)
+    return [
+        arm
+        for place, (values, arm) in enumerate(candidates.items())
+        if place < number or values in own
+    ]
 
 
 def confirmation_size(

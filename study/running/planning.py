@@ -1,18 +1,19 @@
 """Estimate how long a study will take, from two probe runs, before anything is stored."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from training_factors.search_spaces.space import Config
 from training_factors.storage.data_report import DataReport
-from training_factors.storage.run_queue import Run
 from training_factors.study.data.division import DataPart, Division, training_division
 from training_factors.study.running.confirmation_size import planned_size
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy
 from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
+from training_factors.study.running.settings import Preset, division_runs
+from training_factors.study.running.sizing import describe_size
 from training_factors.study.training.device import open_device
 from training_factors.study.training.loop import train
 from training_factors.study.training.model import normal_name
@@ -30,8 +31,9 @@ class Plan(NamedTuple):
     data_report: what was done to the data. objective: name of what is maximized. parameters: number
     of parameters that vary. left_out: (name, reason) of factors, options and hyperparameters that
     do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
-    is not built in, by factor. notes: about how the model is used. probes_s: seconds of each probe
-    run. confirm_runs: the least and the largest number of runs of the confirmation that follows.
+    is not built in, by factor. notes: about how the model is used. size: of the study, in words.
+    probes_s: seconds of each probe run. confirm_runs: the least and the largest number of runs of
+    the confirmation that follows.
     """
 
     data: str
@@ -46,6 +48,7 @@ class Plan(NamedTuple):
     reach: Mapping[str, str]
     notes: tuple[str, ...]
     epochs: int
+    size: str
     runs: int
     workers: int
     probes_s: tuple[float, ...]
@@ -63,8 +66,18 @@ class Plan(NamedTuple):
         return low, high
 
 
-def make_plan(prepared: PreparedStudy, runs: Sequence[Run], workers: int, device_name: str) -> Plan:
-    """Return the plan of a study, after timing its first designed rows as a worker trains them."""
+def make_plan(
+    prepared: PreparedStudy,
+    choose_size: Callable[[float], Preset],
+    divisions: int,
+    workers: int,
+    device_name: str,
+) -> Plan:
+    """Return the plan of a study, after timing its first designed rows as a worker trains them.
+
+    choose_size: runs per second of all workers -> the size of the study. divisions: number of
+    divisions of the data under which repeated rows run.
+    """
     definition, space = prepared.definition, prepared.space
     device = open_device(device_name)
     data = training_division(prepared.dataset, definition.seed, device)
@@ -73,6 +86,7 @@ def make_plan(prepared: PreparedStudy, runs: Sequence[Run], workers: int, device
     # The first run of a process takes longer than the later ones, so it is not timed.
     _train_seconds(prepared, _first_samples(data, WARM_UP_SAMPLES), rows[0], epochs=1)
     probes = [_train_seconds(prepared, data, row, definition.epochs) for row in rows]
+    size = choose_size(workers * len(probes) / sum(probes))
     return Plan(
         data=prepared.dataset.name,
         samples=len(prepared.dataset.targets),
@@ -86,7 +100,8 @@ def make_plan(prepared: PreparedStudy, runs: Sequence[Run], workers: int, device
         reach=prepared.reach,
         notes=prepared.notes,
         epochs=definition.epochs,
-        runs=len(runs),
+        size=describe_size(size),
+        runs=len([*size.runs(), *division_runs(range(size.repeats), divisions)]),
         workers=workers,
         probes_s=tuple(probes),
         confirm_runs=planned_size(space.describe()).runs,

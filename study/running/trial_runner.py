@@ -15,6 +15,7 @@ from training_factors.storage.live_trial import (
     resume_trial,
     start_trial,
 )
+from training_factors.storage.own_configurations import OWN, OWN_NAME, read_own_configurations
 from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.run_queue import DIVISION, Claim, LostClaimError
 from training_factors.storage.studies import Study
@@ -111,7 +112,7 @@ def _start_or_resume(context: WorkerContext, claim: Claim) -> LiveTrial:
     if claim.trial is not None:
         return resume_trial(context.study, claim)
     config = _configuration(context, claim)
-    attributes = {
+    attributes: dict[str, object] = {
         **claim.run._asdict(),
         "seed": _seed(context, claim),
         "host": platform.node(),
@@ -119,6 +120,8 @@ def _start_or_resume(context: WorkerContext, claim: Claim) -> LiveTrial:
         "chance": context.objective.at_chance,
         "perfect": context.objective.metric.perfect,
     }
+    if claim.run.phase == OWN:
+        attributes[OWN_NAME] = read_own_configurations(context.study)[claim.run.row].name
     distributions = context.space.distributions(config)
     return start_trial(context.study, claim, config, distributions, attributes)
 
@@ -142,6 +145,8 @@ def _configuration(context: WorkerContext, claim: Claim) -> Config:
         return read_arms(context.study)[run.row].config
     if run.phase == "baseline":
         return context.space.baseline()
+    if run.phase == OWN:
+        return read_own_configurations(context.study)[run.row].config
     if run.phase in ("measure", DIVISION):
         return designed_configuration(context.space, context.seed, run.row)
     seed = derive_seed(context.seed, "sampler", run.row)

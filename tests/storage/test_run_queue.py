@@ -55,6 +55,22 @@ def test_runs_are_claimed_phase_by_phase_and_repeats_after_rows(queue: RunQueue)
     assert queue.claim("me") is None
 
 
+def test_withdrawn_are_the_runs_that_nobody_has_begun(queue: RunQueue) -> None:
+    queue.add([*RUNS, Run("baseline", 0), Run("also", 0)])
+    change(queue, claim(queue), state=DONE)
+    released = claim(queue)
+    change(queue, released, state=WAITING, owner=None)
+    assert claim(queue).run == Run("measure", 1)  # what was released goes last
+    assert queue.withdraw() == 2
+    assert queue.progress() == {
+        "baseline": PhaseProgress(done=1),
+        "measure": PhaseProgress(waiting=1, running=1),
+        "also": PhaseProgress(waiting=1),
+    }
+    assert queue.withdraw() == 0
+    assert queue.add(RUNS) == 2
+
+
 def test_adding_runs_again_adds_only_the_new_ones(queue: RunQueue) -> None:
     assert queue.add(RUNS) == 4
     change(queue, claim(queue), state=DONE)

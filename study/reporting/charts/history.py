@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from training_factors.storage.own_configurations import OWN, OWN_NAME
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.analysis.measurements import has_diverged
@@ -27,6 +28,7 @@ KINDS = (
     RunKind("pruned", "faint", "cross", lambda trial: trial.state == "PRUNED"),
     RunKind("baseline", "accent", "diamond", lambda trial: trial.phase == "baseline"),
     RunKind("measured", "secondary", "circle", lambda trial: trial.phase == "measure"),
+    RunKind("yours", "text", "diamond", lambda trial: trial.phase == OWN),
     RunKind("other division", "good", "diamond", lambda trial: not trial.is_comparable),
     RunKind("searched", "primary", "circle", lambda trial: True),
 )
@@ -60,7 +62,11 @@ def _title(trials: Sequence[Trial], objective: str) -> str:
     best = best_trial(trials)
     if best is None:
         return "No run is complete yet"
-    places = {"search": "in the search", "baseline": "with the baseline configuration"}
+    places = {
+        "search": "in the search",
+        "baseline": "with the baseline configuration",
+        OWN: f"among your own configurations ({best.attributes.get(OWN_NAME)})",
+    }
     place = places.get(best.phase, "among the measured runs")
     value = f"{objective} {best.value:.4f} (#{best.number})"
     return f"The highest value of a single run was found {place}: {value}"

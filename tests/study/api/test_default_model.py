@@ -32,8 +32,8 @@ def opened(settings: dict[str, object], name: str | None = None) -> tuple[Study,
     """Open or create a study; return it with what its user was told."""
     said: list[str] = []
     found = open_or_create(
-        settings, Given(), name=name, storage=None, preset="smoke", rows=None, divisions=1, allow_code=False,
-        notify=said.append,
+        settings, Given(), name=name, storage=None, preset="smoke", rows=None, divisions=1,
+        is_timed=False, also=(), allow_code=False, notify=said.append,
     )  # fmt: skip
     return found.study, said
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, Space, named_space
 from training_factors.storage.arms import CONTRAST, PATH, RANK, TESTED, TUNE, Arm, row_of_runs
+from training_factors.storage.own_configurations import OWN, OWN_NAME
 from training_factors.storage.run_queue import Run
 from training_factors.storage.trials import Trial
 from training_factors.study.running.confirmation import Stage, next_stage
@@ -57,6 +58,24 @@ CANDIDATES = [
     candidate(2, 0.95, {**BEST, "placebo": 0.7}),  # the same configuration
     candidate(3, 0.99, {**BEST, "penalty": "l2", "penalty.l2.weight": 1e-3}, state="PRUNED"),
 ]
+
+
+def test_own_configurations_are_always_ranked() -> None:
+    """Once each, however they did, as long as they are complete; the best others stay five."""
+    rates = [
+        candidate(i, 0.9 - i / 100, {**BEST, "dropout.dropout.rate": i / 10}) for i in range(7)
+    ]
+    own = [
+        candidate(7, 0.2, {**BEST, "activation": "elu"}, phase=OWN),
+        candidate(8, 0.1, {**BEST, "dropout.dropout.rate": 0.6}, phase=OWN),  # as trial 6
+        candidate(9, None, {**BEST, "activation": "gelu"}, phase=OWN, state="FAIL"),
+    ]
+    own[0].attributes[OWN_NAME] = "mine"
+    names = [arm.name for arm in next_stage([*rates, *own], [], [], SPACE, REQUEST).arms]
+    assert names == [
+        *(f"trial {i}" for i in (0, 1, 2, 3, 4, 6)),
+        "trial 7, your configuration mine",
+    ]
 
 
 class Simulated:
