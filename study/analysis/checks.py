@@ -240,7 +240,7 @@ def check_divisions(facts: StudyFacts) -> Check | None:
     parts = facts.stamp.data_report.parts
     is_own = any(p.name == "validation" and p.origin == "the source's own" for p in parts)
     has_others = any(not trial.is_comparable for trial in facts.trials)
-    if has_others or is_own or not parts:
+    if has_others or is_own or not parts or not facts.measured:
         return None
     return Check(
         "divisions",

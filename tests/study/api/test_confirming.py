@@ -11,7 +11,7 @@ from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.api import confirming
-from training_factors.study.api.output import SILENT, Tick
+from training_factors.study.api.output import SILENT, LastingDisplay, Tick
 from training_factors.study.reporting.analyses import answer_of
 from training_factors.study.reporting.status import StageStatus
 
@@ -88,7 +88,7 @@ def test_all_stages_share_one_display(study: Study) -> None:
         yield lambda: opened.append(stage())
 
     with ExitStack() as stack:
-        display = confirming._Display(SILENT._replace(progress=show), study.database.url, stack)
+        display = LastingDisplay(SILENT._replace(progress=show), study.database.url, stack)
         for number in (1, 2):
             display.stage = StageStatus(number, 2, "ranking candidates", 5, 9)
             with display.progress(study, 2, "cpu") as tick:
