@@ -59,7 +59,7 @@ def test_the_values_are_equal_in_this_process_in_forked_and_in_started_ones() ->
     studies = {
         "none": run("none", workers=0),
         "fork": run("fork", workers=2, start="fork"),
-        "spawn": run("spawn", workers=2, start="spawn"),
+        "spawn": run("spawn", workers=1, start="spawn"),
     }
     rows = {}
     for name, study in studies.items():
