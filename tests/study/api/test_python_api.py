@@ -55,7 +55,9 @@ QUICK = {"preset": "smoke", "rows": 16, "epochs": 1, "space": "small"}
 def simulated_folder() -> Path:
     """Make the folder of a study whose results a formula gives, with its answer and its report."""
     folder = session_folder() / "simulated"
-    create_simulated_study(f"sqlite:///{folder}/runs/studies.db", 40, space="small").database.close()
+    create_simulated_study(
+        f"sqlite:///{folder}/runs/studies.db", 40, space="small"
+    ).database.close()
     with contextlib.chdir(folder):
         tf.load().report()
     return folder
