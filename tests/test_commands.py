@@ -138,7 +138,7 @@ def test_who_is_asked_to_stop_while_it_starts_does(tmp_path: Path) -> None:
     study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
     study.queue.add([Run("measure", row) for row in range(500)])
     request_stop(study)  # as if between the command and the first run
-    ended = run_program(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
+    ended = run_verb(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
     assert ended.returncode == 143
     assert study.queue.progress()["measure"].waiting > 400
 

@@ -159,7 +159,8 @@ def test_it_is_extended_and_confirmed(folder: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert read_runs(57)[:49] == before
     assert Path("runs/old/report.html").stat().st_size > 10**6
-    ended = run_verb(folder, "confirm", "--study", "old", "--factors", "optimizer")
+    words = ("confirm", "--study", "old", "--factors", "optimizer", "--difference", "20")
+    ended = run_verb(folder, *words)
     assert ended.returncode == 0, ended.stderr
     assert "placebo moved" in ended.stdout
 
