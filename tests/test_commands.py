@@ -1,7 +1,5 @@
 """The program as people run it: real processes, real databases, a real Ctrl-C."""
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -16,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.program import ROOT, SMOKE_STUDY, run_program, start_program
+from tests.support.program import ROOT, SMOKE_STUDY, run_program, run_verb, start_program
 from tests.support.studies import create_simulated_study, smoke_study, smoke_study_twice
 from training_factors.search_spaces.space import named_space
 from training_factors.storage.arms import CONTRAST, read_arms
@@ -61,15 +59,15 @@ def test_rows_are_added_to_a_stored_study_and_the_next_command_names_as_many(
     """`--rows 34` adds two rows to 32, and neither repeats nor searched runs."""
     folder, _, _ = finished
     before = study_in(folder).queue.progress()
-    ended = run_program(folder, "--rows", "34", "--study", study_in(folder).name)
+    ended = run_verb(folder, "--rows", "34", "--study", study_in(folder).name)
     assert ended.returncode == 0, ended.stderr
     after = study_in(folder).queue
     assert after.rows("measure") == 34
     assert after.progress()["measure"].done == before["measure"].done + 2
     assert after.progress()["search"] == before["search"]
-    document = json.loads(run_program(folder, "importance", "--json").stdout)
-    assert document["evidence"]["rows"] == 34
-    more = document["verdict"]["more_rows"]
+    importance = document(folder, "importance", "--json")
+    assert importance["evidence"]["rows"] == 34
+    more = importance["verdict"]["more_rows"]
     (following,) = (line for line in ended.stdout.splitlines() if line.startswith("next"))
     assert (f"--rows {34 + more}" if more else " confirm ") in following
 
@@ -104,7 +102,7 @@ def test_a_study_has_its_data_sheet(finished: tuple[Path, str, str]) -> None:
 
 def test_a_finished_study_says_so(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
-    again = run_program(folder, *SMOKE_STUDY)
+    again = run_verb(folder, *SMOKE_STUDY)
     assert again.returncode == 0
     assert "all 49 runs" in again.stderr
     assert len(read_trials(study_in(folder))) == 49
@@ -125,7 +123,7 @@ def test_ctrl_c_and_the_same_command_lose_nothing(tmp_path: Path) -> None:
     assert 3 <= len(before) < 49
     assert not [t for t in read_trials(study_in(tmp_path)) if t.state == "RUNNING"]
 
-    result = run_program(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "30")
+    result = run_verb(tmp_path, *SMOKE_STUDY, "--workers", "2", "--epochs", "30")
     assert result.returncode == 0, result.stderr
     trials = read_trials(study_in(tmp_path))
     runs = Counter((t.phase, t.row, t.repeat) for t in trials)
@@ -140,7 +138,7 @@ def test_who_is_asked_to_stop_while_it_starts_does(tmp_path: Path) -> None:
     study = create_simulated_study(f"sqlite:///{tmp_path}/studies.db", 0, space="small")
     study.queue.add([Run("measure", row) for row in range(500)])
     request_stop(study)  # as if between the command and the first run
-    ended = run_program(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
+    ended = run_verb(tmp_path, "worker", "--storage", study.database.url, "--asked", "0")
     assert ended.returncode == 143
     assert study.queue.progress()["measure"].waiting > 400
 
@@ -169,9 +167,8 @@ def test_a_full_disk_leaves_the_old_report(finished: tuple[Path, str, str]) -> N
 
 def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]) -> None:
     folder, _, _ = finished
-    result = run_program(
-        folder, "confirm", "--factors", "activation,residual", "--difference", "20"
-    )
+    words = ("confirm", "--factors", "activation,residual", "--difference", "20")
+    result = run_verb(folder, *words)
     assert result.returncode == 0, result.stderr
     assert "placebo moved" in result.stdout
     study = confirmation_in(folder)
@@ -193,7 +190,7 @@ def test_a_confirmation_runs_to_its_end_and_once(finished: tuple[Path, str, str]
     }
     assert all(len(own) == 1 for own in seeds.values()), "arms do not share their seeds"
 
-    again = run_program(folder, "confirm", "--factors", "activation,residual", "--difference", "20")
+    again = run_verb(folder, *words)
     assert again.returncode == 0
     assert again.stdout == result.stdout
     assert len(read_trials(study)) == len(trials)
@@ -212,9 +209,9 @@ def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
     recommended = document(folder, "recommend", "--json")
     assert {one["factor"] for one in recommended["settings"]} >= {"optimizer", "schedule"}
     assert tomllib.loads(recommended_toml(folder))["settings"]["schedule"] == "constant"
-    pasted = run_program(folder, "plan", *recommended["command"])
+    pasted = run_verb(folder, "plan", *recommended["command"])
     assert pasted.returncode == 0, pasted.stderr
-    alone = run_program(folder, "compare", name, name)
+    alone = run_verb(folder, "compare", name, name)
     assert (alone.returncode, alone.stdout) == (2, "")
 
 
@@ -356,14 +353,13 @@ def test_studies_are_compared(finished_twice: Path) -> None:
     compared = document(finished_twice, "compare", name, "twin", "--json")
     assert {one["name"] for one in compared["factors"]} >= {"optimizer", "residual"}
     assert compared["correlations"][0]["studies"] == [name, "twin"]
-    assert run_program(finished_twice, "status").returncode == 2, "which of the two is meant?"
+    assert run_verb(finished_twice, "status").returncode == 2, "which of the two is meant?"
 
 
 def document(folder: Path, *arguments: str) -> dict[str, Any]:
-    printed = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-        assert execute(list(arguments)) == 0
-    found: dict[str, Any] = json.loads(printed.getvalue())
+    ended = run_verb(folder, *arguments)
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
     assert found["schema"] == 1
     return found
 
@@ -374,7 +370,7 @@ def confirmation_in(folder: Path) -> Study:
 
 
 def recommended_toml(folder: Path) -> str:
-    assert run_program(folder, "recommend").returncode == 0
+    assert run_verb(folder, "recommend").returncode == 0
     (path,) = folder.glob("runs/*/recommended.toml")
     return path.read_text(encoding="utf-8")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.program import run_program
+from tests.support.program import run_verb
 from training_factors.search_spaces import registry
 from training_factors.search_spaces.factor import Factor, read_option
 from training_factors.search_spaces.factors import FACTORS
@@ -157,11 +157,12 @@ def test_it_is_extended_and_confirmed(folder: Path) -> None:
     opened = load_study(open_database("sqlite:///runs/studies.db"), "old")
     opened.queue.add([Run("measure", row) for row in range(40)])
     opened.database.close()
-    ended = run_program(folder, "run", "--study", "old")
+    ended = run_verb(folder, "run", "--study", "old")
     assert ended.returncode == 0, ended.stderr
     assert read_runs(57)[:49] == before
     assert Path("runs/old/report.html").stat().st_size > 10**6
-    ended = run_program(folder, "confirm", "--study", "old", "--factors", "optimizer")
+    words = ("confirm", "--study", "old", "--factors", "optimizer", "--difference", "20")
+    ended = run_verb(folder, *words)
     assert ended.returncode == 0, ended.stderr
     assert "placebo moved" in ended.stdout
 

@@ -44,8 +44,8 @@ def make_pictures(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_study_without_utf_8(tmp_path: Path) -> None:
     make_pictures(tmp_path / "pets")
-    words = ("--data", "pets", "--preset", "smoke", "--epochs", "1", "--space", "small")
-    ended = run_program(tmp_path, *words, environment=LOCALES["ascii"])
+    words = ("--data", "pets", "--preset", "smoke", "--rows", "16", "--epochs", "1")
+    ended = run_program(tmp_path, *words, "--space", "small", environment=LOCALES["ascii"])
     assert ended.returncode == 0, ended.stderr
     (page,) = tmp_path.glob("runs/*/report.html")
     text = page.read_text(encoding="utf-8")
@@ -251,7 +251,7 @@ def test_wrong_input_ends_a_guest_as_a_program(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_whole_study_runs_in_a_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     codes: list[int] = []
-    words = [*SMOKE_STUDY, "--workers", "1"]
+    words = [*SMOKE_STUDY, "--rows", "16", "--workers", "1"]
     thread = threading.Thread(target=lambda: codes.append(execute(words)))
     thread.start()
     thread.join()

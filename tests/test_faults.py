@@ -116,11 +116,11 @@ def assert_nothing_lost(found: Faults) -> None:
 
 
 def test_a_storm_of_kills_loses_nothing(url: str, tmp_path: Path) -> None:
-    assert_nothing_lost(kill_repeatedly(url, tmp_path, kills=40, workers=4))
+    assert_nothing_lost(kill_repeatedly(url, tmp_path, kills=25, workers=4))
 
 
 def test_kills_of_workers_that_are_started_anew_lose_nothing(tmp_path: Path) -> None:
-    found = kill_repeatedly(sqlite_in(tmp_path), tmp_path, kills=4, workers=2, start="spawn")
+    found = kill_repeatedly(sqlite_in(tmp_path), tmp_path, kills=2, workers=2, start="spawn")
     assert_nothing_lost(found)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.program import ROOT, SMOKE_STUDY
 
 SOURCES = (
     "pyproject.toml", "README.md", "LICENSE", "training_factors", "search_spaces", "storage",
@@ -85,8 +85,7 @@ def test_it_works_beside_modules_of_the_same_names(environment: Path, tmp_path: 
     ended = run(tmp_path, environment / "training-factors", "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "importance" in ended.stdout
-    words = ("--data", "wine", "--space", "small", "--epochs", "1", "--preset", "smoke")
-    ended = run(tmp_path, environment / "training-factors", *words)
+    ended = run(tmp_path, environment / "training-factors", *SMOKE_STUDY, "--rows", "16")
     assert ended.returncode == 0, ended.stderr
     assert "next    training-factors " in ended.stdout
     assert (tmp_path / "runs/studies.db").is_file()

@@ -58,7 +58,7 @@ def test_a_whole_study_and_its_errors_without_a_trace_of_the_password(
     monkeypatch.setenv("STUDY_STORAGE", url)
     monkeypatch.chdir(tmp_path)
     for arguments, code in (
-        ((*SMOKE_STUDY, "--study", "mine"), 0),
+        ((*SMOKE_STUDY, "--rows", "16", "--study", "mine"), 0),
         (("status",), 0),
         (("doctor",), 0),
         (("recommend",), 0),

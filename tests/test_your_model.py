@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,7 @@ import pytest
 import torch
 
 import training_factors as tf
-from tests.support.program import run_program, start_program
-from tests.support.workers import children_of, kill, wait_until
+from tests.support.workers import children_of, kill, start_pool, wait_until
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.search_spaces.space import named_space
@@ -27,6 +27,7 @@ from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.preparation import prepare_study
 from training_factors.study.running.probe import NO_EFFECT
+from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.training.loop import EpochCallback, Outcome, train
 from training_factors.study.training.model import open_model
 from training_factors.study.training.own_model import KEYWORDS
@@ -120,6 +121,18 @@ def test_plan_says_what_the_chapter_says(model: str, capsys: pytest.CaptureFixtu
     assert {"split", "normalization", "augment_mix", "optimizer"} <= set(plan["factors"])
 
 
+def plan_study(model: str, rows: int, choices: tuple[str, ...] = ()) -> None:
+    """Create a study of the baseline, measured rows and a searched run for each two of these."""
+    definition = Definition(
+        source="digits", limit=100, epochs=1, space="small", model=model, choices=choices
+    )
+    database = open_database("sqlite:///runs/studies.db", create=True)
+    study = create_study(database, "mine", prepare_study(definition).stamp())
+    study.queue.add([Run("baseline", 0), *(Run("measure", row) for row in range(rows))])
+    study.queue.add([Run("search", row) for row in range(rows // 2)])
+    database.close()
+
+
 def finished_runs(folder: Path) -> list[Trial]:
     """The runs of the study, none of which failed; the first one has the baseline."""
     trials = read_trials(load_study(open_database(f"sqlite:///{folder}/runs/studies.db"), "mine"))
@@ -130,12 +143,10 @@ def finished_runs(folder: Path) -> list[Trial]:
 @pytest.mark.slow
 @each(*(name for name in MODELS if name != RESNET18))
 def test_a_study_of_each_example_runs_to_its_end(model: str, tmp_path: Path) -> None:
-    tf.run(
-        "digits", limit=100, epochs=1, model=model, preset="smoke", rows=16, space="small",
-        study="mine", workers=0,
-    )  # fmt: skip
+    plan_study(model, rows=8)
+    tf.run(study="mine", workers=0, allow_code=True)
     baseline, *others = finished_runs(tmp_path)
-    assert len(others) == 16 + 8 + 8
+    assert len(others) == 8 + 4
     reads_recipe = model == "from_recipe.py:build"
     chosen = baseline.parameters["initialization"]
     assert chosen == ("framework_default" if reads_recipe else "unchanged")
@@ -143,15 +154,9 @@ def test_a_study_of_each_example_runs_to_its_end(model: str, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_library_s_model_is_trained_by_workers(tmp_path: Path) -> None:
-    definition = Definition(
-        source="digits", limit=100, epochs=1, space="small", model=RESNET18, choices=FEW_OPTIONS
-    )
-    database = open_database("sqlite:///runs/studies.db", create=True)
-    study = create_study(database, "mine", prepare_study(definition).stamp())
-    study.queue.add([Run("baseline", 0), *(Run("measure", row) for row in range(4))])
-    database.close()
+    plan_study(RESNET18, rows=1, choices=FEW_OPTIONS)
     tf.run(study="mine", workers=1)
-    assert len(finished_runs(tmp_path)) == 5
+    assert len(finished_runs(tmp_path)) == 2
 
 
 DRAWING = '''
@@ -258,23 +263,29 @@ def test_killed_workers_change_no_value(tmp_path: Path) -> None:
         study = create_study(database, "mine", prepared.stamp())
         study.queue.add([Run("baseline", 0), *(Run("measure", row) for row in range(5))])
         database.close()
-    arguments = ("worker", "mine", "--workers", "1", "--storage", "sqlite:///studies.db")
-    timing = ("--heartbeat", "0.25", "--grace", "0.75", "--checkpoint", "0", "--allow-code")
-    whole = run_program(tmp_path / "whole", *arguments, "--allow-code")
-    assert whole.returncode == 0, whole.stderr
-    killed = tmp_path / "killed"
+    timing = WorkerTiming(heartbeat_s=0.25, grace_s=0.75, checkpoint_s=0)
+
+    def work_on(folder: Path) -> ForkProcess:
+        url = f"sqlite:///{folder}/studies.db"
+        return start_pool(url, prepared, folder / "mine", 1, timing, name="mine")
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    ended = work_on(whole)
+    ended.join()
+    assert ended.exitcode == 0
     for finished in (0, 3):
-        process = start_program(killed, *arguments, *timing)
+        process = work_on(killed)
 
         def is_training(least: int = finished) -> bool:
             saved = any(path.is_file() for path in killed.glob("**/checkpoints/**/*"))
             return saved and len(values_of(killed)) >= least
 
         wait_until(is_training)
-        for pid in (*children_of(process), process.pid):
+        for pid in (*children_of(process), int(process.pid or 0)):
             kill(pid)
-        process.communicate()
+        process.join()
         assert len(values_of(killed)) < 6
-    ended = run_program(killed, *arguments, *timing)
-    assert ended.returncode == 0, ended.stderr
-    assert values_of(killed) == values_of(tmp_path / "whole")
+    ended = work_on(killed)
+    ended.join()
+    assert ended.exitcode == 0
+    assert values_of(killed) == values_of(whole)

@@ -98,11 +98,11 @@ def _kill_repeatedly(
     url: str, folder: Path, kills: int, workers: int, start: StartMethod
 ) -> Faults:
     draws = random.Random(0)
-    pause_s = 0.15 if start == "fork" else 1.5  # a process that is started anew loads torch first
+    pause_s = 0.15
     prepared = prepare_short_runs()
     study = create_short_study(url, prepared, 100)
     log_finished_runs(folder / "ended.log")
-    planned = 100
+    planned, done = 100, 0
     pool = start_pool(url, prepared, folder, workers, KILL_TIMING, start)
     while pool.is_alive() or pool.exitcode != 0:
         if not pool.is_alive():
@@ -112,7 +112,11 @@ def _kill_repeatedly(
             pool.join(0.5)
             continue
         time.sleep(draws.expovariate(1 / pause_s))
-        if study.queue.progress()["measure"].waiting < 50:
+        progress = study.queue.progress()["measure"]
+        if start == "spawn" and progress.done == done:
+            continue  # the workers still load torch, and have no run that a kill could hit
+        done = progress.done
+        if progress.waiting < 50:
             planned += 50
             study.queue.add([Run("measure", row) for row in range(planned)])
         victims = children_of(pool)
@@ -139,7 +143,7 @@ def stop_server_repeatedly(
     prepared = prepare_short_runs()
     log = folder / "ended.log"
     with fresh_database(server.url) as url, prepared_starts(folder, log, 0.2, epochs=4):
-        runs = 60 + int(20 * len(downtimes))
+        runs = workers * (15 + 5 * len(downtimes))  # some 3 s of work, and 1 s for each downtime
         study = create_short_study(url, prepared, runs)
         replace_training(fake_training(0.2, epochs=4))
         log_finished_runs(log)

@@ -1,10 +1,14 @@
-"""The program as people run it: a process of its own."""
+"""The program as people run it, a process of its own; and the same verbs in this process."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from training_factors.study.commands import execute
 
 ROOT = Path(__file__).parents[2]
 """Folder of the repository."""
@@ -40,3 +44,18 @@ def run_program(
     process = start_program(folder, *arguments, environment=environment)
     out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def run_verb(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb in a folder, but in this process, which has imported everything already.
+
+    For tests of what a verb does; `run_program` is for tests of the process itself.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = execute(list(arguments))
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())

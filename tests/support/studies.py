@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.program import SMOKE_STUDY, run_program
+from tests.support.program import SMOKE_STUDY, run_program, run_verb
 from tests.support.session import once_per_session, session_folder
 from training_factors.storage.arms import CONTRAST, RANK, Arm, add_arms
 from training_factors.storage.database import open_database
@@ -120,6 +120,6 @@ def smoke_study() -> tuple[Path, str, str]:
 def smoke_study_twice() -> Path:
     """Run the same study again with two workers, named twin, in a copy of the folder."""
     folder = shutil.copytree(smoke_study()[0], session_folder() / "smoke-study-twice")
-    result = run_program(folder, *SMOKE_STUDY, "--workers", "2", "--study", "twin")
+    result = run_verb(folder, *SMOKE_STUDY, "--workers", "2", "--study", "twin")
     assert result.returncode == 0, result.stderr
     return folder

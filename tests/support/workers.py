@@ -119,11 +119,12 @@ def start_pool(
     workers: int,
     timing: WorkerTiming,
     start: StartMethod = "fork",
+    name: str = NAME,
 ) -> ForkProcess:
     """Start a process that works on the study as `worker --workers N` does, with its exit code."""
 
     def work() -> None:
-        study = load_study(open_database(url, reading=True), NAME)
+        study = load_study(open_database(url, reading=True), name)
         logs = folder / "logs"
         pool = WorkerPool(workers, "cpu", url, logs, timing, start=start)
         sys.exit(run_workers(study, prepared, pool, lambda: None))

@@ -36,10 +36,10 @@ pytestmark = pytest.mark.slow
 
 @once_per_session
 def importance_of(name: str, seed: int = 0) -> StudyImportance:
-    """Return the importance of a program's parameters in 200 random trials."""
+    """Return the importance of a program's parameters in 200 random trials, or 100 of a larger."""
     if name == "branch":
         return analyse_optuna_study(random_study(branch, seed=seed), groups=GROUPS)
-    return analyse_optuna_study(random_study(training, direction="minimize", seed=seed))
+    return analyse_optuna_study(random_study(training, 100, direction="minimize", seed=seed))
 
 
 def test_a_program_with_conditions_gets_the_true_shares() -> None:

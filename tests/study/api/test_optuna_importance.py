@@ -51,11 +51,11 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> s
 
 @pytest.mark.slow
 def test_any_optuna_study_has_an_importance() -> None:
-    study = theirs(trials=128)
+    study = theirs(trials=64)
     found = tf.importance(study)
     assert isinstance(found, OptunaImportance)
     assert found.notes[0].startswith("trials look designed")
-    assert "128 of 128 trials are complete" in found.notes
+    assert "64 of 64 trials are complete" in found.notes
     assert "is minimized: a positive gain is a decrease" in found.notes[-1]
     assert found.leaders[0] == "lr"
     assert found.table().index[0] == "lr" and found.table().index[-1] == "placebo"

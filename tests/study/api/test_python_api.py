@@ -1,7 +1,9 @@
 """The Python API: what it returns, its silence, and errors in the words of the terminal."""
 
+import contextlib
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from torch.utils.data import TensorDataset
 
 import training_factors as tf
 from tests.support.program import ROOT
+from tests.support.session import once_per_session, session_folder
 from tests.support.studies import create_simulated_study
 from training_factors.search_spaces import registry
 from training_factors.storage.database import open_database
@@ -51,9 +54,21 @@ class Net(nn.Module):
 QUICK = {"preset": "smoke", "rows": 16, "epochs": 1, "space": "small"}
 
 
-def simulated(rows: int = 40) -> tf.FactorStudy:
-    """A study whose results a formula gives."""
-    create_simulated_study("sqlite:///runs/studies.db", rows).database.close()
+@once_per_session
+def simulated_folder() -> Path:
+    """Make the folder of a study whose results a formula gives, with its answer and its report."""
+    folder = session_folder() / "simulated"
+    create_simulated_study(
+        f"sqlite:///{folder}/runs/studies.db", 40, space="small"
+    ).database.close()
+    with contextlib.chdir(folder):
+        tf.load().report()
+    return folder
+
+
+def simulated() -> tf.FactorStudy:
+    """A study whose results a formula gives, in the current folder, which has its answer."""
+    shutil.copytree(simulated_folder(), Path(), dirs_exist_ok=True)
     return tf.load()
 
 
@@ -194,7 +209,8 @@ def test_wrong_input_has_the_words_of_the_terminal(
 def test_what_is_not_there_is_an_error() -> None:
     with pytest.raises(LookupError, match="there is no study"):
         tf.load()
-    study = simulated(8)
+    create_simulated_study("sqlite:///runs/studies.db", 8, space="small").database.close()
+    study = tf.load()
     with pytest.raises(tf.NoStudyError, match="did you mean 'simulated'"):
         tf.load("simulate")
     with pytest.raises(tf.NoAnswer, match="too few configurations"):
@@ -299,7 +315,8 @@ def test_exported_tables_read_back(tmp_path: Path) -> None:
 
 def test_studies_compare() -> None:
     one = simulated()
-    create_simulated_study("sqlite:///runs/studies.db", 40, name="other").database.close()
+    url = "sqlite:///runs/studies.db"
+    create_simulated_study(url, 32, name="other", space="small").database.close()
     compared = tf.compare(one, tf.load("other"))
     assert set(compared.table().study) == {"simulated", "other"}
     assert "share" in str(compared) and "<pre" in compared._repr_html_()

@@ -59,7 +59,7 @@ def test_the_values_are_equal_in_this_process_in_forked_and_in_started_ones() ->
     studies = {
         "none": run("none", workers=0, divisions=2),
         "fork": run("fork", workers=2, start="fork", divisions=2),
-        "spawn": run("spawn", workers=2, start="spawn", divisions=2),
+        "spawn": run("spawn", workers=1, start="spawn", divisions=2),
     }
     rows = {}
     for name, study in studies.items():
