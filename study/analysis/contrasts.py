@@ -54,7 +54,8 @@ class PathStep(NamedTuple):
 
     setting: the factor's parameters from here on. value: mean objective on the test part over the
     seeds, with its 95 % t-interval. gain: mean of the paired differences to the step before, in
-    percentage points of the objective, with its 95 % t-interval.
+    percentage points of the objective, with its 95 % t-interval. p_value: of the paired t-test,
+    Holm-corrected for the number of steps.
     """
 
     factor: str
@@ -63,12 +64,17 @@ class PathStep(NamedTuple):
     interval: Interval
     gain: float
     gain_interval: Interval
+    p_value: float
 
     @property
     def is_distinguishable(self) -> bool:
-        """Return whether the interval of the gain leaves out 0."""
-        low, high = self.gain_interval
-        return low > 0 or high < 0
+        """Return whether the step makes a significant difference."""
+        return self.p_value < SIGNIFICANT
+
+    @property
+    def confirmed(self) -> bool:
+        """Return whether the step makes the configuration significantly better."""
+        return self.gain > 0 and self.is_distinguishable
 
 
 class ConfirmedPath(NamedTuple):
@@ -108,6 +114,16 @@ class Confirmation(NamedTuple):
         """
         contrasts = [contrast for contrast in self.contrasts if contrast.factor == factor]
         return contrasts[-1] if contrasts else None
+
+    def confirms(self, factor: str) -> bool | None:
+        """Return whether paired runs show an effect of a factor; None where none changed it.
+
+        They show one at the best configuration, or on the path that leads to it.
+        """
+        contrast = self.of(factor)
+        steps = self.path.steps if self.path else ()
+        found = [one.confirmed for one in (contrast, *steps) if one and one.factor == factor]
+        return any(found) if found else None
 
 
 def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None:
@@ -155,12 +171,14 @@ def _path(arms: Sequence[Arm], trials: Sequence[Trial]) -> ConfirmedPath | None:
         return None
     values = [np.array([of_step[seed] for seed in seeds]) for of_step in by_repeat]
     total = 100 * (values[-1] - values[0])
+    steps = [
+        _step(arms[row], before, after)
+        for row, before, after in zip(rows[1:], values, values[1:], strict=False)
+    ]
+    corrected = holm({one.factor: one.p_value for one in steps})
     return ConfirmedPath(
         len(seeds), float(values[0].mean()), _mean_interval(values[0]),
-        tuple(
-            _step(arms[row], before, after)
-            for row, before, after in zip(rows[1:], values, values[1:], strict=False)
-        ),
+        tuple(one._replace(p_value=corrected[one.factor]) for one in steps),
         float(total.mean()), _mean_interval(total),
     )  # fmt: skip
 
@@ -169,7 +187,7 @@ def _step(arm: Arm, before: Array, after: Array) -> PathStep:
     factor, gains = arm.factor or "", 100 * (after - before)
     return PathStep(
         factor, factor_parameters(arm.config, factor), float(after.mean()), _mean_interval(after),
-        float(gains.mean()), _mean_interval(gains),
+        float(gains.mean()), _mean_interval(gains), _paired_p_value(after, before),
     )  # fmt: skip
 
 

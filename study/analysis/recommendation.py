@@ -58,22 +58,26 @@ def recommend(
                 share=importance.share if importance else None,
                 gain=_gain(answer, factor.name, option),
                 contrast=contrast,
-                evidence_level=evidence_for(importance, contrast),
+                evidence_level=evidence_for(
+                    importance, confirmation.confirms(factor.name) if confirmation else None
+                ),
             )
         )
     return tuple(settings)
 
 
-def evidence_for(factor: FactorImportance | None, contrast: Contrast | None) -> str:
+def evidence_for(factor: FactorImportance | None, is_confirmed: bool | None) -> str:
     """Return the level of evidence that the setting of a factor matters.
 
-    Paired runs decide where there are any: confirmed when the best configuration is
-    significantly worse with the factor changed, else not distinguishable. Without them it is
-    probable when the measured rows show an effect of the factor, else not distinguishable; untested
-    when the study did not vary the factor (None).
+    Paired runs decide where there are any: confirmed when they show an effect of the factor, at
+    the best configuration or on the path that leads to it, else not distinguishable. Without them
+    it is probable when the measured rows show an effect, else not distinguishable; untested when
+    the study did not vary the factor (None).
+
+    is_confirmed: as of `Confirmation.confirms`.
     """
-    if contrast is not None:
-        return CONFIRMED if contrast.confirmed else NOT_DISTINGUISHABLE
+    if is_confirmed is not None:
+        return CONFIRMED if is_confirmed else NOT_DISTINGUISHABLE
     if factor is None:
         return UNTESTED
     return PROBABLE if factor.matters else NOT_DISTINGUISHABLE

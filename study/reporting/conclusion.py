@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from training_factors.study.analysis.answer import Answer, FactorImportance, as_plain
 from training_factors.study.analysis.best_configuration import BestConfiguration
-from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.contrasts import Confirmation, ConfirmedPath, Contrast
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.recommendation import evidence_for
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE
@@ -37,15 +37,17 @@ WHY_SHARES_DIFFER = (
 class Conclusion(NamedTuple):
     """The conclusion of a study.
 
-    sentence: what matters most, or why that cannot be said yet. averaged: the verdict of the
-    measured runs, where the sentence is about the confirmation; else empty. disagreement: why
-    shares and confirmed effects differ, where they do; else empty. as_of: how much of the study it
-    rests on while runs are left; else empty. best: None before any run is complete. interval: 95 %
+    sentence: what matters most, or why that cannot be said yet. path: what the factors add on the
+    way from the baseline to the best configuration, where that was run; else empty. averaged: the
+    verdict of the measured runs, where the sentence is about the confirmation; else empty.
+    disagreement: why shares and confirmed effects differ, where they do; else empty. as_of: how
+    much of the study it rests on while runs are left; else empty. best: None before any run is complete. interval: 95 %
     interval of the best configuration's mean on the test part; None without a confirmation.
     evidence: factor -> level of evidence, the largest share first; empty without an answer.
     """
 
     sentence: str
+    path: str
     averaged: str
     disagreement: str
     as_of: str
@@ -89,6 +91,9 @@ def conclude(
     factors = answer.factors if answer else ()
     return Conclusion(
         sentence=_confirmed_sentence(confirmation, objective, unit) if confirmation else verdict,
+        path=_path_sentence(confirmation.path, objective, unit)
+        if confirmation and confirmation.path
+        else "",
         averaged=verdict if confirmation else "",
         disagreement=_disagreement(factors, confirmation, unit) if confirmation else "",
         as_of=f"as of run {progress.done:,} of {progress.total:,}"
@@ -98,7 +103,7 @@ def conclude(
         interval=confirmation.interval if confirmation else None,
         evidence={
             factor.name: evidence_for(
-                factor, confirmation.of(factor.name) if confirmation else None
+                factor, confirmation.confirms(factor.name) if confirmation else None
             )
             for factor in factors
         },
@@ -128,6 +133,20 @@ def _confirmed_sentence(confirmation: Confirmation, objective: str, unit: Unit) 
     return f"{sentence}; then {', '.join(drops)}{rest}"
 
 
+def _path_sentence(path: ConfirmedPath, objective: str, unit: Unit) -> str:
+    """Return the gain in all, and the steps that add significantly, the largest gain first."""
+    steps = sorted((one for one in path.steps if one.confirmed), key=lambda one: -one.gain)
+    listed = [f"{one.factor} {unit.signed(one.gain)}" for one in steps[: LISTED_FACTORS + 1]]
+    more = len(steps) - len(listed)
+    rest = f" and {plural(more, 'other')}" if more > 0 else ""
+    significant = f"{', '.join(listed)}{rest}" if listed else "no single step significantly"
+    return (
+        f"from the baseline to the best configuration test {objective} gains "
+        f"{unit.unsigned(path.total)} {unit.name} ({unit.interval(path.total_interval)}): "
+        f"{significant}"
+    )
+
+
 def _fairest(confirmation: Confirmation) -> list[Contrast]:
     """Return one contrast per factor, the fairest one; without the placebo's."""
     names = dict.fromkeys(one.factor for one in confirmation.contrasts if one.is_of_a_factor)
@@ -148,9 +167,9 @@ def _disagreement(
         contrast = tried.get(factor.name)
         if contrast is not None and factor.matters and not contrast.confirmed:
             return (
-                f"{factor.name} has a share of {percent(factor.share, 0)} %, but {contrast.name} "
-                f"costs the best configuration {unit.signed(contrast.difference, 2)} {unit.name}, "
-                f"which is {NOT_DISTINGUISHABLE} from none: {WHY_SHARES_DIFFER}"
+                f"{factor.name} has a share of {percent(factor.share, 0)} %, but the drop with "
+                f"{contrast.name} ({unit.signed(contrast.difference, 2)} {unit.name}) is "
+                f"{NOT_DISTINGUISHABLE} from none: {WHY_SHARES_DIFFER}"
             )
     confirmed = [contrast for contrast in tried.values() if contrast.confirmed]
     largest = max(confirmed, key=lambda contrast: contrast.difference, default=None)
@@ -180,6 +199,7 @@ def conclusion_document(conclusion: Conclusion) -> dict[str, Any]:
     document: dict[str, Any] = as_plain(
         {
             "sentence": conclusion.sentence,
+            "path": conclusion.path,
             "averaged": conclusion.averaged,
             "disagreement": conclusion.disagreement,
             "as_of": conclusion.as_of,

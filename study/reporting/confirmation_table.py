@@ -25,8 +25,8 @@ from training_factors.study.reporting.formatting import (
 
 _GAIN_NOTE = (
     "The mean difference to the row before, trained with the same seeds. The factors with the "
-    "largest drops come first; what one adds depends on those before it. Dim: the interval "
-    "contains 0."
+    "largest drops come first; what one adds depends on those before it. Dim: not significant "
+    "(paired t test, corrected for the number of steps by Holm)."
 )
 """Explanation of the path's gains."""
 

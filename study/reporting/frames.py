@@ -278,7 +278,8 @@ def path_frame(path: ConfirmedPath) -> pd.DataFrame:
 
     setting: the factor as it is set from here on. value: mean test objective, with its 95 %
     t-interval. gain: mean of the paired differences to the row before, in points, with its 95 %
-    t-interval; empty for the baseline. seeds: number of pairs.
+    t-interval. p_value: of the paired t-test, corrected by Holm. Both are empty for the baseline.
+    seeds: number of pairs.
     """
     baseline = {"setting": "", **_with_interval("value", path.value, path.interval)}
     steps = {
@@ -286,11 +287,12 @@ def path_frame(path: ConfirmedPath) -> pd.DataFrame:
             "setting": format_choice(one.factor, one.setting),
             **_with_interval("value", one.value, one.interval),
             **_with_interval("gain", one.gain, one.gain_interval),
+            "p_value": one.p_value,
         }
         for one in path.steps
     }
     frame = _frame({"baseline": baseline, **steps}, "factor")
-    gains = [name for name in ("gain", "gain_low", "gain_high") if name not in frame]
+    gains = [name for name in ("gain", "gain_low", "gain_high", "p_value") if name not in frame]
     return frame.assign(seeds=path.seeds, **dict.fromkeys(gains, float("nan")))
 
 

@@ -141,10 +141,12 @@ def confirmed_path() -> ConfirmedPath:
     steps = (
         PathStep(
             "optimizer", {"optimizer": "adam", "optimizer.adam.lr": 0.02}, 0.93, (0.92, 0.94),
-            4.25, (2.5, 6.0),
+            4.25, (2.5, 6.0), 0.003,
         ),
-        PathStep("residual", {"residual": "residual"}, 0.935, (0.92, 0.95), 0.5, (-0.5, 1.5)),
-        PathStep("activation", {"activation": "tanh"}, 0.91, (0.9, 0.92), -2.5, (-3.0, -2.0)),
+        PathStep("residual", {"residual": "residual"}, 0.935, (0.92, 0.95), 0.5, (-0.5, 1.5), 0.4),
+        PathStep(
+            "activation", {"activation": "tanh"}, 0.91, (0.9, 0.92), -2.5, (-3.0, -2.0), 0.001
+        ),
     )  # fmt: skip
     return ConfirmedPath(5, 0.8875, (0.87, 0.905), steps, 2.25, (1.0, 3.5))
 

@@ -157,5 +157,5 @@ def _note(path: ConfirmedPath, objective: str, unit: Unit, *, is_cut: bool) -> s
         f"{path.seeds} seeds; its bar is the change of the mean test {objective}, with the 95 % "
         f"interval of the paired difference; {unit.note}. The factors with the largest effects in "
         "the paired comparison come first; what a factor adds depends on those that are set "
-        f"before. Grey: the interval contains 0.{cut}"
+        f"before. Grey: not significant (paired t test, Holm-corrected).{cut}"
     )
