@@ -37,17 +37,17 @@ WHY_SHARES_DIFFER = (
 class Conclusion(NamedTuple):
     """The conclusion of a study.
 
-    sentence: what matters most, or why that cannot be said yet. path: what the factors add on the
-    way from the baseline to the best configuration, where that was run; else empty. averaged: the
-    verdict of the measured runs, where the sentence is about the confirmation; else empty.
-    disagreement: why shares and confirmed effects differ, where they do; else empty. as_of: how
-    much of the study it rests on while runs are left; else empty. best: None before any run is complete. interval: 95 %
+    sentence: what matters most, or why that cannot be said yet. second: what else the confirmation
+    shows, on the path or at the best configuration; else empty. averaged: the verdict of the
+    measured runs, where the sentence is about the confirmation; else empty. disagreement: why
+    shares and confirmed effects differ, where they do; else empty. as_of: how much of the study it
+    rests on while runs are left; else empty. best: None before any run is complete. interval: 95 %
     interval of the best configuration's mean on the test part; None without a confirmation.
     evidence: factor -> level of evidence, the largest share first; empty without an answer.
     """
 
     sentence: str
-    path: str
+    second: str
     averaged: str
     disagreement: str
     as_of: str
@@ -89,16 +89,16 @@ def conclude(
     verdict = answer.verdict.sentence if answer else f"no answer yet: {no_answer_reason}"
     unit = unit_of(objective)
     factors = answer.factors if answer else ()
+    sentence, second = verdict, ""
+    if confirmation is not None:
+        sentence, second = _confirmed_sentences(confirmation, objective, unit)
+    is_over = progress.done >= progress.total
     return Conclusion(
-        sentence=_confirmed_sentence(confirmation, objective, unit) if confirmation else verdict,
-        path=_path_sentence(confirmation.path, objective, unit)
-        if confirmation and confirmation.path
-        else "",
+        sentence=sentence,
+        second=second,
         averaged=verdict if confirmation else "",
         disagreement=_disagreement(factors, confirmation, unit) if confirmation else "",
-        as_of=f"as of run {progress.done:,} of {progress.total:,}"
-        if progress.done < progress.total
-        else "",
+        as_of="" if is_over else f"as of run {progress.done:,} of {progress.total:,}",
         best=best,
         interval=confirmation.interval if confirmation else None,
         evidence={
@@ -110,41 +110,63 @@ def conclude(
     )
 
 
-def _confirmed_sentence(confirmation: Confirmation, objective: str, unit: Unit) -> str:
-    """Return the largest confirmed effects, or that there is none."""
+def _confirmed_sentences(confirmation: Confirmation, objective: str, unit: Unit) -> tuple[str, str]:
+    """Return two sentences, on the changes of the best configuration and on the path to it.
+
+    The one with a confirmed effect comes first. The second is empty where no path was run.
+    """
     tried = _fairest(confirmation)
+    drops = _drops_sentence(tried, objective, unit)
+    if confirmation.path is None:
+        return drops or f"no effect is confirmed: {_no_drop(tried)}", ""
+    path = _path_sentence(confirmation.path, objective, unit)
+    if drops or not any(step.confirmed for step in confirmation.path.steps):
+        return drops or f"no effect is confirmed: {_no_drop(tried)}", path
+    return f"confirmed: {path}", _no_drop(tried)
+
+
+def _no_drop(tried: Sequence[Contrast]) -> str:
+    return (
+        "the best configuration itself is not significantly worse with any of the "
+        f"{plural(len(tried), 'change')} that were tried"
+    )
+
+
+def _drops_sentence(tried: Sequence[Contrast], objective: str, unit: Unit) -> str:
+    """Return the largest confirmed effects at the best configuration; empty where there is none."""
     confirmed = [contrast for contrast in tried if contrast.confirmed]
     if not confirmed:
-        return (
-            "no effect is confirmed: the best configuration is not significantly worse with any of "
-            f"the {plural(len(tried), 'change')} that were tried"
-        )
+        return ""
     first, *others = sorted(confirmed, key=lambda contrast: -contrast.difference)
-    sentence = (
+    drops = [(one.factor, unit.unsigned(one.difference, 2)) for one in others]
+    return (
         f"confirmed: {first.factor} has the largest effect on the best configuration; with "
         f"{first.name}, test {objective} drops by {unit.unsigned(first.difference, 2)} {unit.name} "
-        f"(95 % interval {unit.interval(first.interval, 2)})"
+        f"(95 % interval {unit.interval(first.interval, 2)}){_followed_by(drops)}"
     )
-    if not others:
-        return sentence
-    drops = [f"{one.factor} {unit.unsigned(one.difference, 2)}" for one in others[:LISTED_FACTORS]]
-    more = len(others) - LISTED_FACTORS
-    rest = f" and {plural(more, 'other')}" if more > 0 else ""
-    return f"{sentence}; then {', '.join(drops)}{rest}"
 
 
 def _path_sentence(path: ConfirmedPath, objective: str, unit: Unit) -> str:
-    """Return the gain in all, and the steps that add significantly, the largest gain first."""
+    """Return what the factors add on the path, the largest significant gain first."""
+    way = f"from the baseline to the best configuration ({unit.signed(path.total)} {unit.name})"
     steps = sorted((one for one in path.steps if one.confirmed), key=lambda one: -one.gain)
-    listed = [f"{one.factor} {unit.signed(one.gain)}" for one in steps[: LISTED_FACTORS + 1]]
-    more = len(steps) - len(listed)
-    rest = f" and {plural(more, 'other')}" if more > 0 else ""
-    significant = f"{', '.join(listed)}{rest}" if listed else "no single step significantly"
+    if not steps:
+        return f"{way}, no single factor raises test {objective} significantly"
+    first, *others = steps
+    gains = [(one.factor, unit.signed(one.gain)) for one in others]
     return (
-        f"from the baseline to the best configuration test {objective} gains "
-        f"{unit.unsigned(path.total)} {unit.name} ({unit.interval(path.total_interval)}): "
-        f"{significant}"
+        f"{way}, {first.factor} adds most to test {objective}: {unit.signed(first.gain)} "
+        f"{unit.name} (95 % interval {unit.interval(first.gain_interval)}){_followed_by(gains)}"
     )
+
+
+def _followed_by(others: Sequence[tuple[str, str]]) -> str:
+    """Return the end of a sentence with further factors and their effects."""
+    if not others:
+        return ""
+    listed = ", ".join(f"{factor} {effect}" for factor, effect in others[:LISTED_FACTORS])
+    more = len(others) - LISTED_FACTORS
+    return f"; then {listed}" + (f" and {plural(more, 'other')}" if more > 0 else "")
 
 
 def _fairest(confirmation: Confirmation) -> list[Contrast]:
@@ -199,7 +221,7 @@ def conclusion_document(conclusion: Conclusion) -> dict[str, Any]:
     document: dict[str, Any] = as_plain(
         {
             "sentence": conclusion.sentence,
-            "path": conclusion.path,
+            "second": conclusion.second,
             "averaged": conclusion.averaged,
             "disagreement": conclusion.disagreement,
             "as_of": conclusion.as_of,

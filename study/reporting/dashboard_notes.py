@@ -174,7 +174,7 @@ def study_note(conclusion: Conclusion, answer: Answer, name: str, objective: str
 
 def _further_sentences(conclusion: Conclusion, objective: str) -> list[str]:
     """Return what stands below the first sentence, each as a paragraph."""
-    found = [f"{conclusion.path}."] if conclusion.path else []
+    found = [f"{conclusion.second}."] if conclusion.second else []
     if conclusion.averaged:
         found.append(f"Averaged over all settings, {conclusion.averaged}.")
     if conclusion.disagreement:

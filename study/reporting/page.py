@@ -16,7 +16,6 @@ from training_factors.storage.data_report import describe_classes
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.stamp import Stamp, describe_left_out
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.answer import FactorImportance
 from training_factors.study.analysis.lenses import LensResult
 from training_factors.study.analysis.recommendation import RecommendedSetting, chosen_setting
 from training_factors.study.analysis.verdict import (
@@ -274,25 +273,28 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
     )
 
 
-def _leading_charts(
-    report: Report, charts: Mapping[str, Chart]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _leading_charts(report: Report, charts: Mapping[str, Chart]) -> tuple[list[str], list[str]]:
     """Return the charts that say how sure the answer is, and those of the further evidence.
 
-    After a confirmation its charts come first. The shares are folded where no factor is
-    distinguishable from noise, since such a chart is all grey.
+    Charts of the confirmation come first. A chart in which nothing is significant is all grey, and
+    never stands at the top; such shares are folded.
     """
-    shares = ("importance",) if any(one.matters for one in _factors_of(report)) else ()
-    confirmed = ("confirmation", "path") if report.conclusion.is_confirmed else ()
-    shown, further = (confirmed, shares) if confirmed else (shares, ())
+    confirmation, answer = report.confirmation, report.answer
+    path = confirmation.path if confirmation else None
+    clear = {
+        "confirmation": any(
+            one.confirmed for one in (confirmation.contrasts if confirmation else ())
+        ),
+        "path": any(step.confirmed for step in (path.steps if path else ())),
+        "importance": any(factor.matters for factor in (answer.factors if answer else ())),
+    }
+    confirmed = [name for name in ("confirmation", "path") if clear[name]]
+    shown = confirmed or ["importance"] * clear["importance"]
+    further = ["confirmation", "path", *["importance"] * clear["importance"], "gains"]
     return (
-        tuple(name for name in shown if name in charts),
-        tuple(name for name in (*further, "gains") if name in charts),
+        [name for name in shown if name in charts],
+        [name for name in further if name in charts and name not in shown],
     )
-
-
-def _factors_of(report: Report) -> Sequence[FactorImportance]:
-    return report.answer.factors if report.answer else ()
 
 
 def write_page(page: str, path: Path) -> Path:

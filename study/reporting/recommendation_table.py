@@ -152,7 +152,7 @@ def setting_cells(setting: RecommendedSetting, unit: Unit) -> tuple[str, ...]:
         setting.factor,
         f"{setting.option} {hyperparameters}".strip(),
         "" if setting.share is None else f"{percent(setting.share)} %",
-        "" if setting.gain is None else unit.signed(setting.gain),
+        "" if setting.gain is None else unit.signed(setting.gain) if setting.gain else "baseline",
         "" if setting.contrast is None else unit.signed(setting.contrast.difference, 2),
         setting.evidence_level,
     )

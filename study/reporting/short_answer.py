@@ -26,8 +26,8 @@ def draw_short_answer(
     table.add_column(min_width=NAME_WIDTH - 2, no_wrap=True, style="dim")
     table.add_column(overflow="fold")
     table.add_row("answer", Text(conclusion.dated_sentence, style="bold"))
-    if conclusion.path:
-        table.add_row("", conclusion.path)
+    if conclusion.second:
+        table.add_row("", conclusion.second)
     if conclusion.averaged:
         table.add_row("", f"averaged over all settings, {conclusion.averaged}")
     if conclusion.disagreement:
