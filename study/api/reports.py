@@ -7,6 +7,7 @@ from typing import NamedTuple
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
 from training_factors.study.api.check_commands import check_commands
+from training_factors.study.api.confirming import describe_cost
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
@@ -46,10 +47,29 @@ def _report_commands(study: Study, report: Report, storage: str | None) -> Comma
     setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
     words = check_commands(study, report.checks, storage)
     checks = tuple(None if one is None else shlex.join(one) for one in words)
-    return Commands(again, following_command(study, report, storage), setting, checks)
+    following = _following_command(study, report, storage)
+    return Commands(again, following, setting, _cost(study, report, storage, following), checks)
 
 
-def following_command(study: Study, report: Report, storage: str | None) -> str:
-    """Return the command that follows from a report."""
+def closing_lines(study: Study, report: Report, storage: str | None, page: Path) -> dict[str, str]:
+    """Return what ends the screen of a command: the report's page and the next command.
+
+    Where the next command is `confirm`, what it takes is said before.
+    """
+    following = _following_command(study, report, storage)
+    cost = _cost(study, report, storage, following)
+    lines = {"report": str(page), "next": following}
+    return lines if cost is None else {**lines, "": f"({cost})"}
+
+
+def _following_command(study: Study, report: Report, storage: str | None) -> str:
     more_rows = report.answer.verdict.more_rows if report.answer else 1
     return command_lines.next_command(study, storage, report.conclusion, more_rows)
+
+
+def _cost(study: Study, report: Report, storage: str | None, following: str) -> str | None:
+    """Return what the next command takes if it is `confirm`, else None."""
+    is_confirm = following == command_lines.command_line("confirm", study, storage)
+    if report.answer is None or not is_confirm:
+        return None
+    return describe_cost(study, report.answer, report.trials)

@@ -72,7 +72,7 @@ def importance(
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
         from training_factors.study.api.check_commands import check_commands
-        from training_factors.study.api.reports import following_command, write_report_page
+        from training_factors.study.api.reports import closing_lines, write_report_page
         from training_factors.study.reporting import importance_tables, summary
         from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.checks_table import checks_document, draw_checks
@@ -96,12 +96,8 @@ def importance(
     if found:
         show(importance_tables.draw_lenses(found, report.answer))
         show("")
-    files = {
-        "report": str(page),
-        "chart": f"{chart} (also as .svg; numbers in importance.json)",
-        "next": following_command(opened, report, storage),
-    }
-    show(summary.draw_summary(report, files, draw_checks(report.checks, commands)))
+    lines = closing_lines(opened, report, storage, page)
+    show(summary.draw_summary(report, chart, lines, draw_checks(report.checks, commands)))
 
 
 def _importance_of(
@@ -165,6 +161,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
         opened = open_study(study, storage)
         from training_factors.study.reporting import recommendation_table, short_answer
         from training_factors.study.reporting.analyses import read_study_data
+        from training_factors.study.reporting.formatting import whole_line
 
         data = read_study_data(opened, count_cores())
         found = recommendation_table.recommendation_of(data)
@@ -173,9 +170,15 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
         return
     path = recommendation_table.write_recommendation(found, opened.folder)
     words = [*command_lines.program_words(), *recommendation_table.holding_options(found)]
-    lines = {"TOML": str(path), "next": shlex.join(words)}
     show(recommendation_table.draw_settings(found))
-    show("\nThe next command fixes the recommended settings and varies the other factors.\n")
+    show("\nThis command fixes the recommended settings and varies the other factors:")
+    show(whole_line(shlex.join(words)))
+    show("")
+    more_rows = data.require_answer().verdict.more_rows
+    following = command_lines.next_command(opened, storage, data.conclusion, more_rows)
+    if data.conclusion.is_confirmed:
+        following = command_lines.command_line("report", opened, storage, "--open")
+    lines = {"TOML": str(path), "next": following}
     show(
         short_answer.draw_short_answer(
             data.conclusion, opened.stamp.objective, opened.stamp.space.baseline, lines

@@ -274,7 +274,7 @@ def confirm(
             opened, wanted, pool, terminal(quiet), count_cores()
         )
     _exit_early(confirmation, code)
-    from training_factors.study.api.reports import following_command, write_report_page
+    from training_factors.study.api.reports import closing_lines, write_report_page
     from training_factors.study.reporting import confirmation_table, short_answer
     from training_factors.study.reporting.report import read_report
 
@@ -286,7 +286,7 @@ def confirm(
     if as_json:
         show(confirmation_table.confirmation_document(found))
         return
-    lines = {"report": str(page), "next": following_command(opened, report, storage)}
+    lines = closing_lines(opened, report, storage, page)
     show(confirmation_table.draw_contrasts(found))
     show("")
     show(

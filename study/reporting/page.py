@@ -51,13 +51,15 @@ class Commands(NamedTuple):
     """Command lines to paste.
 
     again: creates and runs the same study from nothing. following: the next step. setting: studies
-    the other factors with the recommended settings held; None without an answer. checks: the remedy
-    of every check of the report; None where no command helps.
+    the other factors with the recommended settings held; None without an answer. cost: what the next
+    command takes, where that is known. checks: the remedy of every check of the report; None where
+    no command helps.
     """
 
     again: str
     following: str
     setting: str | None
+    cost: str | None = None
     checks: tuple[str | None, ...] = ()
 
 
@@ -280,11 +282,10 @@ def _leading_charts(report: Report, charts: Mapping[str, Chart]) -> tuple[list[s
     never stands at the top; such shares are folded.
     """
     confirmation, answer = report.confirmation, report.answer
+    contrasts = confirmation.contrasts if confirmation else ()
     path = confirmation.path if confirmation else None
     clear = {
-        "confirmation": any(
-            one.confirmed for one in (confirmation.contrasts if confirmation else ())
-        ),
+        "confirmation": any(contrast.confirmed for contrast in contrasts),
         "path": any(step.confirmed for step in (path.steps if path else ())),
         "importance": any(factor.matters for factor in (answer.factors if answer else ())),
     }
@@ -321,7 +322,7 @@ def _environment() -> Environment:
 
 def _is_number(cell: str) -> bool:
     """Return whether a cell of a table is aligned to the right, as numbers and gaps are."""
-    return cell[:1] in "0123456789+-−±<" if cell else True
+    return cell[:1] in "0123456789+-−±<" or cell == "baseline" if cell else True
 
 
 def _template_file(name: str) -> str:

@@ -123,7 +123,8 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
         (
             "evidence",
             "Paired runs decide where there are any: confirmed if the best configuration is "
-            "significantly worse with the factor changed, else not distinguishable. Without them, "
+            "significantly worse with the factor changed, or if setting it is a significant step "
+            "on the path to it, else not distinguishable. Without them, "
             "probable if the measured runs show a significant effect, else not distinguishable.",
         ),
     ]

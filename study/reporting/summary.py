@@ -16,7 +16,7 @@ from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.conclusion import conclusion_document
-from training_factors.study.reporting.formatting import format_settings
+from training_factors.study.reporting.formatting import format_settings, whole_line
 from training_factors.study.reporting.importance_tables import draw_shares
 from training_factors.study.reporting.report import Report
 from training_factors.study.reporting.short_answer import draw_short_answer
@@ -77,15 +77,17 @@ def write_summary(report: Report, folder: Path) -> list[Path]:
 
 
 def draw_summary(
-    report: Report, lines: Mapping[str, str], checks: RenderableType | None = None
+    report: Report, chart: Path, lines: Mapping[str, str], checks: RenderableType | None = None
 ) -> RenderableType:
     """Draw the importance and the best configuration, and at the end the short answer.
 
-    lines: what is at the very end; see `draw_short_answer`. checks: the study's warnings, as
-    `draw_checks` draws them.
+    chart: the file of the chart. lines: what is at the very end; see `draw_short_answer`. checks:
+    the study's warnings, as `draw_checks` draws them.
     """
     return Group(
         draw_shares(report.require_answer(), report.objective),
+        Text(),
+        whole_line(f"chart   {chart} (also as .svg; numbers in importance.json)"),
         Text(),
         Text(f"best configuration, {report.require_best().name}", style="bold"),
         _configuration(report),

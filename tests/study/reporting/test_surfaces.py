@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -134,7 +135,9 @@ def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
 def screens(found: Report) -> dict[str, str]:
     """Return what terminal, page and dashboard say about a study, without their markup."""
     assert found.answer is not None
-    terminal = re.sub(r"\x1b\[[0-9;]*m", "", printed(summary.draw_summary(found, {})))
+    terminal = re.sub(
+        r"\x1b\[[0-9;]*m", "", printed(summary.draw_summary(found, Path("importance.png"), {}))
+    )
     note = study_note(found.conclusion, found.answer, "s", found.objective)
     html = page.render_page(found, charts_of(found), COMMANDS)
     html = html[: html.index('<details class="section"')]
