@@ -51,9 +51,9 @@ class Commands(NamedTuple):
     """Command lines to paste.
 
     again: creates and runs the same study from nothing. following: the next step. setting: studies
-    the other factors with the recommended settings held; None without an answer. cost: what the next
-    command takes, where that is known. checks: the remedy of every check of the report; None where
-    no command helps.
+    the other factors with the recommended settings held; None without an answer. cost: what the
+    next command takes, where that is known. checks: the remedy of every check of the report; None
+    where no command helps.
     """
 
     again: str
