@@ -29,6 +29,7 @@ def create_simulated_study(
     url: str, rows: int, *, search: int = 0, name: str = "simulated", space: str = "documented"
 ) -> Study:
     """Create a study with this number of measured rows and searched runs; see `accuracy_of`."""
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     prepared = prepare_study(Definition(source="digits", space=space, epochs=EPOCHS))
     study = create_study(open_database(url, create=True), name, prepared.stamp())
     store_datasheet(study, prepared)

@@ -109,7 +109,7 @@ def test_gains_of_what_is_minimized_are_improvements() -> None:
 
 def test_the_best_of_what_is_minimized_is_the_least() -> None:
     answer = importance_of("training").answer
-    trials = random_study(training, direction="minimize").trials
+    trials = random_study(training, 100, direction="minimize").trials
     adam = -np.array([t.value for t in trials if t.params["optimizer"] == "adam"], dtype=float)
     effects = [effect for effect in answer.effects if effect.factor == "optimizer"]
     best = next(e.expected_best for e in effects if e.value == "adam")

@@ -353,7 +353,7 @@ def test_a_study_of_objects_is_confirmed() -> None:
     assert table.difference.iloc[-1] == 0
     assert confirmed.parameters["optimizer"]
     assert 0 <= confirmed.value <= 1
-    assert study.recommend().source.startswith("ranked first over fresh seeds")
+    assert study.recommend().source.endswith("mean of 3 seeds")
     assert "drop if" in str(confirmed)
     with pytest.raises(ValueError, match="factor 'optimiser' is not varied"):
         study.confirm(["optimiser"], workers=0)

@@ -181,6 +181,7 @@ def test_results_of_this_tool_are_no_data(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = load(folder(tmp_path)).fingerprint
+    (tmp_path / "runs").mkdir()
     open_database(f"sqlite:///{tmp_path}/runs/studies.db", create=True)
     picture(tmp_path / "runs" / "mine" / "charts" / "effects.png")
     assert load(tmp_path).fingerprint == before
