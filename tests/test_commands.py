@@ -217,6 +217,7 @@ def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
 
 def without_answer(folder: Path, *values: float) -> str:
     """A study with these measured values and nothing else; the URL of its database."""
+    (folder / "runs").mkdir(exist_ok=True)
     url = f"sqlite:///{folder}/runs/studies.db"
     space = named_space("small").describe()
     definition = Definition(source="wine")

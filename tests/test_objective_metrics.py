@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the same study for accuracy and for log loss, and one for RMSE; return their folder."""
     made = tmp_path_factory.mktemp("metrics")
-    run = partial(tf.run, preset="smoke", rows=16, epochs=3, space="small", workers=0)
+    run = partial(tf.run, preset="smoke", rows=32, epochs=3, space="small", workers=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
         run("wine", study="accuracy")

@@ -141,6 +141,7 @@ def test_code_that_only_the_database_names_is_not_run(
 
 
 def test_a_study_s_name_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
     for name in ("../../outside", "/etc/passwd", "a/../../b", "..", "<script>alert(1)</script>"):
         database = open_database(f"sqlite:///{tmp_path}/runs/studies.db", create=True)
         folder = create_study(database, name, Stamp("accuracy")).folder.resolve()

@@ -120,10 +120,13 @@ class Confirmation(NamedTuple):
 
         They show one at the best configuration, or on the path that leads to it.
         """
-        contrast = self.of(factor)
-        steps = self.path.steps if self.path else ()
-        found = [one.confirmed for one in (contrast, *steps) if one and one.factor == factor]
+        found = [one.confirmed for one in (self.of(factor), self.step(factor)) if one is not None]
         return any(found) if found else None
+
+    def step(self, factor: str) -> PathStep | None:
+        """Return the step of the path that sets a factor, or None."""
+        steps = self.path.steps if self.path else ()
+        return next((step for step in steps if step.factor == factor), None)
 
 
 def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confirmation | None:

@@ -10,7 +10,7 @@ from training_factors.search_spaces.description import (
 )
 from training_factors.search_spaces.dimension import Value
 from training_factors.study.analysis.answer import Answer, FactorImportance
-from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.contrasts import Confirmation, Contrast, PathStep
 from training_factors.study.analysis.verdict import (
     CONFIRMED,
     NOT_DISTINGUISHABLE,
@@ -26,6 +26,7 @@ class RecommendedSetting(NamedTuple):
     vary the factor. gain: mean objective of this option less the baseline's, in percentage points;
     None when the factor has only one option, and where effects mean nothing. contrast: the factor's
     paired runs; None without. evidence_level: confirmed, probable, not distinguishable or untested.
+    step: the factor's step on the path from the baseline; None without.
     """
 
     factor: str
@@ -35,6 +36,7 @@ class RecommendedSetting(NamedTuple):
     gain: float | None
     contrast: Contrast | None
     evidence_level: str
+    step: PathStep | None = None
 
 
 def recommend(
@@ -61,6 +63,7 @@ def recommend(
                 evidence_level=evidence_for(
                     importance, confirmation.confirms(factor.name) if confirmation else None
                 ),
+                step=confirmation.step(factor.name) if confirmation else None,
             )
         )
     return tuple(settings)
@@ -69,15 +72,14 @@ def recommend(
 def evidence_for(factor: FactorImportance | None, is_confirmed: bool | None) -> str:
     """Return the level of evidence that the setting of a factor matters.
 
-    Paired runs decide where there are any: confirmed when they show an effect of the factor, at
-    the best configuration or on the path that leads to it, else not distinguishable. Without them
-    it is probable when the measured rows show an effect, else not distinguishable; untested when
-    the study did not vary the factor (None).
+    Confirmed: paired runs show an effect of the factor, at the best configuration or on the path
+    that leads to it. Probable: only the measured rows show one, averaged over all settings. Not
+    distinguishable: neither does. Untested: the study did not vary the factor (None).
 
     is_confirmed: as of `Confirmation.confirms`.
     """
-    if is_confirmed is not None:
-        return CONFIRMED if is_confirmed else NOT_DISTINGUISHABLE
+    if is_confirmed:
+        return CONFIRMED
     if factor is None:
         return UNTESTED
     return PROBABLE if factor.matters else NOT_DISTINGUISHABLE

@@ -101,14 +101,14 @@ def judge(findings: Findings) -> Verdict:
     ruled_out = len(findings.names) - len(leaders)
     sentence = f"the most important factor is {_join(leaders, 'or')} (95 % confidence)"
     if ruled_out:
-        verb = "is" if ruled_out == 1 else "are"
-        sentence += f"; {ruled_out} other{'s' * (ruled_out > 1)} {verb} ruled out"
+        others = f"one of the {ruled_out} others" if ruled_out > 1 else "the other one"
+        sentence += f", not {others}"
     narrower = _rows_to_narrow(findings, len(leaders))
     if narrower is None:
         remedy = "more configurations would hardly narrow it"
         return Verdict("set", leaders, f"{sentence}; {remedy}", None)
     more, left = narrower
-    remedy = f"about {more:,} more configurations may narrow it to {left}"
+    remedy = f"about {more:,} more configurations may narrow it to {left} factor{'s' * (left > 1)}"
     return Verdict("set", leaders, f"{sentence}; {remedy}", more)
 
 

@@ -25,7 +25,6 @@ from training_factors.study.api.settings import DefinitionValues, Given, check_d
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
-    from training_factors.study.reporting.status import StudyStatus
     from training_factors.study.running.planning import Plan
     from training_factors.study.running.preparation import PreparedStudy
     from training_factors.study.running.settings import StartMethod, WorkerTiming
@@ -381,20 +380,6 @@ def describe_stop(study: "Study") -> str:
     count = status.total - status.done
     left = "1 is not done" if count == 1 else f"{count} are not done"
     return f"stopped: {status.done} of {status.total} runs are done, {left}"
-
-
-def explain_outcomes(study: "Study", status: "StudyStatus") -> dict[str, str]:
-    """Return what runs that failed or diverged have in common: outcome -> a sentence.
-
-    Outcomes that no setting explains are left out. status: that of the study.
-    """
-    if not status.failures and not status.diverged:
-        return {}
-    from training_factors.storage.trials import read_trials
-    from training_factors.study.analysis.failures import explain_failures
-
-    found = explain_failures(read_trials(study), study.stamp.space)
-    return {one.outcome: one.sentence for one in found}
 
 
 def worker_options(settings: WorkerSettings) -> list[str]:

@@ -17,11 +17,11 @@ from training_factors.study.api.confirming import Wanted, confirm_study
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
-    explain_outcomes,
     kept_process_settings,
     stop_reason,
     worker_settings,
 )
+from training_factors.study.api.explaining import explain_outcomes
 from training_factors.study.api.opening import database_url
 from training_factors.study.api.output import choose_output
 from training_factors.study.api.results import Confirmed, Importance, Recommended

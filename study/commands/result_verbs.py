@@ -175,7 +175,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     show(whole_line(shlex.join(words)))
     show("")
     more_rows = data.require_answer().verdict.more_rows
-    following = command_lines.next_command(opened, storage, data.conclusion, more_rows)
+    following = command_lines.next_step(opened, storage, data.conclusion, more_rows).command
     if data.conclusion.is_confirmed:
         following = command_lines.command_line("report", opened, storage, "--open")
     lines = {"TOML": str(path), "next": following}

@@ -313,7 +313,7 @@ def _exit_early(study: "Study", code: int) -> None:
 
 def _print_failures(study: "Study", storage: str | None) -> None:
     """Print how many runs failed or diverged, and why, and the command that retries them."""
-    from training_factors.study.api.execution import explain_outcomes
+    from training_factors.study.api.explaining import explain_outcomes
     from training_factors.study.reporting.status import compute_status, explained_outcomes
 
     status = compute_status(study)

@@ -11,7 +11,7 @@ from training_factors.study.commands.options import Json, StorageUrl, StudyName
 def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
     """Show the progress of a study: its runs, workers, failures and best run."""
     with verb_context():
-        from training_factors.study.api.execution import explain_outcomes
+        from training_factors.study.api.explaining import explain_outcomes
         from training_factors.study.reporting.status import (
             compute_status,
             draw_status,

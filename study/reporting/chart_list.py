@@ -46,7 +46,7 @@ def _all_charts(report: Report) -> Iterator[Chart | None]:
     if report.confirmation is not None:
         yield confirmation.chart(report.confirmation, objective)
         if report.confirmation.path is not None:
-            yield path.chart(report.confirmation.path, objective)
+            yield path.chart(report.confirmation.path, objective, report.status.baseline)
     if report.confusion is not None:
         yield confusion.chart(report.confusion)
     yield curves.chart(report.trials, objective)

@@ -21,8 +21,8 @@ LISTED_NOISE = 4
 """Maximum number of factors without evidence that are named; more are counted."""
 
 _MEANINGS = {
-    CONFIRMED: "confirmed by paired runs",
-    PROBABLE: "probable by the measured runs",
+    CONFIRMED: "effects confirmed by paired runs",
+    PROBABLE: "probable, from the measured runs alone",
     NOT_DISTINGUISHABLE: "not distinguishable from noise",
 }
 """Level of evidence -> its words with what they rest on, the strongest first."""
@@ -127,8 +127,8 @@ def _confirmed_sentences(confirmation: Confirmation, objective: str, unit: Unit)
 
 def _no_drop(tried: Sequence[Contrast]) -> str:
     return (
-        "the best configuration itself is not significantly worse with any of the "
-        f"{plural(len(tried), 'change')} that were tried"
+        "the best configuration itself is not significantly worse with any one of "
+        f"{plural(len(tried), 'factor')} changed"
     )
 
 
@@ -179,19 +179,28 @@ def _fairest(confirmation: Confirmation) -> list[Contrast]:
 def _disagreement(
     factors: Sequence[FactorImportance], confirmation: Confirmation, unit: Unit
 ) -> str:
-    """Return the sentence on a factor whose share and confirmed effect say different things.
+    """Return the sentence on a factor whose effects say different things.
 
-    It names the factor with the largest share whose effect is not confirmed, or else the one that
-    has the largest share although another one has the largest confirmed effect.
+    It names the factor that adds most on the path, or else has the largest share, although the best
+    configuration is not significantly worse without its setting; or else the one that has the
+    largest share although another one has the largest confirmed effect.
     """
     tried = {contrast.factor: contrast for contrast in _fairest(confirmation)}
+    steps = confirmation.path.steps if confirmation.path else ()
+    for step in sorted(steps, key=lambda one: -one.gain):
+        contrast = tried.get(step.factor)
+        if contrast is not None and step.confirmed and not contrast.confirmed:
+            return (
+                f"{step.factor} adds {unit.signed(step.gain)} {unit.name} on that way, but "
+                f"{_change(contrast, unit)}: once the other factors are set as in the best "
+                "configuration, they make up for it"
+            )
     for factor in factors:
         contrast = tried.get(factor.name)
         if contrast is not None and factor.matters and not contrast.confirmed:
             return (
-                f"{factor.name} has a share of {percent(factor.share, 0)} %, but the drop with "
-                f"{contrast.name} ({unit.signed(contrast.difference, 2)} {unit.name}) is "
-                f"{NOT_DISTINGUISHABLE} from none: {WHY_SHARES_DIFFER}"
+                f"{factor.name} has a share of {percent(factor.share, 0)} %, but "
+                f"{_change(contrast, unit)}: {WHY_SHARES_DIFFER}"
             )
     confirmed = [contrast for contrast in tried.values() if contrast.confirmed]
     largest = max(confirmed, key=lambda contrast: contrast.difference, default=None)
@@ -201,6 +210,14 @@ def _disagreement(
     return (
         f"{first.name} has the largest share ({percent(first.share, 0)} %), {largest.factor} the "
         f"largest confirmed effect: {WHY_SHARES_DIFFER}"
+    )
+
+
+def _change(contrast: Contrast, unit: Unit) -> str:
+    """Return what a change that is not confirmed does to the best configuration."""
+    return (
+        f"{contrast.name} changes the best configuration by only "
+        f"{unit.signed(-contrast.difference, 2)} {unit.name}, {NOT_DISTINGUISHABLE} from 0"
     )
 
 

@@ -219,10 +219,8 @@ def effects_frame(answer: Answer) -> pd.DataFrame:
     and where fewer than 16 configurations have the option. There are no rows where effects mean
     nothing (see `Answer.no_effects`).
     """
-    has_effects = answer.no_effects is None
-    return _listed(
-        _effect_record(one) for one in answer.effects if one.factor != PLACEBO and has_effects
-    )
+    frame = _listed(_effect_record(one) for one in answer.effects if one.factor != PLACEBO)
+    return frame if answer.no_effects is None else frame.iloc[:0]
 
 
 def _effect_record(effect: Effect) -> dict[str, object]:

@@ -51,15 +51,15 @@ class Commands(NamedTuple):
     """Command lines to paste.
 
     again: creates and runs the same study from nothing. following: the next step. setting: studies
-    the other factors with the recommended settings held; None without an answer. cost: what the
-    next command takes, where that is known. checks: the remedy of every check of the report; None
+    the other factors with the recommended settings held; None without an answer. purpose: what
+    the next step is for. checks: the remedy of every check of the report; None
     where no command helps.
     """
 
     again: str
     following: str
     setting: str | None
-    cost: str | None = None
+    purpose: str = ""
     checks: tuple[str | None, ...] = ()
 
 
@@ -134,18 +134,26 @@ def _settings_table(settings: Sequence[RecommendedSetting], objective: str) -> T
     """Return a table of settings; the evidence stands where a phone shows it, too."""
     unit = unit_of(objective)
     headings = (
-        "factor", "evidence", "set to", "share", f"gain, {unit.words}",
-        f"drop if changed, {unit.words}",
+        "factor", "evidence", "set to", "share", f"gain on average, {unit.words}",
+        f"drop if changed, {unit.words}", f"step from the baseline, {unit.words}",
     )  # fmt: skip
+    steps = ("" if one.step is None else unit.signed(one.step.gain, 2) for one in settings)
     cells = (setting_cells(setting, unit) for setting in settings)
-    rows = tuple((factor, level, *others) for factor, *others, level in cells)
+    rows = tuple(
+        (factor, level, *others, step)
+        for (factor, *others, level), step in zip(cells, steps, strict=True)
+    )
     return _without_empty_columns(Table(headings, rows))
 
 
 def _notes_of(settings: Sequence[Table], objective: str) -> list[tuple[str, str]]:
     """Return the explanations of those columns that the tables of settings have."""
     columns = {heading.split(",")[0] for table in settings for heading in table.headings}
-    return [(column, note) for column, note in column_notes(objective) if column in columns]
+    return [
+        (column, note)
+        for column, note in column_notes(objective, on_page=True)
+        if column in columns
+    ]
 
 
 def _without_empty_columns(table: Table) -> Table:

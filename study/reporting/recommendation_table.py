@@ -104,15 +104,18 @@ def draw_settings(recommendation: Recommendation) -> RenderableType:
     )
 
 
-def column_notes(objective: str) -> list[tuple[str, str]]:
-    """Return the columns of the settings that need it, each with a sentence that explains it."""
+def column_notes(objective: str, *, on_page: bool = False) -> list[tuple[str, str]]:
+    """Return the columns of the settings that need it, each with a sentence that explains it.
+
+    on_page: whether they are those of the page, which has more columns.
+    """
     unit = unit_of(objective)
     return [
         ("share", "The part of all variance between configurations that the factor causes."),
         (
-            "gain",
-            f"The mean {objective} with this option minus that with the baseline option, in "
-            f"{unit.words}; {unit.note}.",
+            "gain on average" if on_page else "gain",
+            f"The mean {objective} with this option minus that with the baseline option, averaged "
+            f"over all settings, in {unit.words}; {unit.note}.",
         ),
         (
             "drop if changed",
@@ -120,12 +123,23 @@ def column_notes(objective: str) -> list[tuple[str, str]]:
             f"alone is changed, in {unit.words}. It is empty where no paired runs changed the "
             "factor.",
         ),
+        *(
+            [
+                (
+                    "step from the baseline",
+                    f"What the factor adds to test {objective} on the path from the baseline to "
+                    f"the best configuration, in {unit.words}.",
+                )
+            ]
+            if on_page
+            else []
+        ),
         (
             "evidence",
-            "Paired runs decide where there are any: confirmed if the best configuration is "
-            "significantly worse with the factor changed, or if setting it is a significant step "
-            "on the path to it, else not distinguishable. Without them, "
-            "probable if the measured runs show a significant effect, else not distinguishable.",
+            "confirmed: paired runs show an effect, since the best configuration is significantly "
+            "worse with the factor changed, or setting it is a significant step on the path to it. "
+            "probable: the measured runs show an effect, averaged over all settings. not "
+            "distinguishable: neither does.",
         ),
     ]
 

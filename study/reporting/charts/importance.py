@@ -23,6 +23,9 @@ from training_factors.study.reporting.formatting import (
     unit_of,
 )
 
+MAX_TITLE_FACTORS = 4
+"""Maximum number of leading factors that the title names; of more, it counts all but two."""
+
 ROOM = 1.45
 """Length of the axis as a multiple of the largest upper bound; the labels need the space."""
 
@@ -88,10 +91,12 @@ def _title(answer: Answer, subject: str) -> str:
     leaders, runs = answer.verdict.leaders, answer.evidence.runs
     on = f" on {subject}" if subject else ""
     if answer.verdict.kind == "leader":
-        return f"{leaders[0]} matters most{on}"
+        return f"Averaged over all settings, {leaders[0]} matters most{on}"
     if answer.verdict.kind == "set":
-        shown = leaders if len(leaders) <= 3 else (*leaders[:2], f"{len(leaders) - 2} others")
-        return f"What matters most{on} is {', '.join(shown[:-1])} or {shown[-1]}"
+        few = len(leaders) <= MAX_TITLE_FACTORS
+        shown = leaders if few else (*leaders[:2], f"{len(leaders) - 2} others")
+        matter = f"{', '.join(shown[:-1])} or {shown[-1]}"
+        return f"Averaged over all settings, {matter} matters most{on}"
     return f"No effect detected{on} in {plural(runs, 'run')}"
 
 

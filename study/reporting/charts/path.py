@@ -1,6 +1,6 @@
 """Chart of the path: from the baseline to the best configuration, one factor at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from training_factors.study.analysis.contrasts import ConfirmedPath, PathStep
 from training_factors.study.analysis.intervals import Interval
@@ -26,8 +26,11 @@ _KINDS = {"good": "gain", "warning": "loss", "faint": "not distinguishable from 
 """Colour of a step's bar -> its entry in the legend."""
 
 
-def chart(path: ConfirmedPath, objective: str) -> Chart | None:
-    """Return a waterfall of the mean test objective; None where the path has no step."""
+def chart(path: ConfirmedPath, objective: str, baseline: Mapping[str, str]) -> Chart | None:
+    """Return a waterfall of the mean test objective; None where the path has no step.
+
+    baseline: factor -> its baseline option.
+    """
     if not path.steps:
         return None
     unit = unit_of(objective)
@@ -51,7 +54,7 @@ def chart(path: ConfirmedPath, objective: str) -> Chart | None:
         tuple(table_rows(path, unit)),
     )
     return Chart(
-        "path", _title(path, unit), _note(path, objective, unit, is_cut=start != 0),
+        "path", _title(path, unit), _note(path, objective, baseline, is_cut=start != 0),
         (with_gray_names(panel, unclear),), table,
     )  # fmt: skip
 
@@ -150,12 +153,14 @@ def _title(path: ConfirmedPath, unit: Unit) -> str:
     )
 
 
-def _note(path: ConfirmedPath, objective: str, unit: Unit, *, is_cut: bool) -> str:
+def _note(path: ConfirmedPath, objective: str, baseline: Mapping[str, str], *, is_cut: bool) -> str:
     cut = " The axis does not begin at 0." if is_cut else ""
+    first = ", ".join(f"{one.factor} {baseline[one.factor]}" for one in path.steps)
     return (
         f"Every row sets one factor more as in the best configuration, trained with the same "
         f"{path.seeds} seeds; its bar is the change of the mean test {objective}, with the 95 % "
-        f"interval of the paired difference; {unit.note}. The factors with the largest effects in "
-        "the paired comparison come first; what a factor adds depends on those that are set "
-        f"before. Grey: not significant (paired t test, Holm-corrected).{cut}"
+        f"interval of the paired difference; {unit_of(objective).note}. The baseline has {first}. "
+        "The factors with the largest effects in the paired comparison come first; what a factor "
+        "adds depends on those that are set before. Grey: not significant (paired t test, "
+        f"Holm-corrected).{cut}"
     )

@@ -33,10 +33,11 @@ class FactorStub:
         (FactorStub(True), None, PROBABLE),
         (FactorStub(False), None, NOT_DISTINGUISHABLE),
         (FactorStub(False), True, CONFIRMED),
-        (FactorStub(True), False, NOT_DISTINGUISHABLE),
+        (FactorStub(True), False, PROBABLE),
+        (FactorStub(False), False, NOT_DISTINGUISHABLE),
     ],
 )
-def test_paired_runs_decide_the_evidence(factor: Any, paired: bool | None, expected: str) -> None:
+def test_the_strongest_evidence_counts(factor: Any, paired: bool | None, expected: str) -> None:
     assert evidence_for(factor, paired) == expected
 
 

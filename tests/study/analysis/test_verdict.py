@@ -52,7 +52,7 @@ class Case:
          "the most important factor is optimizer or loss (95 % confidence); 2 others are ruled "
          "out; about ", ["optimizer", "loss"]),
         (Case((0.3, 0.3, 0.3, 0.0), decline=0.05), "set",
-         "(95 % confidence); 1 other is ruled out; ",
+         "(95 % confidence), not the other one; ",
          ["optimizer", "loss", "split"]),
         (Case((0.46, 0.46, 0.0, 0.0), error=0.001), "set",
          "more configurations would hardly narrow it", ["optimizer", "loss"]),
@@ -90,7 +90,9 @@ def test_more_rows_are_asked_for_where_they_narrow_the_set() -> None:
     assert near.more_rows is not None and far.more_rows is not None
     assert near.more_rows > far.more_rows >= 16
     assert near.more_rows % 16 == 0
-    assert f"about {near.more_rows:,} more configurations may narrow it to 1" in near.sentence
+    assert (
+        f"about {near.more_rows:,} more configurations may narrow it to 1 factor" in near.sentence
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ def charts() -> dict[str, Chart]:
     return charts_of(simulated_report())
 
 
+BASELINE = {"optimizer": "sgd", "residual": "none", "activation": "relu"}
+
+
 def test_every_finding_has_a_chart(charts: dict[str, Chart]) -> None:
     assert set(TITLED) <= set(charts)
     assert all(name == chart.name for name, chart in charts.items())
@@ -320,7 +323,7 @@ def test_rows_of_the_confusion_matrix_are_true_classes(charts: dict[str, Chart])
 
 def test_the_waterfall_leads_from_the_baseline_to_the_best() -> None:
     walked = confirmed_path()
-    chart = path.chart(walked, "accuracy")
+    chart = path.chart(walked, "accuracy", BASELINE)
     assert chart is not None
     assert chart.title.endswith("+2.25 accuracy points, of which +4.25 with optimizer")
     (panel,) = chart.panels
@@ -346,10 +349,10 @@ def test_the_waterfall_leads_from_the_baseline_to_the_best() -> None:
 
 def test_a_waterfall_claims_no_more_than_its_interval() -> None:
     unclear = confirmed_path()._replace(total_interval=(-1.0, 5.5))
-    chart = path.chart(unclear, "accuracy")
+    chart = path.chart(unclear, "accuracy", BASELINE)
     assert chart is not None and "no certain change (+2.25 accuracy points)" in chart.title
     low = confirmed_path()._replace(value=0.1, interval=(0.05, 0.15))
-    chart = path.chart(low, "accuracy")
+    chart = path.chart(low, "accuracy", BASELINE)
     assert chart is not None
     assert chart.panels[0].x.low == 0 and "does not begin" not in chart.note
-    assert path.chart(confirmed_path()._replace(steps=()), "accuracy") is None
+    assert path.chart(confirmed_path()._replace(steps=()), "accuracy", BASELINE) is None

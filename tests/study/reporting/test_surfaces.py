@@ -17,7 +17,7 @@ from tests.support.session import once_per_session
 from tests.support.simulations import Array, Simulation, simulate_trials
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.contrasts import Confirmation, Contrast
-from training_factors.study.analysis.verdict import PROBABLE, SIGNIFICANT
+from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, SIGNIFICANT
 from training_factors.study.reporting import frames, importance_tables, page, status, summary
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.charts import importance
@@ -128,7 +128,7 @@ def test_the_verdict_is_the_same_everywhere(found: Report) -> None:
     assert any_effect == (verdict.kind != "nothing")
     for name in verdict.leaders:
         assert (
-            name in importance.chart(found.answer, "", "accuracy").title or len(verdict.leaders) > 3
+            name in importance.chart(found.answer, "", "accuracy").title or len(verdict.leaders) > 4
         )
 
 
@@ -194,8 +194,8 @@ def test_a_factor_stands_the_same_everywhere(found: Report) -> None:
         significant = factor.p_value < SIGNIFICANT
         assert (factor.verdict == PROBABLE) == significant
         assert row["verdict"] == found.conclusion.evidence[factor.name] == advised[factor.name]
-        if found.confirmation is None or found.confirmation.of(factor.name) is None:
-            assert row["verdict"] == factor.verdict
+        confirmed = found.confirmation is not None and found.confirmation.confirms(factor.name)
+        assert row["verdict"] == (CONFIRMED if confirmed else factor.verdict)
         assert (factor.name in gray) == (not significant)
         assert bool(re.search(rf"\x1b\[1m{factor.name} *\x1b", effects)) == significant
         assert (f"**{factor.name}**" in note.partition("| factor |")[2]) == significant

@@ -23,12 +23,12 @@ from training_factors.study.reporting.frames import variance_frame
 
 LEADS = Verdict("leader", ("optimizer",), "optimizer matters most (95 % confidence)", None)
 VERDICTS = {
-    "optimizer matters most on digits": LEADS,
-    "What matters most on digits is optimizer or loss": Verdict(
+    "Averaged over all settings, optimizer matters most on digits": LEADS,
+    "Averaged over all settings, optimizer or loss matters most on digits": Verdict(
         "set", ("optimizer", "loss"), "…", 128
     ),
-    "What matters most on digits is a, b or 2 others": Verdict(
-        "set", ("a", "b", "c", "d"), "…", 128
+    "Averaged over all settings, a, b or 3 others matters most on digits": Verdict(
+        "set", ("a", "b", "c", "d", "e"), "…", 128
     ),
     "No effect detected on digits in 140 runs": Verdict("nothing", (), "…", 128),
 }
