@@ -88,9 +88,16 @@ NEW_KEYS = {
 """Keys that documents have in addition to those of earlier versions."""
 
 
+NEW_PARTS = (
+    "/left_out/", "/conclusion", "/checks[]", "/explanations/", "/factors[]/gain_in_best",
+    "/placebo/gain_in_best", "/settings[]/step",
+)  # fmt: skip
+"""Beginnings of the keys of parts that documents of earlier versions do not have."""
+
+
 def is_new(key: str) -> bool:
     """Return whether a key lies in a part that documents of earlier versions do not have."""
-    return key.startswith(("/left_out/", "/conclusion", "/checks[]", "/explanations/"))
+    return key.startswith(NEW_PARTS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
