@@ -49,8 +49,8 @@ class Case:
         (Case((0.6, 0.2, 0.1, 0.0)), "leader", "optimizer matters most (95 % confidence)",
          ["optimizer"]),
         (Case((0.4, 0.38, 0.1, 0.0)), "set",
-         "the most important factor is optimizer or loss (95 % confidence); 2 others are ruled "
-         "out; about ", ["optimizer", "loss"]),
+         "the most important factor is optimizer or loss (95 % confidence), not one of the 2 "
+         "others; about ", ["optimizer", "loss"]),
         (Case((0.3, 0.3, 0.3, 0.0), decline=0.05), "set",
          "(95 % confidence), not the other one; ",
          ["optimizer", "loss", "split"]),
