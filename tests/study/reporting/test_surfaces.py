@@ -46,6 +46,7 @@ class Case(NamedTuple):
     scale: float = 1.0
     left: int = 0
     confirm: Callable[[Trial], Confirmation] | None = None
+    model: str = "mlp:small"
 
 
 def confirmed_drops(**drops: float) -> Callable[[Trial], Confirmation]:
@@ -79,6 +80,7 @@ CASES = {
     "confirmed": Case(ALONE, rows=48, confirm=confirmed_drops(optimizer=4.0, activation=1.0)),
     "confirmed otherwise": Case(ALONE, rows=48, confirm=confirmed_drops(residual=3.0, optimizer=0)),
     "nothing confirmed": Case(EQUAL, rows=48, confirm=confirmed_drops(optimizer=0, residual=0)),
+    "own model": Case(EQUAL, rows=48, model="my_net.py:Net"),
     "regression": Case(ALONE, scale=0.3),
     "unbounded": Case(EQUAL, scale=-40.0),
 }
@@ -93,7 +95,9 @@ def surface_report(name: str) -> Report:
     )
     scaled = [trial._replace(value=case.scale * (trial.value or 0.0)) for trial in trials]
     objective = "r2" if name in ("regression", "unbounded") else "accuracy"
-    return report_of(scaled, objective, left=case.left, confirm=case.confirm)
+    found = report_of(scaled, objective, left=case.left, confirm=case.confirm)
+    stamp = found.stamp._replace(model=case.model)
+    return found._replace(stamp=stamp, status=found.status._replace(model=case.model))
 
 
 def printed(drawn: RenderableType) -> str:
