@@ -185,9 +185,7 @@ def _best_units(rows: Sequence[tuple[float, Value]], dimension: AnyRange) -> Arr
 
 def _best_unit(trials: Sequence[Trial], name: str, dimension: AnyRange) -> float:
     """Return where the best of all runs with a hyperparameter lies on its unit scale."""
-    ended = (
-        (t.value, t) for t in trials if t.complete and t.value is not None and t.is_comparable
-    )
+    ended = ((t.value, t) for t in trials if t.complete and t.value is not None and t.is_comparable)
     chosen = ((v, t) for v, t in ended if name in t.parameters and t.phase != "baseline")
     _, best = max(chosen, key=lambda one: (one[0], -one[1].number))
     return dimension.encode(best.parameters[name])

@@ -13,6 +13,7 @@ from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.checks import Check
+from training_factors.study.analysis.reproduction import Reproduction
 from training_factors.study.api.confirming import Wanted, confirm_study
 from training_factors.study.api.execution import (
     StudyStoppedError,
@@ -24,6 +25,7 @@ from training_factors.study.api.execution import (
 from training_factors.study.api.explaining import explain_outcomes
 from training_factors.study.api.opening import database_url
 from training_factors.study.api.output import choose_output
+from training_factors.study.api.reproducing import reproduce
 from training_factors.study.api.results import Confirmed, Importance, Recommended
 from training_factors.study.api.settings import FilePath, Given, check_timing
 from training_factors.study.reporting.analyses import read_study_data
@@ -230,6 +232,22 @@ class FactorStudy:
             )
         stop_if_interrupted(confirming, code)
         return Confirmed(read_confirmation(study, confirming))
+
+    def reproduce(
+        self, number: int, *, device: str = "auto", allow_code: bool = False
+    ) -> Reproduction:
+        """Train a run again in this process, and return how the results compare.
+
+        number: of the run, that is of its trial. device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        allow_code: allow importing code that only the stored study names. Nothing is stored.
+
+        Raises ValueError for a run that is not there or was not trained to its end.
+        """
+        settings = worker_settings(
+            storage=self._storage, workers=0, per_gpu=1, device=device, start=None, cluster=None,
+            allow_code=allow_code or self._trusted, timing=check_timing(),
+        )._replace(given=self._given)  # fmt: skip
+        return reproduce(self._study, number, settings)
 
     def __repr__(self) -> str:
         return f"FactorStudy({self.name!r}, {self._study.database.url!r})"

@@ -142,4 +142,7 @@ def _error_message(error: typer.TyperException, arguments: list[str]) -> str:
         if option in arguments[:-1] and "Input should be" in message:
             value = arguments[arguments.index(option) + 1]
             return f"{option} {value!r}: {plain_message(message.partition(': ')[2])}"
+    words = [word for word in arguments[1:] if not word.startswith("-")]
+    if "Input should be" in message and words:  # an argument, which stands behind the verb
+        return f"{words[0]!r}: {plain_message(message.partition(': ')[2])}"
     return f"{message}; commands and options: {program_name()} --help"

@@ -1,4 +1,4 @@
-"""Verbs that train networks: run, plan, worker, confirm.
+"""Verbs that train networks: run, plan, worker, confirm, reproduce.
 
 Typer reads the options from the signatures, so these list every option.
 """
@@ -294,6 +294,34 @@ def confirm(
             report.conclusion, report.objective, report.space.baseline, lines
         )
     )
+
+
+@app.command()
+def reproduce(
+    number: Annotated[int, typer.Argument(min=0, help="Number of the run, as screens show it.")],
+    study: StudyName = None,
+    storage: StorageUrl = None,
+    device: Device = "auto",
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Train a run again, and say whether its result is the same; nothing is stored."""
+    with verb_context():
+        from training_factors.study.api import execution
+        from training_factors.study.api.reproducing import reproduce as train_again
+        from training_factors.study.reporting import reproduction_table
+
+        settings = execution.worker_settings(
+            storage=storage, workers=0, per_gpu=1, device=device, start=None, cluster=None,
+            allow_code=allow_code, timing=check_timing(),
+        )  # fmt: skip
+        opened = open_study(study, storage)
+        found = train_again(opened, number, settings)
+    if as_json:
+        show(reproduction_table.reproduction_document(found, opened.name))
+    else:
+        lines = reproduction_table.describe_reproduction(found, opened.stamp.objective)
+        print("\n".join(lines))
 
 
 def _exit_early(study: "Study", code: int) -> None:

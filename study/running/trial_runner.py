@@ -17,7 +17,7 @@ from training_factors.storage.live_trial import (
 )
 from training_factors.storage.own_configurations import OWN, OWN_NAME, read_own_configurations
 from training_factors.storage.retry import StorageUnavailableError
-from training_factors.storage.run_queue import DIVISION, Claim, LostClaimError
+from training_factors.storage.run_queue import DIVISION, Claim, LostClaimError, Run
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import read_frozen_trials
 from training_factors.study.data.dataset import Dataset
@@ -68,7 +68,7 @@ def run_claim(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | N
     the database or a checkpoint cannot be written.
     """
     try:
-        context = _with_its_division(context, claim)
+        context = with_division_of(context, claim.run)
         trial = _start_or_resume(context, claim)
         thresholds = _pruning_thresholds(context, claim)
         checkpointer = Checkpointer(trial, context.checkpoint_s)
@@ -82,15 +82,15 @@ def run_claim(context: WorkerContext, claim: Claim, stop: StopSignal) -> str | N
     return reason
 
 
-def _with_its_division(context: WorkerContext, claim: Claim) -> WorkerContext:
+def with_division_of(context: WorkerContext, run: Run) -> WorkerContext:
     """Return the context with the division of the data that belongs to the run.
 
     Only runs of the phase division have another one than the study. It is loaded for the one run,
     and depends on the study's seed and the key of the run alone.
     """
-    if claim.run.phase != DIVISION:
+    if run.phase != DIVISION:
         return context
-    indices = other_division(context.dataset, context.seed, claim.run.row, claim.run.repeat)
+    indices = other_division(context.dataset, context.seed, run.row, run.repeat)
     data = load_division(context.dataset, indices, torch.device(context.device))
     objective = open_objective(
         context.objective.metric, data.validation.targets, data.problem, data.target_scale
