@@ -60,7 +60,7 @@ class HyperparameterImportance(NamedTuple):
 
 
 class GainInBest(NamedTuple):
-    """What a factor's options add to the best that a modest search reaches.
+    """The gain of a factor's best option in the best that a modest search reaches.
 
     option: that with the highest expected best (`ExpectedBest`), among those that have one. points:
     its expected best less the baseline's, in percentage points, with its 95 % interval.
@@ -134,7 +134,7 @@ class Interaction(NamedTuple):
 
 
 class DivisionNoise(NamedTuple):
-    """How much another division of the data into training and validation part moves a result.
+    """The effect of another division of the data into training and validation part on a result.
 
     It is no part of the variance among rows, which all share one division; that is its measure
     only. share: variance that the division causes, beyond the seed, over the variance among rows,

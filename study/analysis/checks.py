@@ -65,7 +65,7 @@ class Check(NamedTuple):
 
 
 class StudyFacts(NamedTuple):
-    """What the checks of a study are computed from.
+    """The facts of a study that its checks are computed from.
 
     best: its best run; None before one is complete. answer: None where too few rows were measured.
     rows: number of rows that the study measures, those to come included.

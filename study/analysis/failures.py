@@ -43,7 +43,7 @@ class Explanation(NamedTuple):
 
 
 class PruningAudit(NamedTuple):
-    """What the pruning of the search would have done to the measured runs, which it never stops.
+    """The measured runs, which are never pruned, as the pruning of the search would have left them.
 
     measured: number of complete measured runs. stopped: of those, the ones whose learning curve
     falls below a threshold of the search. lost: of the stopped ones, those that ended at least as

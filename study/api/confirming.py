@@ -40,7 +40,7 @@ STAGE_NAMES = {
 
 
 class Wanted(NamedTuple):
-    """What a user asks of a confirmation; None leaves the choice to the tool.
+    """The wishes of a user for a confirmation; None leaves the choice to the tool.
 
     factors: to change, by name. difference: the smallest one to detect, in points or in the unit of
     a loss. top: number of candidates to rank. seeds: of each arm. hours: that it may take. path:

@@ -21,7 +21,7 @@ IMAGE_MODEL = "cnn"
 """The model of an image folder where none is named; of all other data it is `mlp`."""
 
 IMAGE_MODEL_NOTE = "model cnn is the default for image folders; --model names another"
-"""What a user is told where it was chosen."""
+"""Note for the user where it was chosen."""
 
 
 class OpenedStudy(NamedTuple):

@@ -130,7 +130,7 @@ def plan(
     """Time two probe runs and estimate how long a study would take; nothing is stored."""
     with verb_context():
         from training_factors.study.api.execution import plan_study
-        from training_factors.study.reporting.status import draw_plan
+        from training_factors.study.reporting.plan_table import draw_plan
 
         estimate = plan_study(
             settings, Given(), preset=preset, rows=rows, divisions=divisions, hours=hours,

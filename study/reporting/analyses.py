@@ -78,7 +78,7 @@ class StudyData(NamedTuple):
 
     @property
     def conclusion(self) -> Conclusion:
-        """What the study has found so far."""
+        """The conclusion of the study so far."""
         return conclude(
             self.answer,
             self.no_answer_reason,

@@ -1,4 +1,4 @@
-"""What a study has found so far: the same words on every screen.
+"""Put what a study has found so far into the same words for every screen.
 
 A conclusion starts from the confirmation once there is one, and from the measured runs before.
 """
@@ -192,8 +192,8 @@ def _disagreement(
         if contrast is not None and step.confirmed and not contrast.confirmed:
             return (
                 f"{step.factor} adds {unit.signed(step.gain)} {unit.name} on that way, but "
-                f"{_change(contrast, unit)}: once the other factors are set as in the best "
-                "configuration, they make up for it"
+                f"{_change(contrast, unit)}: the other factors, set as in the best configuration, "
+                "may make up for it"
             )
     for factor in factors:
         contrast = tried.get(factor.name)
@@ -216,7 +216,7 @@ def _disagreement(
 def _change(contrast: Contrast, unit: Unit) -> str:
     """Return what a change that is not confirmed does to the best configuration."""
     return (
-        f"{contrast.name} changes the best configuration by only "
+        f"{contrast.name} changes the best configuration by "
         f"{unit.signed(-contrast.difference, 2)} {unit.name}, {NOT_DISTINGUISHABLE} from 0"
     )
 

@@ -1,4 +1,4 @@
-"""What `importance` shows of a report: its tables, the short answer and the JSON document."""
+"""Draw what `importance` shows of a report: tables, the short answer and the JSON document."""
 
 import json
 from collections.abc import Mapping

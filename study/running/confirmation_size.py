@@ -1,4 +1,4 @@
-"""How many runs a confirmation takes, told before it starts and as it goes.
+"""Count the runs that a confirmation takes, before it starts and as it goes.
 
 A number of runs is a range: what the first runs show decides how many seeds are needed, and which
 candidate is the best one decides how long the path is. Nothing here needs torch, so that screens

@@ -1,4 +1,4 @@
-"""How many seeds a comparison needs: a power analysis from the runs so far."""
+"""Find the number of seeds that a comparison needs: a power analysis of the runs so far."""
 
 from collections.abc import Iterable, Sequence
 

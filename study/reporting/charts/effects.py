@@ -32,7 +32,7 @@ PAIR_OFFSET = 0.2
 """Distance of the two marks of a row from its middle, in rows."""
 
 PAIR_HEIGHT = 9
-"""What a row with two marks is higher than one with a single mark, in pixels."""
+"""Additional height of a row with two marks, in pixels."""
 
 BASELINE_INTERVAL = (0.0, 0.0)
 """Interval of a baseline option, whose difference from itself is exactly zero."""
