@@ -1,4 +1,4 @@
-"""The chapter on Python, whose examples are run as they stand."""
+"""The pages on Python and on Optuna, whose examples are run as they stand."""
 
 import doctest
 import json
@@ -15,30 +15,33 @@ import training_factors as tf
 from tests.support.program import ROOT
 from training_factors.search_spaces import registry
 
-CHAPTER = ROOT / "docs/python.md"
-TEXT = CHAPTER.read_text(encoding="utf-8")
+PAGES = {"python": 50, "optuna": 25}
+"""Name of a page with examples -> how many there are at least."""
+
+TEXT = "\n".join((ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in PAGES)
 
 
 @pytest.mark.slow
-def test_its_examples_run_as_they_stand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_run_as_they_stand(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     verbosity = optuna.logging.get_verbosity()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a reader's program shows warnings, and goes on
         found = doctest.testfile(
-            os.path.relpath(CHAPTER, Path(__file__).parent),
+            os.path.relpath(ROOT / f"docs/{page}.md", Path(__file__).parent),
             package=None,
             optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
         )
     registry._REGISTERED.clear()
     optuna.logging.set_verbosity(verbosity)
     assert found.failed == 0, capsys.readouterr().out
-    assert found.attempted > 50
+    assert found.attempted > PAGES[page]
 
 
-def test_it_has_an_example_of_every_public_name() -> None:
+def test_there_is_an_example_of_every_public_name() -> None:
     examples = "\n".join(re.findall(r"^(?:>>>|\.\.\.) .*$", TEXT, re.MULTILINE))
     missing = [name for name in tf.__all__ if not re.search(rf"\btf\.{name}\b", examples)]
     assert missing == []

@@ -212,7 +212,7 @@ def compare(
 def factors(
     space: SpaceName = None,
     factor: FactorFiles = None,
-    markdown: Annotated[bool, typer.Option(help="Print the table of the README.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print a table in Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show every factor: what it does, its options and ranges, and where it applies."""

@@ -1,4 +1,4 @@
-"""The factors of a space, as a list for the terminal and as the table of the README."""
+"""The factors of a space, as a list for the terminal and as the table of docs/factors.md."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,7 +14,7 @@ from training_factors.search_spaces.description import (
 
 
 def factors_markdown(space: SpaceDescription) -> str:
-    """Return the README's table: topic, factor, and its options with hyperparameters and ranges."""
+    """Return the table of docs/factors.md: topic, factor, its options with their ranges."""
     lines = [
         "| topic | factor | options (hyperparameters and ranges); the first is the baseline |",
         "|-|-|-|",
