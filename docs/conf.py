@@ -9,6 +9,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,8 @@ def argument_names(documented: Any) -> set[str]:
     names = set(getattr(documented, "__annotations__", {}))
     if dataclasses.is_dataclass(documented):
         names |= {field.name for field in dataclasses.fields(documented)}
-    try:
+    with suppress(ValueError):  # a class without a signature, such as an exception's
         names |= set(inspect.signature(documented).parameters)
-    except ValueError:
-        pass  # a class without a signature, such as an exception's
     return names
 
 
