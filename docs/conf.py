@@ -14,9 +14,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
+
+SHORT_CODE = 24
+"""Number of characters of code that fit into a line of a phone, also in a table."""
 
 project = "training-factors"
 author = copyright = "The training-factors developers"
@@ -27,6 +31,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 default_role = "literal"  # what stands between backquotes in a docstring is code
 smartquotes = False
+highlight_language = "text"  # a block without a language is typed into a terminal, or seen there
 
 myst_heading_anchors = 3  # links to headings are those of repository browsers
 
@@ -39,7 +44,7 @@ html_title = project
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 html_static_path = ["_static"]
-html_css_files = ["wide-tables.css"]
+html_css_files = ["pages.css"]
 
 
 def argument_names(documented: Any) -> set[str]:
@@ -78,7 +83,9 @@ def describe_arguments(
             continue
         for argument, meaning in split_arguments(" ".join(paragraph.split()), names):
             words = ", ".join(f"``{each}``" for each in argument.split(", "))
+            meaning, raises, errors = meaning.partition(" Raises ")
             described += [f"* {words}: {meaning}" if argument else f"{meaning}\n"]
+            described += ["", f"Raises {errors}", ""] if raises else []
         described += [""]
     lines[:] = "\n".join(described).splitlines()
 
@@ -90,7 +97,15 @@ def skip_fields(
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def mark_short_code(app: Sphinx, document: nodes.document, page: str) -> None:
+    """Give short code within a sentence the class `short`: browsers break lines at its hyphens."""
+    for code in document.findall(nodes.literal):
+        if len(code.astext()) <= SHORT_CODE:
+            code["classes"].append("short")
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the functions above to the reading of docstrings."""
+    """Connect the functions above to what Sphinx does."""
     app.connect("autodoc-process-docstring", describe_arguments)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("doctree-resolved", mark_short_code)

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import typer
+import yaml
 from sphinx.cmd.build import build_main
 
 import training_factors as tf
@@ -17,7 +19,7 @@ from tests.support.optuna_programs import branch, random_study
 from tests.support.program import ROOT, run_verb
 from tests.support.studies import create_simulated_study
 from training_factors.study.api.settings import check_definition
-from training_factors.study.commands import app
+from training_factors.study.commands.app import app
 from training_factors.study.commands.options import DEFINITION_OPTIONS
 from training_factors.study.running.preparation import prepare_study
 from training_factors.study.running.settings import open_preset
@@ -195,3 +197,10 @@ def test_the_site_builds_without_a_warning_and_works_offline(
         name for page in pages for name in re.findall(r"<(?:script|link|img)[^>]*https?:", page)
     ]
     assert not any(loaded)
+
+
+def test_the_citation_names_the_version_and_the_license() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["authors"] == [{"name": "The training-factors developers"}]
