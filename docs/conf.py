@@ -97,15 +97,18 @@ def skip_fields(
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
-def mark_short_code(app: Sphinx, document: nodes.document, page: str) -> None:
-    """Give short code within a sentence the class `short`: browsers break lines at its hyphens."""
+def tidy_code(app: Sphinx, document: nodes.document, page: str) -> None:
+    """Mark short code within a sentence, and drop the blank lines that end examples for doctest."""
     for code in document.findall(nodes.literal):
         if len(code.astext()) <= SHORT_CODE:
-            code["classes"].append("short")
+            code["classes"].append("short")  # browsers break lines at its hyphens
+    for block in document.findall(nodes.literal_block):
+        block.rawsource = block.astext().rstrip()
+        block[:] = [nodes.Text(block.rawsource)]
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions above to what Sphinx does."""
     app.connect("autodoc-process-docstring", describe_arguments)
     app.connect("autodoc-skip-member", skip_fields)
-    app.connect("doctree-resolved", mark_short_code)
+    app.connect("doctree-resolved", tidy_code)
