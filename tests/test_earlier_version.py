@@ -90,7 +90,7 @@ NEW_KEYS = {
 
 NEW_PARTS = (
     "/left_out/", "/conclusion", "/checks[]", "/explanations/", "/factors[]/gain_in_best",
-    "/placebo/gain_in_best", "/settings[]/step",
+    "/placebo/gain_in_best", "/settings[]/step", "/provenance",
 )  # fmt: skip
 """Beginnings of the keys of parts that documents of earlier versions do not have."""
 

@@ -72,7 +72,7 @@ class ComparedShare(NamedTuple):
         return self.now is not None and self.interval[0] <= self.now <= self.interval[1]
 
 
-class Then(NamedTuple):
+class Pair(NamedTuple):
     """A text then and now, such as the verdict or a version."""
 
     then: str
@@ -98,10 +98,10 @@ class Verification(NamedTuple):
     study: its name. runs: baseline, measured rows, repeats, own configurations, other divisions.
     best: the run of the search that found the best configuration, trained again; None where the
     search did not find it. confirmed: the runs of the confirmation; None where they were not
-    repeated. shares: of the factors, in the order of then. numbers: how many numbers of the answer
-    were compared. differing: names of those that differ. changes: what is other than then: package,
-    `processor` or `device` -> its value then and now. searched, not_confirmed: how many runs of
-    the search and of the confirmation were not repeated.
+    repeated. shares: of the factors, in the order of then. entries: how many entries of the
+    answer, numbers and texts, were compared. differing: names of those that differ. changes: what
+    is other than then: package, `processor` or `device` -> its value then and now. searched,
+    not_confirmed: how many runs of the search and of the confirmation were not repeated.
     """
 
     study: str
@@ -109,10 +109,10 @@ class Verification(NamedTuple):
     best: RunDifference | None
     confirmed: ComparedRuns | None
     shares: tuple[ComparedShare, ...]
-    verdict: Then
-    numbers: int
+    verdict: Pair
+    entries: int
     differing: tuple[str, ...]
-    changes: Mapping[str, Then]
+    changes: Mapping[str, Pair]
     searched: int
     not_confirmed: int
 
@@ -167,8 +167,8 @@ def compare_answers(
         if repeated.confirmed is None
         else compare_runs_of(provenance.confirmed, repeated.confirmed),
         shares=_shares(stored, repeated.answer),
-        verdict=Then(stored["verdict"]["sentence"], repeated.answer.verdict.sentence),
-        numbers=len(leaves_then),
+        verdict=Pair(stored["verdict"]["sentence"], repeated.answer.verdict.sentence),
+        entries=len(leaves_then),
         differing=tuple(
             name
             for name, value in leaves_then.items()
@@ -253,13 +253,13 @@ def _shares(stored: Mapping[str, Any], answer: Answer) -> tuple[ComparedShare, .
     )
 
 
-def _changes(provenance: Provenance, now: Surroundings) -> dict[str, Then]:
+def _changes(provenance: Provenance, now: Surroundings) -> dict[str, Pair]:
     """Return what is other than then, as far as it was recorded then."""
     stamp = provenance.stamp
     pairs = {
-        package: Then(version, now.versions.get(package, "none"))
+        package: Pair(version, now.versions.get(package, "none"))
         for package, version in stamp.versions.items()
     }
-    pairs["processor"] = Then(stamp.processor or now.processor, now.processor)
-    pairs["device"] = Then(", ".join(provenance.devices), ", ".join(now.devices))
+    pairs["processor"] = Pair(stamp.processor or now.processor, now.processor)
+    pairs["device"] = Pair(", ".join(provenance.devices), ", ".join(now.devices))
     return {name: pair for name, pair in pairs.items() if not pair.same}

@@ -22,10 +22,14 @@ from training_factors.study.reporting.report import Report
 
 
 class WrittenPage(NamedTuple):
-    """The page of a report on the disk, and the charts that it shows, by name."""
+    """The page of a report on the disk, the charts that it shows, by name, and the answer as JSON.
+
+    answer: None where there is none, or where it was not written.
+    """
 
     path: Path
     charts: dict[str, Chart]
+    answer: Path | None
 
 
 def write_report_page(
@@ -38,9 +42,11 @@ def write_report_page(
     """
     charts = charts_of(report)
     text = page.render_page(report, charts, _report_commands(study, report, storage))
-    if path is None and report.answer is not None:
-        write_answer(study, report, storage)
-    return WrittenPage(page.write_page(text, path or study.folder / "report.html"), charts)
+    written = page.write_page(text, path or study.folder / "report.html")
+    has_answer = path is None and report.answer is not None
+    return WrittenPage(
+        written, charts, write_answer(study, report, storage) if has_answer else None
+    )
 
 
 def _report_commands(study: Study, report: Report, storage: str | None) -> Commands:

@@ -45,8 +45,8 @@ def verification_document(found: Verification) -> dict[str, Any]:
 def _headline(found: Verification) -> str:
     if found.same:
         return f"the same: {_parts(found)} are equal to the last digit"
-    noise = "the differences are within noise" if found.within_noise else "beyond noise"
-    return f"not the same, {noise}: {_parts(found)}"
+    noise = "but within noise" if found.within_noise else "and beyond noise"
+    return f"not the same, {noise}: {_parts(found)} differ"
 
 
 def _parts(found: Verification) -> str:
@@ -59,13 +59,10 @@ def _parts(found: Verification) -> str:
         one = found.confirmed
         part = _part(len(one.differences), one.total, "run", found.same)
         parts.append(f"{part} of the confirmation")
-    if found.same:
-        others = found.numbers - len(found.shares)
-        return f"{', '.join(parts)} and {others:,} other entries of the answer"
-    return (
-        f"{', '.join(parts)} and {len(found.differing):,} of all {found.numbers:,} entries "
-        "words of the answer differ"
-    )
+    others = found.entries - len(found.shares)
+    differing = len(found.differing) - _differing_shares(found)
+    shown = f"{others:,}" if found.same else f"{differing:,} of {others:,}"
+    return f"{', '.join(parts)} and {shown} other entries of the answer"
 
 
 def _part(differing: int, count: int, noun: str, is_same: bool) -> str:
@@ -152,6 +149,8 @@ def _explanation(found: Verification) -> str:
         return "; ".join(
             f"{name} {pair.then}, now {pair.now}" for name, pair in found.changes.items()
         )
+    if found.runs.same:
+        return "nothing that was recorded, and all runs are equal; was the file changed by hand?"
     return (
         "nothing that was recorded; operations that are not deterministic, another build of a "
         "package, or a file that was changed by hand may be the reason"
