@@ -40,9 +40,9 @@ def draw_shape(name: str, random: np.random.Generator) -> Image.Image:
     """Return an image of a shape; all but its class is drawn at random."""
     pixels = draw_background(random)
     mask = np.array(draw_mask(name, random), dtype=np.float64)[:, :, None] / 255
-    colour = random.uniform(0, 255, 3)
+    colour = random.uniform(150, 255, 3)
     pixels = (1 - mask) * pixels + mask * colour
-    pixels += random.normal(0, random.uniform(5, 45), pixels.shape)
+    pixels += random.normal(0, random.uniform(0, 25), pixels.shape)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
@@ -51,7 +51,7 @@ def draw_background(random: np.random.Generator) -> Pixels:
     angle = random.uniform(0, 2 * math.pi)
     rows, columns = np.mgrid[0:SIDE, 0:SIDE] / (SIDE - 1) - 0.5
     along = np.cos(angle) * columns + np.sin(angle) * rows
-    first, second = random.uniform(0, 255, (2, 3))
+    first, second = random.uniform(0, 110, (2, 3))
     gradient: Pixels = first + (along[:, :, None] / math.sqrt(2) + 0.5) * (second - first)
     return gradient
 
@@ -59,9 +59,9 @@ def draw_background(random: np.random.Generator) -> Pixels:
 def draw_mask(name: str, random: np.random.Generator) -> Image.Image:
     """Return the area of a shape, white on black, with a random place, size and turn."""
     corners, inner = CORNERS[name]
-    radius = random.uniform(6, 11)
+    radius = random.uniform(8, 13)
     centre = random.uniform(radius, SIDE - radius, 2)
-    turn = random.uniform(0, 2 * math.pi)
+    turn = random.uniform(-0.3, 0.3)
     angles = turn + np.arange(corners) * 2 * math.pi / corners
     radii = np.where(np.arange(corners) % 2, inner * radius, radius)
     points = centre + np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
