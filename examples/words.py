@@ -127,7 +127,7 @@ def _reading(answer: Document) -> str:
             f"* It rests on {counts['rows']} configurations in {counts['runs']} runs. They show "
             f"where {percent(answer['explained'], 0)} % of the variance comes from{seed}, and "
             f"{percent(answer['unexplained'], 0)} % is not explained: each factor may have a part "
-            "of that, so the intervals are wide.",
+            "of that, for which the intervals allow.",
         ]
     )
 

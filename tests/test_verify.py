@@ -1,6 +1,7 @@
 """`verify` runs the study of an answer again: equal to the last digit, or what differs."""
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import training_factors as tf
-from tests.support.program import run_verb
+from tests.support.program import ROOT, parse_command, run_verb
 from tests.support.studies import smoke_study
 from training_factors.storage.database import open_database
 from training_factors.storage.provenance import (
@@ -29,6 +30,7 @@ from training_factors.study.analysis.verification import (
     compare_answers,
 )
 from training_factors.study.api.answer_file import read_answer_file
+from training_factors.study.api.results import Verified
 from training_factors.study.commands import execute
 from training_factors.study.reporting.analyses import answer_of
 from training_factors.study.reporting.verification_table import (
@@ -374,3 +376,35 @@ def test_other_data_under_the_name_given_are_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert "'digits' holds other data than those of" in line and "name the same with --data" in line
     assert left_behind(place) == []
+
+
+# The chapter
+
+
+CHAPTER = (ROOT / "docs/reproducing.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_chapter_are_understood(document: Document) -> None:
+    """Its printed lines are those of the command, and every option that it names is one."""
+    lines = [line for line in CHAPTER.splitlines() if line.startswith("training-factors ")]
+    assert [parse_command(line)["verb"] for line in lines] == ["reproduce", "verify"]
+    known = {*parse_command("training-factors verify x"), *parse_command("training-factors run")}
+    named = re.findall(r"`--([a-z-]+)", CHAPTER)
+    assert {name.replace("-", "_") for name in named} - known == {"json"}
+    same, not_repeated = describe_verification(compared(document))
+    for line in (same, not_repeated):
+        _, _, end = line.partition(" other entries" if line is same else " runs of the search")
+        assert end and end in CHAPTER
+    starts = ("not the same, but within noise", "the verdict is the same", "other than then")
+    for words in (*starts, "shares: all inside the intervals of then; "):
+        assert words in CHAPTER
+
+
+def test_the_example_in_python_of_the_chapter_runs(
+    document: Document, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The comparison of the smoke study with itself stands for that of a study on digits."""
+    example = CHAPTER.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.setattr(tf, "verify", lambda path: Verified(compared(document)))
+    exec(example, {"tf": tf})
+    assert capsys.readouterr().out.startswith("the same: 41 runs, ")
