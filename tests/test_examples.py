@@ -71,8 +71,13 @@ def test_its_answer_can_be_verified(
     if example.script:
         shutil.copy(example.folder / example.script, tmp_path)
         subprocess.run([sys.executable, example.script], check=True)
+        Path("images").rename("elsewhere")
     answer = read_answer_file(example.folder / "answer.json")
-    prepared = prepare_verification(answer, {}, SETTINGS)
+    if example.script:
+        with pytest.raises(ValueError, match="'images', are not here; name them with --data PATH"):
+            prepare_verification(answer, {}, SETTINGS)
+    values = {"source": "elsewhere"} if example.script else {}
+    prepared = prepare_verification(answer, values, SETTINGS)
     assert prepared.dataset.fingerprint == answer.provenance.stamp.data.fingerprint
     assert prepared.stamp().space.fingerprint == answer.provenance.stamp.space.fingerprint
     assert answer.provenance.runs and answer.provenance.arms

@@ -52,8 +52,11 @@ def verify(
 ) -> None:
     """Run the study of an answer again, and say whether the answer is the same.
 
-    The study runs in a temporary database, of which nothing is left. What the search proposes
-    depends on the order in which runs end, so it is not repeated; its best run is trained again.
+    The study runs in a temporary database, of which nothing is left.
+
+    The search is not repeated: what it proposes depends on the order in
+    which runs end, and no share depends on it. Its best run is trained again.
+
     Exit code 0: the same to the last digit; 1: not the same.
     """
     with verb_context():
