@@ -4,9 +4,10 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
+
+from training_factors.study.training.device import describe_processor
 
 PACKAGES = ("torch", "torchvision", "optuna", "numpy", "scikit-learn")
 
@@ -16,7 +17,7 @@ def machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     today = datetime.now(UTC).date()
     return (
-        f"{today}; {_processor()}, {cores()} cores, {_memory_gb():.0f} GB, {_gpu()}; "
+        f"{today}; {describe_processor()}, {cores()} cores, {_memory_gb():.0f} GB, {_gpu()}; "
         f"Python {platform.python_version()}, {packages}"
     )
 
@@ -24,12 +25,6 @@ def machine() -> str:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _memory_gb() -> float:

@@ -31,7 +31,7 @@ def inside(began: float, words: list[str]) -> None:
     from benchmarks.stopwatch import STAGES, Stopwatch
     from training_factors.study import commands
     from training_factors.study.api import execution, reports
-    from training_factors.study.reporting import importance_tables, progress, report
+    from training_factors.study.reporting import progress, report, summary
     from training_factors.study.running import pool_process, worker
 
     watch = Stopwatch()
@@ -52,7 +52,7 @@ def inside(began: float, words: list[str]) -> None:
         (execution, "run_queue", "runs"),
         (report, "read_report", "analysis"),
         (reports, "write_report_page", "page and chart"),
-        (importance_tables, "write_summary", "page and chart"),
+        (summary, "save_importance", "page and chart"),
         (progress, "compute_status", "live table"),
         (progress, "draw_live", "live table"),
         (Live, "update", "live table"),

@@ -50,7 +50,9 @@ class Stamp(NamedTuple):
     class_names: empty for regression. code: the user's code that the study runs. digests: of the
     files of that code, and of packages that bring factors. versions: package name -> version, of
     the process that created the study. data_report: what was done to the data. chance: metric ->
-    its value at chance on the validation part; empty in studies of earlier versions.
+    its value at chance on the validation part; empty in studies of earlier versions. processor: of
+    the process that created the study, with the vector instructions that torch uses on it; empty
+    in studies of earlier versions.
     """
 
     objective: str
@@ -70,6 +72,7 @@ class Stamp(NamedTuple):
     versions: Mapping[str, str] = {}
     data_report: DataReport = DataReport()
     chance: Mapping[str, float] = {}
+    processor: str = ""
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document of the stamp, which `read_stamp` reads."""
@@ -88,6 +91,7 @@ class Stamp(NamedTuple):
             "versions": dict(self.versions),
             "data_report": self.data_report.as_document(),
             "chance": dict(self.chance),
+            "processor": self.processor,
         }
 
     def identity(self) -> dict[str, Any]:
@@ -139,6 +143,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         versions=document.get("versions", {}),
         data_report=read_data_report(document.get("data_report", {})),
         chance=document.get("chance", {}),
+        processor=document.get("processor", ""),
     )
 
 

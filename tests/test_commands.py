@@ -77,8 +77,8 @@ def test_a_study_ends_with_its_answer(finished: tuple[Path, str, str]) -> None:
     assert "best configuration" in out
     assert "next" in out
     assert "49 of 49" in err
-    files = {path.name for path in folder.glob("runs/*/importance.*")}
-    assert files == {"importance.json", "importance.png", "importance.svg"}
+    files = {path.name for path in folder.glob("runs/*/*.*")}
+    assert files == {"answer.json", "importance.png", "importance.svg", "report.html"}
     trials = read_trials(study_in(folder))
     assert Counter(trial.phase for trial in trials) == {"baseline": 1, "measure": 40, "search": 8}
     assert trials[0].phase == "baseline"

@@ -23,6 +23,10 @@ from training_factors.storage.datasheet import read_sheet
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import load_study
 from training_factors.storage.trials import Trial, read_trials
+from training_factors.study.api.answer_file import read_answer_file
+from training_factors.study.api.execution import worker_settings
+from training_factors.study.api.settings import check_timing
+from training_factors.study.api.verifying import prepare_verification
 from training_factors.study.commands import execute
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import prepare_stored_study
@@ -90,7 +94,7 @@ NEW_KEYS = {
 
 NEW_PARTS = (
     "/left_out/", "/conclusion", "/checks[]", "/explanations/", "/factors[]/gain_in_best",
-    "/placebo/gain_in_best", "/settings[]/step",
+    "/placebo/gain_in_best", "/settings[]/step", "/provenance",
 )  # fmt: skip
 """Beginnings of the keys of parts that documents of earlier versions do not have."""
 
@@ -135,6 +139,24 @@ def test_the_data_sheet_is_found(folder: Path) -> None:
     assert sheet.classes == tuple("0123456789")
     assert set(sheet.parts) == {"pool", "validation", "test"}
     assert sheet.originals
+
+
+def test_its_answer_can_be_verified(folder: Path) -> None:
+    """Data, space and settings are those of then, though its stamp says less; nothing is trained.
+
+    The document that the earlier version printed does not say how the study was run.
+    """
+    assert execute(["importance"]) == 0
+    answer = read_answer_file(Path("runs/old/answer.json"))
+    settings = worker_settings(
+        storage=None, workers=0, per_gpu=1, device="cpu", start=None, cluster=None,
+        allow_code=False, timing=check_timing(),
+    )  # fmt: skip
+    prepared = prepare_verification(answer, {}, settings)
+    assert prepared.space.fingerprint() == answer.provenance.stamp.space.fingerprint
+    assert len(answer.provenance.runs) == 41 and answer.provenance.searched == 8
+    with pytest.raises(ValueError, match="does not say how its study was run: an earlier version"):
+        read_answer_file(FIXTURE / "importance.json")
 
 
 def test_it_goes_on_with_its_own_factors_after_others_were_declared(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from training_factors.study.api.factor_study import FactorStudy
     from training_factors.study.api.optuna_importance import importance
     from training_factors.study.api.results import Importance
-    from training_factors.study.api.running import compare, load, run
+    from training_factors.study.api.running import compare, load, run, verify
     from training_factors.study.running.design_sampler import DesignSampler
     from training_factors.study.running.settings import WorkerTiming
 
@@ -55,6 +55,7 @@ _MODULES = {
     "named_space": "search_spaces.space",
     "register": "search_spaces.registry",
     "run": "study.api.running",
+    "verify": "study.api.running",
 }
 """The module below `training_factors` that defines each public name."""
 
@@ -83,6 +84,7 @@ __all__ = [
     "named_space",
     "register",
     "run",
+    "verify",
 ]
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
+from training_factors.study.api.answer_file import write_answer
 from training_factors.study.api.check_commands import check_commands
 from training_factors.study.api.command_lines import NextStep
 from training_factors.study.api.confirming import describe_cost
@@ -21,23 +22,31 @@ from training_factors.study.reporting.report import Report
 
 
 class WrittenPage(NamedTuple):
-    """The page of a report on the disk, and the charts that it shows, by name."""
+    """The page of a report on the disk, the charts that it shows, by name, and the answer as JSON.
+
+    answer: None where there is none, or where it was not written.
+    """
 
     path: Path
     charts: dict[str, Chart]
+    answer: Path | None
 
 
 def write_report_page(
     study: Study, report: Report, storage: str | None, path: Path | None = None
 ) -> WrittenPage:
-    """Write the page of a study's report.
+    """Write the page of a study's report, and the answer as JSON beside it if there is one.
 
     storage: the database's URL as the user gave it. path: None for `report.html` in the study's
-    folder.
+    folder; the page is written alone elsewhere.
     """
     charts = charts_of(report)
     text = page.render_page(report, charts, _report_commands(study, report, storage))
-    return WrittenPage(page.write_page(text, path or study.folder / "report.html"), charts)
+    written = page.write_page(text, path or study.folder / "report.html")
+    has_answer = path is None and report.answer is not None
+    return WrittenPage(
+        written, charts, write_answer(study, report, storage) if has_answer else None
+    )
 
 
 def _report_commands(study: Study, report: Report, storage: str | None) -> Commands:

@@ -3,7 +3,6 @@
 Imports stand inside the functions: only what is needed is loaded.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from training_factors.study.api.execution import (
@@ -25,14 +24,14 @@ def reproduce(study: "Study", number: int, settings: WorkerSettings) -> "Reprodu
     """
     from training_factors.storage.trials import read_trials
     from training_factors.study.analysis.reproduction import NewResult, compare_runs
-    from training_factors.study.running.preparation import PACKAGES
+    from training_factors.study.running.preparation import installed_versions
     from training_factors.study.running.reproducing import find_run, train_again
 
     trial = find_run(study, number)
     with kept_process_settings():
         prepared = prepare_stored(study, settings)
         outcome, device = train_again(study, prepared, trial, settings.device)
-    versions = {package: version(package) for package in PACKAGES}
+    versions = installed_versions()
     new = NewResult(
         outcome.value, outcome.metrics, outcome.test_value, outcome.test or {}, device, versions
     )

@@ -14,6 +14,7 @@ from training_factors.search_spaces.dimension import Value
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.comparison import Comparison
 from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.verification import Verification
 from training_factors.study.reporting import frames
 from training_factors.study.reporting.comparison_table import draw_comparison
 from training_factors.study.reporting.conclusion import Conclusion
@@ -29,6 +30,7 @@ from training_factors.study.reporting.recommendation_table import (
     recommendation_toml,
     setting_values,
 )
+from training_factors.study.reporting.verification_table import describe_verification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,6 +232,26 @@ class Compared:
 
     def _repr_html_(self) -> str:
         return as_html(draw_comparison(self.comparison, self.objectives))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An answer from a file, compared with that of the same study run again."""
+
+    verification: Verification
+
+    @property
+    def same(self) -> bool:
+        """Return whether every number that was compared is equal to the last digit."""
+        return self.verification.same
+
+    @property
+    def within_noise(self) -> bool:
+        """Return whether the differences are no larger than noise: of the seed, and of shares."""
+        return self.verification.within_noise
+
+    def __str__(self) -> str:
+        return "\n".join(describe_verification(self.verification))
 
 
 def as_text(drawn: RenderableType) -> str:

@@ -1,8 +1,11 @@
-"""Run and load studies, and compare them, from Python."""
+"""Run, load, compare and verify studies from Python."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
+
+from joblib import cpu_count
 
 from training_factors.storage.database import NoDatabaseError, open_database
 from training_factors.storage.studies import NoStudyError, load_study
@@ -14,13 +17,14 @@ from training_factors.study.api.execution import (
 from training_factors.study.api.factor_study import FactorStudy, stop_if_interrupted
 from training_factors.study.api.opening import database_url
 from training_factors.study.api.output import choose_output
-from training_factors.study.api.results import Compared
+from training_factors.study.api.results import Compared, Verified
 from training_factors.study.api.settings import (
     FilePath,
     StudySettings,
     check_timing,
     definition_values,
 )
+from training_factors.study.api.verifying import VerificationRequest, verify_file
 
 if TYPE_CHECKING:
     from training_factors.study.running.settings import StartMethod, WorkerTiming
@@ -126,3 +130,38 @@ def compare(*studies: FactorStudy) -> Compared:
         raise ValueError(f"compare needs two studies, got {', '.join(answers) or 'none'}")
     objectives = {study.name: study.objective for study in studies}
     return Compared(compare_answers(answers), objectives)
+
+
+def verify(
+    file: FilePath,
+    *,
+    data: object = None,
+    model: FilePath | Callable[..., object] | None = None,
+    confirm: bool = False,
+    workers: int | None = None,
+    per_gpu: int = 1,
+    device: str = "auto",
+    start: "StartMethod | None" = None,
+    allow_code: bool = False,
+    progress: bool | None = None,
+) -> Verified:
+    """Run the study of an answer again, and return whether the answer is the same.
+
+    The study runs in a temporary database, of which nothing is left. The search is not repeated:
+    what it proposes depends on the order in which runs end; its best run is trained again.
+
+    file: with an answer, as `runs/STUDY/answer.json` or what `importance --json` prints.
+    data, model: in place of those that the file names, as of `run`; the data must be the same.
+    confirm: also repeat the runs of the confirmation. allow_code: allow importing code that only
+    the file names. The others are as of `run`.
+
+    Raises ValueError for a file that holds no answer, for other data, and where the study cannot be
+    run as it was; StudyStoppedError when it stops before its end.
+    """
+    values, given = definition_values(data, model, {})
+    pool = worker_settings(
+        storage=None, workers=workers, per_gpu=per_gpu, device=device, start=start, cluster=None,
+        allow_code=allow_code, timing=check_timing(),
+    )._replace(given=given)  # fmt: skip
+    request = VerificationRequest(values, confirm, cpu_count())
+    return Verified(verify_file(Path(file), request, pool, choose_output(progress)))

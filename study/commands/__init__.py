@@ -25,6 +25,7 @@ from training_factors.study.commands import (  # noqa: F401 - each adds its verb
     result_verbs,
     run_verbs,
     study_verbs,
+    verify_verb,
 )
 from training_factors.study.commands.app import CommandError, app
 

@@ -30,13 +30,17 @@ def report(
         from training_factors.study.reporting.report import read_report
 
         content = read_report(opened, jobs=count_cores())
-        page, charts = write_report_page(opened, content, storage)
+        page, charts, answer = write_report_page(opened, content, storage)
         folder = page.parent / "charts"
         print(f"drawing {plural(len(charts), 'chart')}", file=sys.stderr)
         files = save_charts(list(charts.values()), folder, jobs=count_cores())
     if as_json:
-        show({"schema": 1, "page": str(page), "charts": [str(file) for file in files]})
+        written = None if answer is None else str(answer)
+        pictures = [str(file) for file in files]
+        show({"schema": 1, "page": str(page), "charts": pictures, "answer": written})
     else:
+        if answer is not None:
+            print(f"answer  {answer}")
         print(f"report  {page}\ncharts  {folder} ({plural(len(files), 'file')}, .png and .svg)")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)

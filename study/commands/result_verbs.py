@@ -71,32 +71,30 @@ def importance(
     with verb_context():
         opened = open_study(study, storage)
         from training_factors.study.analysis.answer import NoAnswer
+        from training_factors.study.api.answer_file import answer_document
         from training_factors.study.api.check_commands import check_commands
         from training_factors.study.api.reports import closing_lines, write_report_page
         from training_factors.study.reporting import importance_tables, summary
         from training_factors.study.reporting.analyses import lenses_of
-        from training_factors.study.reporting.checks_table import checks_document, draw_checks
+        from training_factors.study.reporting.checks_table import draw_checks
         from training_factors.study.reporting.report import read_report
 
         report = read_report(opened, jobs=count_cores())
         page = write_report_page(opened, report, storage).path
         if report.answer is None:
             raise NoAnswer(f"{report.conclusion.sentence}; report on the runs so far: {page}")
-    chart, *_ = summary.write_summary(report, opened.folder)
+    chart = summary.save_importance(report, opened.folder)
     publish_conclusion(opened, report.conclusion, report.answer)
     found = lenses_of(opened, jobs=count_cores(), trials=report.trials) if lenses else None
-    commands = check_commands(opened, report.checks, storage)
     if as_json:
-        document = {
-            **summary.report_document(report),
-            "checks": checks_document(report.checks, commands),
-        }
+        document = answer_document(opened, report, storage)
         show({**document, **importance_tables.lenses_document(found)} if found else document)
         return
     if found:
         show(importance_tables.draw_lenses(found, report.answer))
         show("")
     lines = closing_lines(opened, report, storage, page)
+    commands = check_commands(opened, report.checks, storage)
     show(summary.draw_summary(report, chart, lines, draw_checks(report.checks, commands)))
 
 

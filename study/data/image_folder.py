@@ -31,7 +31,7 @@ UNLABELLED = frozenset({"pred", "predict", "prediction", "unlabeled", "unlabelle
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini", "Desktop.ini")
 """Files that file managers write into folders of images; nobody takes them for data."""
 
-RESULTS = ("report.html", "importance.json", "logs", "checkpoints", "charts")
+RESULTS = ("report.html", "answer.json", "importance.json", "logs", "checkpoints", "charts")
 """Names of what this tool writes into the folder of a study; two of them tell such a folder."""
 
 logger = logging.getLogger(__name__)

@@ -92,6 +92,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("seed", str(stamp.seed)),
         ("hosts", ", ".join(_attribute_values(report.trials, "host"))),
         ("devices", ", ".join(_attribute_values(report.trials, "device"))),
+        ("processor", stamp.processor),
         ("versions", ", ".join(f"{name} {number}" for name, number in stamp.versions.items())),
     ]
     return Table(("", ""), tuple((name, text) for name, text in rows if text))

@@ -6,6 +6,9 @@ from typing import NamedTuple
 from training_factors.search_spaces.description import SpaceDescription
 from training_factors.storage.arms import CONTRAST
 from training_factors.storage.datasheet import DataSheet, read_sheet
+from training_factors.storage.own_configurations import read_own_configurations
+from training_factors.storage.provenance import REPEATABLE_PHASES, Provenance, SearchedRun
+from training_factors.storage.run_queue import Run
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
@@ -52,8 +55,9 @@ class Report(NamedTuple):
     where too few rows were measured. confirmed: None where nothing is confirmed yet. test: metric
     -> its values on the test part, one per seed, of the confirmed best configuration. confusion,
     breakdowns, overall: see `training_factors.study.analysis.diagnostics`. lenses: None unless they
-    are cached. sheet: None where the study has no data sheet. checks: its weaknesses, the most
-    serious first. explanations, pruning: see `training_factors.study.analysis.failures`.
+    are cached. sheet: None where the study has no data sheet. provenance: what is needed to run the
+    study again. checks: its weaknesses, the most serious first. explanations, pruning: see
+    `training_factors.study.analysis.failures`.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Report(NamedTuple):
     overall: Breakdown | None
     lenses: Lenses | None
     sheet: DataSheet | None
+    provenance: Provenance
     checks: tuple[Check, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     pruning: PruningAudit | None = None
@@ -140,10 +145,58 @@ def read_report(study: Study, jobs: int) -> Report:
         overall=overall_breakdown(trials),
         lenses=stored_lenses(study, trials),
         sheet=read_sheet(study),
+        provenance=provenance_of(data),
         checks=checks_of(data),
         explanations=explain_failures(trials, study.stamp.space),
         pruning=audit_pruning(trials, study.stamp.epochs),
     )
+
+
+def provenance_of(data: StudyData) -> Provenance:
+    """Return what is needed to run a study again, with the results of its runs so far."""
+    study, confirmation = data.study, data.confirmation
+    trials = (*data.trials, *(confirmation.trials if confirmation else ()))
+    ended = [trial for trial in trials if trial.complete or trial.state in ("PRUNED", "FAIL")]
+    return Provenance(
+        stamp=study.stamp,
+        runs=values_of(data.trials),
+        searched=sum(trial.phase == "search" for trial in ended),
+        best=_searched_run(data.best),
+        own=tuple(read_own_configurations(study)),
+        devices=tuple(sorted({str(trial.attributes.get("device", "unknown")) for trial in ended})),
+        arms=confirmation.arms if confirmation else (),
+        confirmed=confirmed_values(confirmation.trials) if confirmation else {},
+    )
+
+
+def values_of(trials: Sequence[Trial]) -> dict[Run, float | None]:
+    """Return the objective of the runs of a study that ended and can be repeated."""
+    values = {
+        Run(trial.phase, trial.row, trial.repeat): trial.value if trial.complete else None
+        for trial in trials
+        if trial.phase in REPEATABLE_PHASES and (trial.complete or trial.state == "FAIL")
+    }
+    return dict(sorted(values.items()))
+
+
+def confirmed_values(trials: Sequence[Trial]) -> dict[Run, float | None]:
+    """Return the objective of the runs of a confirmation: on the test part where they use it."""
+    return {
+        Run(trial.phase, trial.row, trial.repeat): (
+            trial.value if trial.test_value is None else trial.test_value
+        )
+        for trial in sorted(trials, key=lambda trial: (trial.row, trial.repeat))
+        if trial.complete or trial.state == "FAIL"
+    }
+
+
+def _searched_run(best: BestConfiguration | None) -> SearchedRun | None:
+    """Return the run of the best configuration where the search found it, else None."""
+    trial = None if best is None else best.trial
+    if trial is None or trial.phase != "search" or trial.value is None:
+        return None
+    run = Run(trial.phase, trial.row, trial.repeat)
+    return SearchedRun(trial.number, run, trial.seed, trial.parameters, trial.value)
 
 
 def checks_of(data: StudyData) -> tuple[Check, ...]:

@@ -1,6 +1,5 @@
 """Draw what `importance` shows of a report: tables, the short answer and the JSON document."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from training_factors.storage.files import REPORT, write_atomically
 from training_factors.study.analysis.answer import as_document, as_plain
 from training_factors.study.analysis.recommendation import chosen_setting
 from training_factors.study.reporting import matplotlib_charts
@@ -67,13 +65,11 @@ def _all_settings(report: Report) -> dict[str, object]:
     return settings
 
 
-def write_summary(report: Report, folder: Path) -> list[Path]:
-    """Write the importance chart as PNG and SVG and the answer as JSON; return the paths."""
-    path = folder / "importance.json"
-    text = json.dumps(report_document(report), indent=2) + "\n"
-    write_atomically(path, text.encode(), REPORT)
+def save_importance(report: Report, folder: Path) -> Path:
+    """Write the importance chart as PNG and SVG; return the path of the former."""
     chart = importance.chart(report.require_answer(), report.data, report.objective)
-    return [*matplotlib_charts.save_chart(chart, folder), path]
+    path, *_ = matplotlib_charts.save_chart(chart, folder)
+    return path
 
 
 def draw_summary(
@@ -87,7 +83,7 @@ def draw_summary(
     return Group(
         draw_shares(report.require_answer(), report.objective),
         Text(),
-        whole_line(f"chart   {chart} (also as .svg; numbers in importance.json)"),
+        whole_line(f"chart   {chart} (also as .svg; numbers in answer.json)"),
         Text(),
         Text(f"best configuration, {report.require_best().name}", style="bold"),
         _configuration(report),

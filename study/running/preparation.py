@@ -29,6 +29,7 @@ from training_factors.study.data.other_divisions import other_division
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import use_one_thread
+from training_factors.study.training.device import describe_processor
 from training_factors.study.training.metrics import measure_chance
 from training_factors.study.training.model import (
     LIBRARIES,
@@ -42,7 +43,7 @@ from training_factors.study.training.own_model import UNCHANGED_PARTS
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.weights import describe_fit, read_weights
 
-PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
+PACKAGES = ("torch", "optuna", "scikit-learn", "scipy", "numpy", "training-factors")
 """Packages whose versions a stamp records."""
 
 SPACE_FIELDS = (
@@ -118,9 +119,10 @@ class PreparedStudy(NamedTuple):
             class_names=dataset.classes or (),
             code=tuple(code),
             digests=self._digests(code),
-            versions={package: version(package) for package in PACKAGES},
+            versions=installed_versions(),
             data_report=self.data_report,
             chance=self._chance(),
+            processor=describe_processor(),
         )
 
     def _chance(self) -> dict[str, float]:
@@ -142,6 +144,11 @@ class PreparedStudy(NamedTuple):
         if self.definition.weights is not None:
             digests[self.definition.weights] = file_digest(self.definition.weights)
         return digests
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the packages on which results depend: package -> version."""
+    return {package: version(package) for package in PACKAGES}
 
 
 def prepare_study(
@@ -289,12 +296,11 @@ def _location(name: str) -> str:
 
 def refuse_differences(study: Study, stamp: Stamp) -> None:
     """Raise ValueError, naming the differences, when the stamp is not that of the study."""
-    for name, digest in study.stamp.digests.items():
-        if stamp.digests.get(name, digest) != digest:
-            raise ValueError(
-                f"{name} has changed since study {study.name!r} was created, so its runs would not "
-                "be comparable; undo the change, or name another study with --study"
-            )
+    for name in changed_files(study.stamp, stamp):
+        raise ValueError(
+            f"{name} has changed since study {study.name!r} was created, so its runs would not "
+            "be comparable; undo the change, or name another study with --study"
+        )
     # A long message is cut: the many lines about the data come last.
     differing = sorted(differences(study.stamp, stamp), key=lambda line: line.startswith("data."))
     if differing:
@@ -302,3 +308,10 @@ def refuse_differences(study: Study, stamp: Stamp) -> None:
             f"study {study.name!r} has different settings; use the same, or another study "
             f"({'; '.join(differing)})"
         )
+
+
+def changed_files(stored: Stamp, now: Stamp) -> list[str]:
+    """Return the names of the code and weights that have changed since a study was created."""
+    return [
+        name for name, digest in stored.digests.items() if now.digests.get(name, digest) != digest
+    ]

@@ -1,5 +1,9 @@
 """Find the devices of this machine, and choose the one that a worker trains on."""
 
+import platform
+from functools import cache
+from pathlib import Path
+
 import joblib
 import torch
 
@@ -44,3 +48,19 @@ def default_workers(device: torch.device, per_gpu: int, *, is_any: bool) -> int:
     if device.type == "cpu":
         return int(joblib.cpu_count())
     return per_gpu * (count_gpus() if is_any and device.type == "cuda" else 1)
+
+
+@cache
+def describe_processor() -> str:
+    """Return the processor's name and the vector instructions of torch: `Intel Xeon 8480, AVX512`.
+
+    Either may change the last digits of what is computed.
+    """
+    return f"{_processor_name()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _processor_name() -> str:
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

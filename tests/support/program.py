@@ -3,12 +3,17 @@
 import contextlib
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from training_factors.study.commands import execute
+import typer
+
+from training_factors.study.commands import INFORMATION, execute
+from training_factors.study.commands.app import app
 
 ROOT = Path(__file__).parents[2]
 """Folder of the repository."""
@@ -59,3 +64,20 @@ def run_verb(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ):
         code = execute(list(arguments))
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def parse_command(line: str, program: str = "training-factors") -> dict[str, Any]:
+    """Return the verb of a command line, as `verb`, and the values of its options; run nothing.
+
+    Raises typer's exception for a line that the program does not understand.
+    """
+    name, *words = shlex.split(line, comments=True)
+    assert name == program, line
+    if not words or (words[0].startswith("-") and words[0] not in INFORMATION):
+        words.insert(0, "run")
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    context = group.make_context(program, list(words))
+    verb = group.get_command(context, words[0])
+    assert verb is not None, line
+    return {"verb": words[0], **verb.make_context(words[0], words[1:], parent=context).params}

@@ -16,6 +16,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Space, named_space
 from training_factors.storage.datasheet import Augmented, DataSheet
 from training_factors.storage.definition import Definition
+from training_factors.storage.provenance import Provenance
 from training_factors.storage.run_queue import PhaseProgress
 from training_factors.storage.stamp import DataStamp, Stamp
 from training_factors.storage.trials import Trial
@@ -96,6 +97,7 @@ def simulated_report(rows: int = 64) -> Report:
         overall=overall_breakdown(trials),
         lenses=None,
         sheet=_sheet(),
+        provenance=Provenance(_stamp(space), {}),
     )  # fmt: skip
 
 
@@ -225,6 +227,7 @@ def report_of(
         overall=overall_breakdown(trials),
         lenses=None,
         sheet=None,
+        provenance=Provenance(stamp, {}),
     )
 
 
