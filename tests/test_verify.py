@@ -374,7 +374,10 @@ def test_other_data_under_the_name_given_are_refused(
 ) -> None:
     assert execute(["verify", str(answer_path()), "--data", "digits"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'digits' holds other data than those of" in line and "name the same with --data" in line
+    assert (
+        "'digits' holds other data than those of" in line
+        and "name the same data with --data" in line
+    )
     assert left_behind(place) == []
 
 
