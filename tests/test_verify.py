@@ -157,14 +157,14 @@ def test_python_repeats_the_confirmation_too(place: Path) -> None:
     Path("own.toml").write_text('[settings]\noptimizer = "adam"\n', encoding="utf-8")
     study = tf.run(
         (inputs, classes), study="mine", rows=16, preset="smoke", divisions=2, space="small",
-        epochs=1, workers=0, also="own.toml",
+        epochs=1, workers=1, also="own.toml",
     )  # fmt: skip
-    study.confirm(["optimizer"], seeds=3, top=1, workers=0)
+    study.confirm(["optimizer"], seeds=3, top=1, workers=1)
     study.report()
     file = study.folder / "answer.json"
     with pytest.raises(ValueError, match=r"is a Python object \(tuple\); verify it from Python: "):
         tf.verify(file)
-    verified = tf.verify(file, data=(inputs, classes), confirm=True, workers=0)
+    verified = tf.verify(file, data=(inputs, classes), confirm=True, workers=1)
     assert verified.same and verified.within_noise
     found = verified.verification
     phases = {run.phase for run in read_answer_file(file).provenance.runs}
