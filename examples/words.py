@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from examples.commands import EXAMPLES, FOLDER, Example
+from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, SIGNIFICANT
 from training_factors.study.api.answer_file import read_answer_file
 from training_factors.study.reporting.formatting import (
     format_choice,
@@ -170,17 +171,24 @@ def _confirmed(found: Results) -> str:
     """Return the path from the baseline to the best configuration as a table."""
     confirmation, unit = found.confirmation["confirmation"], unit_of(found.answer["objective"])
     path = confirmation["path"]
-    rows = [("the baseline", f"{path['value']:.4f}", "", "")]
+    rows = [("the baseline", f"{path['value']:.4f}", "", "", "")]
     rows += [
         (
             format_choice(step["factor"], step["setting"]), f"{step['value']:.4f}",
-            unit.signed(step["gain"]), unit.interval(step["gain_interval"]),
+            unit.signed(step["gain"]), unit.interval(step["gain_interval"]), _evidence(step),
         )
         for step in path["steps"]
     ]  # fmt: skip
     heads = ("one factor more at a time", f"test mean of {path['seeds']} seeds",
-             f"gain, {unit.name}", "95 % interval")  # fmt: skip
+             f"gain, {unit.name}", "95 % interval", "evidence")  # fmt: skip
     return _table(heads, rows)
+
+
+def _evidence(step: Document) -> str:
+    """Return whether a step of the path makes a significant difference, and in which direction."""
+    if step["p_value"] >= SIGNIFICANT:
+        return NOT_DISTINGUISHABLE
+    return CONFIRMED if step["gain"] > 0 else "a loss"
 
 
 def _settings(example: Example, found: Results) -> str:

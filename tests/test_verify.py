@@ -157,14 +157,14 @@ def test_python_repeats_the_confirmation_too(place: Path) -> None:
     Path("own.toml").write_text('[settings]\noptimizer = "adam"\n', encoding="utf-8")
     study = tf.run(
         (inputs, classes), study="mine", rows=16, preset="smoke", divisions=2, space="small",
-        epochs=1, workers=0, also="own.toml",
+        epochs=1, workers=1, also="own.toml",
     )  # fmt: skip
-    study.confirm(["optimizer"], seeds=3, top=1, workers=0)
+    study.confirm(["optimizer"], seeds=3, top=1, workers=1)
     study.report()
     file = study.folder / "answer.json"
     with pytest.raises(ValueError, match=r"is a Python object \(tuple\); verify it from Python: "):
         tf.verify(file)
-    verified = tf.verify(file, data=(inputs, classes), confirm=True, workers=0)
+    verified = tf.verify(file, data=(inputs, classes), confirm=True, workers=1)
     assert verified.same and verified.within_noise
     found = verified.verification
     phases = {run.phase for run in read_answer_file(file).provenance.runs}
@@ -374,7 +374,10 @@ def test_other_data_under_the_name_given_are_refused(
 ) -> None:
     assert execute(["verify", str(answer_path()), "--data", "digits"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'digits' holds other data than those of" in line and "name the same with --data" in line
+    assert (
+        "'digits' holds other data than those of" in line
+        and "name the same data with --data" in line
+    )
     assert left_behind(place) == []
 
 

@@ -81,7 +81,8 @@ def prepare_verification(
         raise ValueError(
             f"{definition.source!r} holds other data than those of {str(answer.path)!r}: "
             f"fingerprint {now.data.fingerprint[:8]}, {now.data.samples:,} samples, then "
-            f"{stored.data.fingerprint[:8]}, {stored.data.samples:,}; name the same with --data"
+            f"{stored.data.fingerprint[:8]}, {stored.data.samples:,}; name the same data with "
+            "--data"
         )
     differing = [f"{name} has changed" for name in changed_files(stored, now)]
     differing += [line for line in differences(stored, now) if not line.startswith("data.name:")]
