@@ -21,11 +21,11 @@ from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from training_factors.storage.database import Database, folder_of
+from training_factors.storage.deletion import clear_deleted
 from training_factors.storage.identity import (
     BOUND_TO,
     CONFIRMS,
     CREATED_AS,
-    clear_deleted,
     ensure_own_queue,
     new_key,
     upgrade_study,

@@ -4,6 +4,7 @@ Imports stand inside the functions: only what is needed is loaded.
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from difflib import get_close_matches
@@ -231,17 +232,19 @@ def _check_ranking(state: _State, wanted: Wanted, output: Output) -> None:
     from the ranking would have to run again.
     """
     from training_factors.storage.arms import RANK
+    from training_factors.storage.studies import find_confirmation
     from training_factors.study.running.confirmation_size import best_candidates
     from training_factors.study.running.seed_power import seeds_so_far
 
     ranked = sum(arm.purpose == RANK for arm in state.arms)
     if ranked and wanted.top is not None and wanted.top != ranked:
         if len(best_candidates(state.candidates, wanted.top)) > ranked:
-            name = state.study.name
+            confirmation = find_confirmation(state.study)
+            assert confirmation is not None  # it holds the ranking
             raise ValueError(
-                f"--top {wanted.top}: {name} is confirmed from a ranking of {ranked}, and a longer "
-                f"one would start it anew; leave --top out, or delete {name}.confirm (dashboard "
-                "--write) first"
+                f"--top {wanted.top}: {state.study.name} is confirmed from a ranking of {ranked}, "
+                "and a longer one would start it anew; leave --top out, or delete the confirmation "
+                f"first: delete --study {shlex.quote(confirmation.name)}"
             )
         output.notify(f"the ranking of {ranked} candidates holds; --top {wanted.top} is not used")
     so_far = seeds_so_far(state.arms, state.trials)

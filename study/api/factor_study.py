@@ -9,12 +9,14 @@ from joblib import cpu_count
 
 from training_factors.storage.database import open_database
 from training_factors.storage.files import check_parent
+from training_factors.storage.run_queue import StudyGoneError
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.checks import Check
 from training_factors.study.analysis.reproduction import Reproduction
 from training_factors.study.api.confirming import Wanted, confirm_study
+from training_factors.study.api.deleting import Deletion, delete_study
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
@@ -248,6 +250,19 @@ class FactorStudy:
             allow_code=allow_code or self._trusted, timing=check_timing(),
         )._replace(given=self._given)  # fmt: skip
         return reproduce(self._study, number, settings)
+
+    def delete(self) -> Deletion:
+        """Delete the study, its confirmation, its runs and answers, and the files in its folder.
+
+        Nobody is asked. Returns what was deleted, with the files that are kept because this tool
+        has not written them. A study that confirms another one is deleted alone.
+
+        Raises ValueError while workers run the study, StudyGoneError if it is not there any more.
+        """
+        opened = load_study(open_database(database_url(self._storage)), self.name)
+        if opened.key != self._study.key:
+            raise StudyGoneError(f"study {self.name!r} was deleted, and another one is called so")
+        return delete_study(opened, self._storage)
 
     def __repr__(self) -> str:
         return f"FactorStudy({self.name!r}, {self._study.database.url!r})"

@@ -215,7 +215,7 @@ def deleted_if_start_fails(opened: OpenedStudy) -> Iterator[None]:
     try:
         yield
     except Exception:
-        from training_factors.storage.identity import delete_unused
+        from training_factors.storage.deletion import delete_unused
         from training_factors.storage.retry import StorageUnavailableError
 
         if opened.is_new:
