@@ -65,3 +65,26 @@ def test_debug_shows_the_traceback_and_nothing_else_does(
     assert err.startswith("Traceback (most recent call last):")
     assert "run_study.py: error: " in err.splitlines()[-1]
     assert "NoneType: None" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rows", "3"], "--rows '3': must be greater than or equal to 16"),
+        (["--rows=3"], "--rows '3': must be greater than or equal to 16"),
+        (["worker", "--per-gpu=0"], "--per-gpu '0': must be greater than or equal to 1"),
+        (["dashboard", "--port=99999"], "--port '99999': must be less than or equal to 65535"),
+        (["--epochs=ten"], "--epochs 'ten': must be a valid integer"),
+        (["reproduce", "first"], "NUMBER 'first': must be a valid integer"),
+        (["reproduce", "--", "-1"], "NUMBER '-1': must be greater than or equal to 0"),
+        (["reproduce", "-12"], "'-12' is no option, and no command takes a number below 0; comman"),
+        (["-q9"], "No such option: -9; commands and options: run_study.py --help"),
+        (["--fix"], "Option '--fix' requires an argument; commands and options: run_study.py --"),
+    ],
+)
+def test_a_wrong_number_is_named_with_what_is_allowed(
+    capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert execute(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"run_study.py: error: {message}")

@@ -137,12 +137,17 @@ def _error_message(error: typer.TyperException, arguments: list[str]) -> str:
     """Return the message of a command line error, with the value that it is about."""
     if isinstance(error, CommandError):
         return str(error)
+    from pydantic import ValidationError
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if isinstance(cause, ValidationError) and parameter is not None:  # a wrong type or range
+        (first, *_) = cause.errors(include_url=False)
+        named = max(parameter.opts, key=len)
+        name = named if named.startswith("-") else named.upper()
+        return f"{name} {first['input']!r}: {plain_message(first['msg'])}"
     message = error.format_message().rstrip(".")
-    for option in getattr(getattr(error, "param", None), "opts", ()):
-        if option in arguments[:-1] and "Input should be" in message:
-            value = arguments[arguments.index(option) + 1]
-            return f"{option} {value!r}: {plain_message(message.partition(': ')[2])}"
-    words = [word for word in arguments[1:] if not word.startswith("-")]
-    if "Input should be" in message and words:  # an argument, which stands behind the verb
-        return f"{words[0]!r}: {plain_message(message.partition(': ')[2])}"
+    unknown = getattr(error, "option_name", "")
+    negative = [word for word in arguments if word.startswith(unknown) and word[1:].isdecimal()]
+    if unknown[1:].isdecimal() and negative:  # `-1`; options are words
+        message = f"{negative[0]!r} is no option, and no command takes a number below 0"
     return f"{message}; commands and options: {program_name()} --help"
