@@ -1,11 +1,18 @@
 """How the command line names itself, and what it prints of errors."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.support.program import ENTRY, ROOT
 from training_factors.study.api.command_lines import program_name, program_words
 from training_factors.study.commands import execute, study_verbs
+
+SCRIPT = "import sys; from training_factors.__main__ import main; sys.exit(main())"
+"""A console script, as installers write it."""
 
 
 @pytest.mark.parametrize(
@@ -52,6 +59,25 @@ def test_ctrl_c_before_anything_runs_is_one_line(
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "run_study.py: error: interrupted; the same command starts again\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [[str(ENTRY)], ["-m", "training_factors"], ["-c", SCRIPT]],
+    ids=["file", "module", "script"],
+)
+def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(
+    tmp_path: Path, start: list[str]
+) -> None:
+    """A module that stands for typer sends the signal as it is imported."""
+    (tmp_path / "typer.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGINT)\n", encoding="utf-8"
+    )
+    ended = subprocess.run(
+        [sys.executable, *start, "--version"], cwd=tmp_path, capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize("options", [["--epochs", "0"], ["--modle", "mlp"], ["--data", "none"]])
