@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from training_factors.storage.retry import retry
+from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
+from training_factors.storage.trials import Trial
 
 _ARMS = "arms"
 """Key of the study attribute that holds the arms, as a list of lists."""
@@ -50,6 +52,19 @@ def row_of_runs(arms: Sequence[Arm], row: int) -> int:
         for number, arm in enumerate(arms)
         if arm.purpose in TESTED and arm.config == arms[row].config
     )
+
+
+def retryable_runs(arms: Sequence[Arm], trials: Sequence[Trial]) -> list[Run]:
+    """Return the failed runs that can be retried: of the arms on the test part, and the last ones.
+
+    The choices of an earlier stage hold: other runs have followed from them. trials: of all runs.
+    """
+    purposes = {*TESTED, *(arm.purpose for arm in arms[-1:])}
+    return [
+        Run(trial.phase, trial.row, trial.repeat)
+        for trial in trials
+        if trial.state == "FAIL" and arms[trial.row].purpose in purposes
+    ]
 
 
 def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:

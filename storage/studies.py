@@ -164,6 +164,13 @@ def find_confirmation(study: Study) -> Study | None:
     return _open_named(study.database, names[0]) if names else None
 
 
+def find_confirmed(confirmation: Study) -> Study | None:
+    """Open the study that this one confirms; return None if it was deleted."""
+    database = confirmation.database
+    names = _names_with(database, STUDY_KEY, confirmation.confirms)
+    return _open_named(database, names[0]) if names else None
+
+
 def create_confirmation(study: Study) -> Study:
     """Create the study that confirms this one; open it if it exists already."""
     found = find_confirmation(study)

@@ -16,11 +16,13 @@ from training_factors.study.api.execution import (
     prepare_stored,
     run_queue,
 )
+from training_factors.study.api.opening import retry_runs
 from training_factors.study.api.output import LastingDisplay, Output
 
 if TYPE_CHECKING:
     from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
     from training_factors.storage.arms import Arm
+    from training_factors.storage.run_queue import Run
     from training_factors.storage.studies import Study
     from training_factors.storage.trials import Trial
     from training_factors.study.analysis.answer import Answer
@@ -45,7 +47,8 @@ class Wanted(NamedTuple):
 
     factors: to change, by name. difference: the smallest one to detect, in points or in the unit of
     a loss. top: number of candidates to rank. seeds: of each arm. hours: that it may take. path:
-    whether to run the path from the baseline to the best configuration.
+    whether to run the path from the baseline to the best configuration. retries_failed: whether
+    runs that failed are run again; then what is not named stays as it was.
     """
 
     factors: Sequence[str] | None = None
@@ -54,6 +57,7 @@ class Wanted(NamedTuple):
     seeds: int | None = None
     hours: float | None = None
     path: bool = False
+    retries_failed: bool = False
 
 
 class _State(NamedTuple):
@@ -74,6 +78,20 @@ class _State(NamedTuple):
         from training_factors.study.running.confirmation_size import confirmation_size
 
         return confirmation_size(request, self.space, self.candidates, self.arms, self.trials)
+
+    def without(self, runs: "Sequence[Run]") -> "_State":
+        """Return the same as if these runs of the confirmation had not ended."""
+        left = {(run.row, run.repeat) for run in runs}
+        return self._replace(trials=[t for t in self.trials if (t.row, t.repeat) not in left])
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of the factors that the confirmation has compared so far, without the placebo."""
+        from training_factors.search_spaces.description import PLACEBO
+        from training_factors.storage.arms import CONTRAST
+
+        names = [arm.factor for arm in self.arms if arm.purpose == CONTRAST]
+        return [name for name in dict.fromkeys(names) if name not in (None, PLACEBO)]
 
     @property
     def run_s(self) -> float:
@@ -110,6 +128,7 @@ def confirm_study(
     not even the smallest confirmation fits into the hours, before anything is stored; NoAnswer when
     too few configurations were measured.
     """
+    from training_factors.storage.arms import retryable_runs
     from training_factors.storage.studies import create_confirmation
     from training_factors.study.reporting.analyses import answer_of
 
@@ -120,10 +139,13 @@ def confirm_study(
     request = _requested(state, wanted, difference, answer)
     _check_ranking(state, wanted, output)
     prepared = prepare_stored(study, settings)
-    state = state._replace(space=prepared.space.describe())
+    retried = retryable_runs(state.arms, state.trials) if wanted.retries_failed else []
+    state = state.without(retried)._replace(space=prepared.space.describe())
     workers = count_workers(settings, is_given=prepared.is_given)
     if wanted.hours is not None:
         request = _fitted(state, request, wanted.hours, workers)
+    if wanted.retries_failed:
+        retry_runs(create_confirmation(study), retried, output.notify)
     _tell_cost(state, request, workers, output)
     return _run_stages(state, create_confirmation(study), request, prepared, settings, output)
 
@@ -197,15 +219,20 @@ def _requested(
     """Return the request. A path that was run once gets as many seeds as the comparison, always."""
     from training_factors.storage.arms import PATH
     from training_factors.study.running.confirmation_size import CANDIDATES, ConfirmationRequest
+    from training_factors.study.running.seed_power import seeds_so_far
 
-    study = state.study
+    study, named, seeds = state.study, wanted.factors, wanted.seeds
+    if wanted.retries_failed and state.compared:
+        named = state.compared if named is None else named
+        is_open = (wanted.difference, wanted.hours, seeds) == (None, None, None)
+        seeds = seeds_so_far(state.arms, state.trials) if is_open else seeds
     by_share = tuple(factor.name for factor in answer.factors)
     has_path = any(arm.purpose == PATH for arm in state.arms)
     return ConfirmationRequest(
-        factors_to_confirm(study, answer, wanted.factors),
+        factors_to_confirm(study, answer, named),
         difference,
         CANDIDATES if wanted.top is None else wanted.top,
-        wanted.seeds,
+        seeds,
         by_share if wanted.path or has_path else None,
     )
 

@@ -198,6 +198,7 @@ class FactorStudy:
         seeds: int | None = None,
         hours: float | None = None,
         path: bool = False,
+        retry_failed: bool = False,
         workers: int | None = None,
         per_gpu: int = 1,
         device: str = "auto",
@@ -215,14 +216,15 @@ class FactorStudy:
         top: number of the best configurations that are ranked again; None for five. seeds: of each
         variant, 3 or more, instead of as many as the difference needs. hours: that it may take;
         the largest number of seeds, and then of candidates, that fits is chosen. path: also run
-        the path from the baseline to the best configuration, one factor at a time. The others are
-        as of `training_factors.run`.
+        the path from the baseline to the best configuration, one factor at a time. retry_failed:
+        run those again that failed; what is not named stays as it was. The others are as of
+        `training_factors.run`.
 
         Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations
         were measured, ValueError for wrong input.
         """
         study = load_study(open_database(database_url(self._storage)), self.name)
-        wanted = Wanted(factors, difference, top, seeds, hours, path)
+        wanted = Wanted(factors, difference, top, seeds, hours, path, retry_failed)
         settings = worker_settings(
             storage=self._storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
             cluster=cluster, allow_code=allow_code or self._trusted,

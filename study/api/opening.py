@@ -13,6 +13,7 @@ from training_factors.study.api.settings import DefinitionValues, Given, check_d
 if TYPE_CHECKING:
     from training_factors.search_spaces.own_configuration import NamedSettings
     from training_factors.storage.own_configurations import OwnConfiguration
+    from training_factors.storage.run_queue import Run
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import Study
     from training_factors.study.running.preparation import PreparedStudy
@@ -272,7 +273,12 @@ def retry_failed(study: "Study", notify: Callable[[str], None]) -> None:
     from training_factors.storage.trials import read_trials
 
     trials = read_trials(study)
-    count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
+    retry_runs(study, [Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL"], notify)
+
+
+def retry_runs(study: "Study", failed: "Sequence[Run]", notify: Callable[[str], None]) -> None:
+    """Put these failed runs back into the queue, and say how many."""
+    count = study.queue.requeue(failed)
     words = "1 failed run is" if count == 1 else f"{count} failed runs are"
     notify(f"{words} retried")
 

@@ -18,19 +18,25 @@ if TYPE_CHECKING:
 
 @app.command()
 def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """Show the progress of a study: its runs, workers, failures and best run."""
+    """Show the progress of a study and of its confirmation: runs, workers, failures, best run."""
     with verb_context():
-        from training_factors.study.api.explaining import explain_outcomes
-        from training_factors.study.reporting.status import (
-            compute_status,
-            draw_status,
-            status_document,
-        )
+        from training_factors.storage.studies import find_confirmation
+        from training_factors.study.api.explaining import explain_status
+        from training_factors.study.reporting.status import draw_status, status_document
 
         opened = open_study(study, storage)
-        found = compute_status(opened)
-        causes = explain_outcomes(opened, found)
-    show(status_document(found, causes) if as_json else draw_status(found, causes))
+        confirmation = None if opened.is_confirmation else find_confirmation(opened)
+        found = explain_status(opened, storage)
+        confirming = confirmation and explain_status(confirmation, storage)
+    if as_json:
+        document = status_document(found.status, found.explanations)
+        more = confirming and status_document(confirming.status, confirming.explanations)
+        show({**document, "confirmation": more})
+        return
+    show(draw_status(*found))
+    if confirming:
+        show("")
+        show(draw_status(*confirming))
 
 
 @app.command("list")
