@@ -282,7 +282,8 @@ def confirm(
         )
     _exit_early(confirmation, code)
     _print_failures(confirmation, storage)
-    from training_factors.study.api.reports import closing_lines, write_report_page
+    from training_factors.study.api.next_step import closing_lines
+    from training_factors.study.api.reports import write_report_page
     from training_factors.study.reporting import confirmation_table, short_answer
     from training_factors.study.reporting.report import read_report
 
@@ -294,7 +295,7 @@ def confirm(
     if as_json:
         show(confirmation_table.confirmation_document(found))
         return
-    lines = closing_lines(opened, report, storage, page)
+    lines = closing_lines(opened, report, storage, {"report": page})
     show(confirmation_table.draw_contrasts(found))
     show("")
     show(
