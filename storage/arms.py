@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from training_factors.storage.retry import retry
+from training_factors.storage.attribute_lists import extend_list, read_list
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial
 
 _ARMS = "arms"
-"""Key of the study attribute that holds the arms, as a list of lists."""
+"""Name of the list of arms among the attributes of the study, each as a list."""
 
 RANK, TUNE, CONTRAST, PATH = "rank", "tune", "contrast", "path"
 """Purposes of an arm: to rank candidates, to re-tune a learning rate, to be compared with the best
@@ -35,8 +35,7 @@ class Arm(NamedTuple):
 
 def read_arms(study: Study) -> list[Arm]:
     """Return the arms that were planned so far, in the order of their rows."""
-    attributes = retry(study.database, lambda is_retry: study.optuna_study.user_attrs)
-    return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
+    return [Arm(*arm) for arm in read_list(study, _ARMS)]
 
 
 def row_of_runs(arms: Sequence[Arm], row: int) -> int:
@@ -72,7 +71,5 @@ def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:
 
     Does nothing if another process has appended some since: both would plan the same arms.
     """
-    if len(read_arms(study)) != len(before):
-        return
-    rows = [list(arm) for arm in [*before, *arms]]
-    retry(study.database, lambda is_retry: study.optuna_study.set_user_attr(_ARMS, rows))
+    rows = [list(arm) for arm in arms]
+    extend_list(study, _ARMS, lambda present: rows if len(present) == len(before) else [])
