@@ -1,4 +1,4 @@
-"""Confirm a study: choose the comparisons, tell their cost, and run stage by stage.
+"""Confirm a study: check what is wanted, tell its cost, and run stage by stage.
 
 Imports stand inside the functions: only what is needed is loaded.
 """
@@ -7,7 +7,6 @@ import math
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from training_factors.study.api.execution import (
@@ -20,7 +19,7 @@ from training_factors.study.api.opening import retry_runs
 from training_factors.study.api.output import LastingDisplay, Output
 
 if TYPE_CHECKING:
-    from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
+    from training_factors.search_spaces.description import SpaceDescription
     from training_factors.storage.arms import Arm
     from training_factors.storage.run_queue import Run
     from training_factors.storage.studies import Study
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         ConfirmationSize,
     )
     from training_factors.study.running.preparation import PreparedStudy
+
 
 STAGE_NAMES = {
     "rank": "ranking candidates",
@@ -181,43 +181,12 @@ def smallest_difference(study: "Study", named: float | None) -> float:
     return study.stamp.chance[metric.name] / 100 if named is None else named
 
 
-def factors_to_confirm(
-    study: "Study", answer: "Answer", named: Sequence[str] | None
-) -> dict[str, str]:
-    """Return the factors to confirm, each with its best option other than the baseline.
-
-    named: their names; None for those with the largest shares, and every one that the verdict names
-    as possibly the most important. Raises ValueError for a factor that the study does not vary.
-    """
-    from training_factors.study.running.confirmation_size import LEADING_FACTORS
-
-    varied = [factor.name for factor in answer.factors]
-    largest = [*varied[:LEADING_FACTORS], *answer.verdict.leaders]
-    wanted = list(dict.fromkeys(largest)) if named is None else named
-    for name in wanted:
-        if name not in varied:
-            near = get_close_matches(name, varied, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it varies {', '.join(varied)}"
-            raise ValueError(f"factor {name!r} is not varied by {study.name}; {hint}")
-    return {name: _best_alternative(answer, study.stamp.space.factor(name)) for name in wanted}
-
-
-def _best_alternative(answer: "Answer", factor: "DescribedFactor") -> str:
-    """Return the option with the highest mean besides the baseline; the baseline if alone."""
-    means = {
-        effect.option: effect.mean
-        for effect in answer.effects
-        if effect.factor == factor.name and effect.hyperparameter is None
-    }
-    others = [option.name for option in factor.options[1:]]
-    return max(others, key=lambda option: means[option], default=factor.baseline.name)
-
-
 def _requested(
     state: _State, wanted: Wanted, difference: float, answer: "Answer"
 ) -> "ConfirmationRequest":
     """Return the request. A path that was run once gets as many seeds as the comparison, always."""
     from training_factors.storage.arms import PATH
+    from training_factors.study.api.compared_factors import factors_to_confirm
     from training_factors.study.running.confirmation_size import CANDIDATES, ConfirmationRequest
     from training_factors.study.running.seed_power import seeds_so_far
 
@@ -229,7 +198,7 @@ def _requested(
     by_share = tuple(factor.name for factor in answer.factors)
     has_path = any(arm.purpose == PATH for arm in state.arms)
     return ConfirmationRequest(
-        factors_to_confirm(study, answer, named),
+        factors_to_confirm(study, answer, state.candidates, named),
         difference,
         CANDIDATES if wanted.top is None else wanted.top,
         seeds,
