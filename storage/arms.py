@@ -15,6 +15,14 @@ RANK, TUNE, CONTRAST, PATH = "rank", "tune", "contrast", "path"
 """Purposes of an arm: to rank candidates, to re-tune a learning rate, to be compared with the best
 configuration, or to be a step on the path from the baseline to it."""
 
+STAGE_NAMES = {
+    RANK: "ranking candidates",
+    TUNE: "re-tuning learning rates",
+    CONTRAST: "paired comparison",
+    PATH: "path from the baseline",
+}
+"""Purpose of an arm -> what the stage in which such arms run is called on the screen."""
+
 TESTED = (CONTRAST, PATH)
 """Purposes of the arms that are measured on the test part, all of them with the same seeds."""
 

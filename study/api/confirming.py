@@ -33,15 +33,6 @@ if TYPE_CHECKING:
     from training_factors.study.running.preparation import PreparedStudy
 
 
-STAGE_NAMES = {
-    "rank": "ranking candidates",
-    "tune": "re-tuning learning rates",
-    "contrast": "paired comparison",
-    "path": "path from the baseline",
-}
-"""Purpose of a stage's arms -> what it is called on screen."""
-
-
 class Wanted(NamedTuple):
     """The wishes of a user for a confirmation; None leaves the choice to the tool.
 
@@ -334,6 +325,7 @@ def _stage_status(
     state: _State, confirmation: "Study", request: "ConfirmationRequest", purpose: str
 ) -> "StageStatus":
     """Return which stage of how many begins, and the range of the number of all runs."""
+    from training_factors.storage.arms import STAGE_NAMES
     from training_factors.study.reporting.status import StageStatus
 
     size = _read_state(state.study)._replace(space=state.space).size(request)
