@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from training_factors.storage.retry import retry
+from training_factors.storage.attribute_lists import extend_list, read_list
+from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
+from training_factors.storage.trials import Trial
 
 _ARMS = "arms"
-"""Key of the study attribute that holds the arms, as a list of lists."""
+"""Name of the list of arms among the attributes of the study, each as a list."""
 
 RANK, TUNE, CONTRAST, PATH = "rank", "tune", "contrast", "path"
 """Purposes of an arm: to rank candidates, to re-tune a learning rate, to be compared with the best
 configuration, or to be a step on the path from the baseline to it."""
+
+STAGE_NAMES = {
+    RANK: "ranking candidates",
+    TUNE: "re-tuning learning rates",
+    CONTRAST: "paired comparison",
+    PATH: "path from the baseline",
+}
+"""Purpose of an arm -> what the stage in which such arms run is called on the screen."""
 
 TESTED = (CONTRAST, PATH)
 """Purposes of the arms that are measured on the test part, all of them with the same seeds."""
@@ -33,8 +43,7 @@ class Arm(NamedTuple):
 
 def read_arms(study: Study) -> list[Arm]:
     """Return the arms that were planned so far, in the order of their rows."""
-    attributes = retry(study.database, lambda is_retry: study.optuna_study.user_attrs)
-    return [Arm(*arm) for arm in attributes.get(_ARMS, [])]
+    return [Arm(*arm) for arm in read_list(study, _ARMS)]
 
 
 def row_of_runs(arms: Sequence[Arm], row: int) -> int:
@@ -52,12 +61,23 @@ def row_of_runs(arms: Sequence[Arm], row: int) -> int:
     )
 
 
+def retryable_runs(arms: Sequence[Arm], trials: Sequence[Trial]) -> list[Run]:
+    """Return the failed runs that can be retried: of the arms on the test part, and the last ones.
+
+    The choices of an earlier stage hold: other runs have followed from them. trials: of all runs.
+    """
+    purposes = {*TESTED, *(arm.purpose for arm in arms[-1:])}
+    return [
+        Run(trial.phase, trial.row, trial.repeat)
+        for trial in trials
+        if trial.state == "FAIL" and arms[trial.row].purpose in purposes
+    ]
+
+
 def add_arms(study: Study, before: Sequence[Arm], arms: Sequence[Arm]) -> None:
     """Append arms to those that the caller has read before.
 
     Does nothing if another process has appended some since: both would plan the same arms.
     """
-    if len(read_arms(study)) != len(before):
-        return
-    rows = [list(arm) for arm in [*before, *arms]]
-    retry(study.database, lambda is_retry: study.optuna_study.set_user_attr(_ARMS, rows))
+    rows = [list(arm) for arm in arms]
+    extend_list(study, _ARMS, lambda present: rows if len(present) == len(before) else [])

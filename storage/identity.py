@@ -1,7 +1,7 @@
 """Bind what this tool's tables hold of a study to the study's random key.
 
 A study that an earlier version made, or that was copied or imported, is given a key and a queue of
-its own when it is first opened. Rows of keys that no study has any more are deleted.
+its own when it is first opened.
 """
 
 import json
@@ -21,7 +21,6 @@ from sqlalchemy import (
     insert,
     inspect,
     literal,
-    or_,
     select,
     update,
 )
@@ -47,14 +46,6 @@ made from."""
 _TRIALS: Table = models.TrialModel.__table__
 _ATTRIBUTES: Table = models.StudyUserAttributeModel.__table__
 
-_STUDY_MODELS = (
-    models.StudyUserAttributeModel,
-    models.StudySystemAttributeModel,
-    models.StudyDirectionModel,
-    models.StudyModel,
-)
-"""Optuna's tables that hold rows of a study without trials; the last one is referred to."""
-
 
 class _QueueRow(NamedTuple):
     """A run of the queue and the number of its trial, None if there is none."""
@@ -77,49 +68,6 @@ def write_attributes(connection: Connection, study_id: int, attributes: Mapping[
     connection.execute(insert(_ATTRIBUTES), rows)
 
 
-def clear_deleted(database: Database) -> None:
-    """Delete the rows of studies that are not in the database any more."""
-    _create_tables(database)
-
-    def attempt(is_retry: bool) -> None:
-        with database.engine.begin() as connection:
-            for table in METADATA.sorted_tables:
-                key = literal('"') + table.c[STUDY_KEY] + literal('"')
-                is_there = exists().where(
-                    _ATTRIBUTES.c.key == STUDY_KEY, _ATTRIBUTES.c.value_json == key
-                )
-                connection.execute(delete(table).where(~is_there))
-
-    retry(database, attempt)
-
-
-def delete_unused(database: Database, study_id: int, key: str) -> bool:
-    """Delete a study of which no run was ever claimed; return whether that was so."""
-    _create_tables(database)
-    in_queue = RUNS.c[STUDY_KEY] == key
-    is_used = select(
-        or_(
-            exists().where(in_queue, RUNS.c.attempt > 0),
-            exists().where(_TRIALS.c.study_id == study_id),
-        )
-    )
-
-    def attempt(is_retry: bool) -> bool:
-        with database.engine.begin() as connection:
-            lock_study(connection, study_id)
-            known = _read_attribute(connection, study_id, STUDY_KEY)
-            if known != key or connection.execute(is_used).scalar():
-                return False
-            for table in METADATA.sorted_tables:
-                connection.execute(delete(table).where(table.c[STUDY_KEY] == key))
-            for model in _STUDY_MODELS:
-                table = model.__table__
-                connection.execute(delete(table).where(table.c.study_id == study_id))
-            return True
-
-    return retry(database, attempt)
-
-
 def upgrade_study(
     database: Database, study_id: int, name: str, *, confirms: str | None = None
 ) -> str:
@@ -133,7 +81,7 @@ def upgrade_study(
     Raises ValueError if the database cannot be written.
     """
     _refuse_read_only(database, "was made by an earlier version")
-    _create_tables(database)
+    create_tables(database)
 
     def attempt(is_retry: bool) -> str:
         with database.engine.begin() as connection:
@@ -205,7 +153,8 @@ def _refuse_read_only(database: Database, words: str) -> None:
         )
 
 
-def _create_tables(database: Database) -> None:
+def create_tables(database: Database) -> None:
+    """Create all tables of this tool that are missing."""
     for table in METADATA.sorted_tables:
         create_table(database, table)
 

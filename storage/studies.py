@@ -21,11 +21,11 @@ from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from training_factors.storage.database import Database, folder_of
+from training_factors.storage.deletion import clear_deleted
 from training_factors.storage.identity import (
     BOUND_TO,
     CONFIRMS,
     CREATED_AS,
-    clear_deleted,
     ensure_own_queue,
     new_key,
     upgrade_study,
@@ -162,6 +162,13 @@ def find_confirmation(study: Study) -> Study | None:
     """Open the study that confirms this one, whatever its name; return None if there is none."""
     names = _names_with(study.database, CONFIRMS, study.key)
     return _open_named(study.database, names[0]) if names else None
+
+
+def find_confirmed(confirmation: Study) -> Study | None:
+    """Open the study that this one confirms; return None if it was deleted."""
+    database = confirmation.database
+    names = _names_with(database, STUDY_KEY, confirmation.confirms)
+    return _open_named(database, names[0]) if names else None
 
 
 def create_confirmation(study: Study) -> Study:

@@ -28,7 +28,7 @@ from training_factors.storage.database import Database, open_database
 from training_factors.storage.stamp import Stamp
 from training_factors.storage.studies import Study, create_study
 
-pytest_plugins = ["tests.support.browser"]
+pytest_plugins = ["tests.support.browser", "tests.support.fault_pools"]
 
 # The same examples in every run; a slow machine is no failure.
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -43,6 +43,9 @@ os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 
 SERVERS = {"postgresql", "mysql", "own_postgresql"}
 """Names of fixtures, and values of parameters, that stand for a database server."""
+
+LONGEST = {"test_outages.py", "test_kills.py"}
+"""Modules whose tests take most time; they begin first, so that none is alone at the end."""
 
 FINISHED = {"finished", "finished_twice"}
 """Names of fixtures with a finished study, which takes more than 10 s."""
@@ -64,7 +67,7 @@ def end_session() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the fixtures that they use; put modules with many slow tests first.
+    """Mark tests by the fixtures that they use; put long modules and many slow tests first.
 
     pytest-xdist runs the tests of a module in one process, in this order.
     """
@@ -79,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if used & FINISHED:
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (item.path.name not in LONGEST, -slow[item.path]))
 
 
 @pytest.fixture(autouse=True)

@@ -70,6 +70,7 @@ NEW_KEYS = {
     "/checks",
     "/disagreement",
     "/explanations",
+    "/confirmation",
     "/best/confirmed",
     "/best/test_value",
     "/division_noise",

@@ -13,11 +13,11 @@ from PIL import Image
 
 from tests.support.program import ENTRY, ROOT, SMOKE_STUDY, run_program
 from tests.support.studies import create_simulated_study
+from training_factors.__main__ import main
 from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study, load_study, study_names
-from training_factors.study import commands
 from training_factors.study.api import execution
 from training_factors.study.commands import execute
 from training_factors.study.data import cache
@@ -220,7 +220,7 @@ def test_a_study_that_another_process_has_just_created_outlives_a_start_that_is_
 HOSTS = {
     "runpy": f"import runpy; runpy.run_path({str(ENTRY)!r}, run_name='__main__')",
     "thread": (
-        "import threading; from training_factors.study.commands import main\n"
+        "import threading; from training_factors.__main__ import main\n"
         "thread = threading.Thread(target=main); thread.start(); thread.join()"
     ),
     "ipython": (
@@ -245,7 +245,7 @@ def test_the_host_of_the_command_line_goes_on(tmp_path: Path, host: str) -> None
 def test_wrong_input_ends_a_guest_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["run_study.py", "nonsense"])
     with pytest.raises(SystemExit) as caught:
-        commands.main()
+        main()
     assert caught.value.code == 2
 
 

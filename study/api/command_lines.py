@@ -6,14 +6,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
 from training_factors.storage.urls import URL_VARIABLES
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
-    from training_factors.study.reporting.conclusion import Conclusion
 
 HIDDEN = "***"
 """Printed in place of a password."""
@@ -82,37 +81,6 @@ def storage_words(study: "Study", storage: str | None) -> list[str]:
     """
     is_shown = storage and HIDDEN not in study.database.url and not _from_environment(storage)
     return ["--storage", study.database.url] if is_shown else []
-
-
-class NextStep(NamedTuple):
-    """The next command, and what it is for in a few words. verb: the command's."""
-
-    verb: str
-    command: str
-    purpose: str
-
-
-def next_step(
-    study: "Study", storage: str | None, conclusion: "Conclusion", more_rows: int | None
-) -> NextStep:
-    """Return the next step, the same one on every screen.
-
-    An unfinished study goes on first. Then come the rows that would help, or else `confirm`, and
-    once that is done `recommend`. more_rows: number of rows to add to those that were measured.
-    """
-    if conclusion.as_of:
-        return NextStep("run", command_line("run", study, storage), "goes on with the study")
-    if conclusion.is_confirmed:
-        line = command_line("recommend", study, storage)
-        return NextStep("recommend", line, "prints all settings as a command and as TOML")
-    if more_rows:
-        rows = study.queue.rows("measure") + more_rows
-        line = command_line("run", study, storage, "--rows", str(rows))
-        purpose = f"measures {more_rows:,} more configurations, for a surer answer"
-        return NextStep("run", line, purpose)
-    line = command_line("confirm", study, storage)
-    purpose = "trains the best configurations again, and the best one against its changes"
-    return NextStep("confirm", line, purpose)
 
 
 def this_command() -> str:

@@ -1,12 +1,12 @@
-"""Confirm a study: choose the comparisons, tell their cost, and run stage by stage.
+"""Confirm a study: check what is wanted, tell its cost, and run stage by stage.
 
 Imports stand inside the functions: only what is needed is loaded.
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from training_factors.study.api.execution import (
@@ -15,11 +15,13 @@ from training_factors.study.api.execution import (
     prepare_stored,
     run_queue,
 )
+from training_factors.study.api.opening import retry_runs
 from training_factors.study.api.output import LastingDisplay, Output
 
 if TYPE_CHECKING:
-    from training_factors.search_spaces.description import DescribedFactor, SpaceDescription
+    from training_factors.search_spaces.description import SpaceDescription
     from training_factors.storage.arms import Arm
+    from training_factors.storage.run_queue import Run
     from training_factors.storage.studies import Study
     from training_factors.storage.trials import Trial
     from training_factors.study.analysis.answer import Answer
@@ -30,21 +32,14 @@ if TYPE_CHECKING:
     )
     from training_factors.study.running.preparation import PreparedStudy
 
-STAGE_NAMES = {
-    "rank": "ranking candidates",
-    "tune": "re-tuning learning rates",
-    "contrast": "paired comparison",
-    "path": "path from the baseline",
-}
-"""Purpose of a stage's arms -> what it is called on screen."""
-
 
 class Wanted(NamedTuple):
     """The wishes of a user for a confirmation; None leaves the choice to the tool.
 
     factors: to change, by name. difference: the smallest one to detect, in points or in the unit of
     a loss. top: number of candidates to rank. seeds: of each arm. hours: that it may take. path:
-    whether to run the path from the baseline to the best configuration.
+    whether to run the path from the baseline to the best configuration. retries_failed: whether
+    runs that failed are run again; then what is not named stays as it was.
     """
 
     factors: Sequence[str] | None = None
@@ -53,6 +48,7 @@ class Wanted(NamedTuple):
     seeds: int | None = None
     hours: float | None = None
     path: bool = False
+    retries_failed: bool = False
 
 
 class _State(NamedTuple):
@@ -73,6 +69,20 @@ class _State(NamedTuple):
         from training_factors.study.running.confirmation_size import confirmation_size
 
         return confirmation_size(request, self.space, self.candidates, self.arms, self.trials)
+
+    def without(self, runs: "Sequence[Run]") -> "_State":
+        """Return the same as if these runs of the confirmation had not ended."""
+        left = {(run.row, run.repeat) for run in runs}
+        return self._replace(trials=[t for t in self.trials if (t.row, t.repeat) not in left])
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of the factors that the confirmation has compared so far, without the placebo."""
+        from training_factors.search_spaces.description import PLACEBO
+        from training_factors.storage.arms import CONTRAST
+
+        names = [arm.factor for arm in self.arms if arm.purpose == CONTRAST]
+        return [name for name in dict.fromkeys(names) if name not in (None, PLACEBO)]
 
     @property
     def run_s(self) -> float:
@@ -109,6 +119,7 @@ def confirm_study(
     not even the smallest confirmation fits into the hours, before anything is stored; NoAnswer when
     too few configurations were measured.
     """
+    from training_factors.storage.arms import retryable_runs
     from training_factors.storage.studies import create_confirmation
     from training_factors.study.reporting.analyses import answer_of
 
@@ -119,10 +130,13 @@ def confirm_study(
     request = _requested(state, wanted, difference, answer)
     _check_ranking(state, wanted, output)
     prepared = prepare_stored(study, settings)
-    state = state._replace(space=prepared.space.describe())
+    retried = retryable_runs(state.arms, state.trials) if wanted.retries_failed else []
+    state = state.without(retried)._replace(space=prepared.space.describe())
     workers = count_workers(settings, is_given=prepared.is_given)
     if wanted.hours is not None:
         request = _fitted(state, request, wanted.hours, workers)
+    if wanted.retries_failed:
+        retry_runs(create_confirmation(study), retried, output.notify)
     _tell_cost(state, request, workers, output)
     return _run_stages(state, create_confirmation(study), request, prepared, settings, output)
 
@@ -158,53 +172,27 @@ def smallest_difference(study: "Study", named: float | None) -> float:
     return study.stamp.chance[metric.name] / 100 if named is None else named
 
 
-def factors_to_confirm(
-    study: "Study", answer: "Answer", named: Sequence[str] | None
-) -> dict[str, str]:
-    """Return the factors to confirm, each with its best option other than the baseline.
-
-    named: their names; None for those with the largest shares, and every one that the verdict names
-    as possibly the most important. Raises ValueError for a factor that the study does not vary.
-    """
-    from training_factors.study.running.confirmation_size import LEADING_FACTORS
-
-    varied = [factor.name for factor in answer.factors]
-    largest = [*varied[:LEADING_FACTORS], *answer.verdict.leaders]
-    wanted = list(dict.fromkeys(largest)) if named is None else named
-    for name in wanted:
-        if name not in varied:
-            near = get_close_matches(name, varied, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it varies {', '.join(varied)}"
-            raise ValueError(f"factor {name!r} is not varied by {study.name}; {hint}")
-    return {name: _best_alternative(answer, study.stamp.space.factor(name)) for name in wanted}
-
-
-def _best_alternative(answer: "Answer", factor: "DescribedFactor") -> str:
-    """Return the option with the highest mean besides the baseline; the baseline if alone."""
-    means = {
-        effect.option: effect.mean
-        for effect in answer.effects
-        if effect.factor == factor.name and effect.hyperparameter is None
-    }
-    others = [option.name for option in factor.options[1:]]
-    return max(others, key=lambda option: means[option], default=factor.baseline.name)
-
-
 def _requested(
     state: _State, wanted: Wanted, difference: float, answer: "Answer"
 ) -> "ConfirmationRequest":
     """Return the request. A path that was run once gets as many seeds as the comparison, always."""
     from training_factors.storage.arms import PATH
+    from training_factors.study.api.compared_factors import factors_to_confirm
     from training_factors.study.running.confirmation_size import CANDIDATES, ConfirmationRequest
+    from training_factors.study.running.seed_power import seeds_so_far
 
-    study = state.study
+    study, named, seeds = state.study, wanted.factors, wanted.seeds
+    if wanted.retries_failed and state.compared:
+        named = state.compared if named is None else named
+        is_open = (wanted.difference, wanted.hours, seeds) == (None, None, None)
+        seeds = seeds_so_far(state.arms, state.trials) if is_open else seeds
     by_share = tuple(factor.name for factor in answer.factors)
     has_path = any(arm.purpose == PATH for arm in state.arms)
     return ConfirmationRequest(
-        factors_to_confirm(study, answer, wanted.factors),
+        factors_to_confirm(study, answer, state.candidates, named),
         difference,
         CANDIDATES if wanted.top is None else wanted.top,
-        wanted.seeds,
+        seeds,
         by_share if wanted.path or has_path else None,
     )
 
@@ -231,17 +219,19 @@ def _check_ranking(state: _State, wanted: Wanted, output: Output) -> None:
     from the ranking would have to run again.
     """
     from training_factors.storage.arms import RANK
+    from training_factors.storage.studies import find_confirmation
     from training_factors.study.running.confirmation_size import best_candidates
     from training_factors.study.running.seed_power import seeds_so_far
 
     ranked = sum(arm.purpose == RANK for arm in state.arms)
     if ranked and wanted.top is not None and wanted.top != ranked:
         if len(best_candidates(state.candidates, wanted.top)) > ranked:
-            name = state.study.name
+            confirmation = find_confirmation(state.study)
+            assert confirmation is not None  # it holds the ranking
             raise ValueError(
-                f"--top {wanted.top}: {name} is confirmed from a ranking of {ranked}, and a longer "
-                f"one would start it anew; leave --top out, or delete {name}.confirm (dashboard "
-                "--write) first"
+                f"--top {wanted.top}: {state.study.name} is confirmed from a ranking of {ranked}, "
+                "and a longer one would start it anew; leave --top out, or delete the confirmation "
+                f"first: delete --study {shlex.quote(confirmation.name)}"
             )
         output.notify(f"the ranking of {ranked} candidates holds; --top {wanted.top} is not used")
     so_far = seeds_so_far(state.arms, state.trials)
@@ -335,6 +325,7 @@ def _stage_status(
     state: _State, confirmation: "Study", request: "ConfirmationRequest", purpose: str
 ) -> "StageStatus":
     """Return which stage of how many begins, and the range of the number of all runs."""
+    from training_factors.storage.arms import STAGE_NAMES
     from training_factors.study.reporting.status import StageStatus
 
     size = _read_state(state.study)._replace(space=state.space).size(request)

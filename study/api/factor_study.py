@@ -9,12 +9,14 @@ from joblib import cpu_count
 
 from training_factors.storage.database import open_database
 from training_factors.storage.files import check_parent
+from training_factors.storage.run_queue import StudyGoneError
 from training_factors.storage.studies import Study, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import NoAnswer
 from training_factors.study.analysis.checks import Check
 from training_factors.study.analysis.reproduction import Reproduction
 from training_factors.study.api.confirming import Wanted, confirm_study
+from training_factors.study.api.deleting import Deletion, delete_study
 from training_factors.study.api.execution import (
     StudyStoppedError,
     describe_stop,
@@ -196,6 +198,7 @@ class FactorStudy:
         seeds: int | None = None,
         hours: float | None = None,
         path: bool = False,
+        retry_failed: bool = False,
         workers: int | None = None,
         per_gpu: int = 1,
         device: str = "auto",
@@ -213,14 +216,15 @@ class FactorStudy:
         top: number of the best configurations that are ranked again; None for five. seeds: of each
         variant, 3 or more, instead of as many as the difference needs. hours: that it may take;
         the largest number of seeds, and then of candidates, that fits is chosen. path: also run
-        the path from the baseline to the best configuration, one factor at a time. The others are
-        as of `training_factors.run`.
+        the path from the baseline to the best configuration, one factor at a time. retry_failed:
+        run those again that failed; what is not named stays as it was. The others are as of
+        `training_factors.run`.
 
         Raises StudyStoppedError when it stops before its end, NoAnswer when too few configurations
         were measured, ValueError for wrong input.
         """
         study = load_study(open_database(database_url(self._storage)), self.name)
-        wanted = Wanted(factors, difference, top, seeds, hours, path)
+        wanted = Wanted(factors, difference, top, seeds, hours, path, retry_failed)
         settings = worker_settings(
             storage=self._storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
             cluster=cluster, allow_code=allow_code or self._trusted,
@@ -248,6 +252,19 @@ class FactorStudy:
             allow_code=allow_code or self._trusted, timing=check_timing(),
         )._replace(given=self._given)  # fmt: skip
         return reproduce(self._study, number, settings)
+
+    def delete(self) -> Deletion:
+        """Delete the study, its confirmation, its runs and answers, and the files in its folder.
+
+        Nobody is asked. Returns what was deleted, with the files that are kept because this tool
+        has not written them. A study that confirms another one is deleted alone.
+
+        Raises ValueError while workers run the study, StudyGoneError if it is not there any more.
+        """
+        opened = load_study(open_database(database_url(self._storage)), self.name)
+        if opened.key != self._study.key:
+            raise StudyGoneError(f"study {self.name!r} was deleted, and another one is called so")
+        return delete_study(opened, self._storage)
 
     def __repr__(self) -> str:
         return f"FactorStudy({self.name!r}, {self._study.database.url!r})"

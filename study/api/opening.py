@@ -12,10 +12,13 @@ from training_factors.study.api.settings import DefinitionValues, Given, check_d
 
 if TYPE_CHECKING:
     from training_factors.search_spaces.own_configuration import NamedSettings
+    from training_factors.storage.definition import Definition
     from training_factors.storage.own_configurations import OwnConfiguration
+    from training_factors.storage.run_queue import Run
     from training_factors.storage.stamp import Stamp
     from training_factors.storage.studies import Study
     from training_factors.study.running.preparation import PreparedStudy
+    from training_factors.study.running.settings import Preset
 
 IMAGE_MODEL = "cnn"
 """The model of an image folder where none is named; of all other data it is `mlp`."""
@@ -64,10 +67,7 @@ def open_or_create(
     Raises ValueError for wrong input; then nothing was written.
     """
     from training_factors.search_spaces.own_configuration import read_settings
-    from training_factors.storage.database import open_database
     from training_factors.storage.definition import Definition
-    from training_factors.storage.identity import new_key
-    from training_factors.storage.studies import create_study
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
@@ -85,29 +85,19 @@ def open_or_create(
         from training_factors.study.running.preparation import refuse_code
 
         refuse_code(stored, _named_texts(settings))
-    prepared, stamp, is_new = None, None, False
+    prepared = None
     if study is None or definition != stored or given.is_any or divisions > 1:
-        from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
-
-        if definition.source and Path(definition.source).is_dir():
-            notify(f"reading {definition.source}")
-        prepared = prepare_study(
-            definition, study.stamp if study else None, data=given.data, model=given.model
-        )
-        repeated = {*range(size.repeats), *(study.queue.repeated_rows() if study else ())}
-        refuse_few_divisions(prepared, division_runs(repeated, divisions))
-        stamp = prepared.stamp()
-        if study is None:
-            _open_own(own, stamp)  # fail before anything is stored
-            database, key = open_database(database_url(storage), create=True), new_key()
-            study = create_study(database, name, stamp, key=key)
-            is_new = study.key == key  # not if another process has created it meanwhile
+        prepared = _prepare(definition, given, study, size, divisions, notify)
+    is_new = False
+    if study is None:
+        assert prepared is not None
+        study, is_new = _create(name, storage, prepared, own)
     opened = OpenedStudy(study, prepared, is_new)
     with deleted_if_start_fails(opened):
-        if stamp is not None:
+        if prepared is not None:
             from training_factors.study.running.preparation import refuse_differences
 
-            refuse_differences(study, stamp)
+            refuse_differences(study, prepared.stamp())
         own_configurations = _open_own(own, study.stamp)
         if is_new:
             if completed is not settings:
@@ -123,6 +113,51 @@ def open_or_create(
             _add_own(study, own_configurations, notify)
         _say_surprises(study, name, notify)
     return opened
+
+
+def _prepare(
+    definition: "Definition",
+    given: Given,
+    study: "Study | None",
+    size: "Preset",
+    divisions: int,
+    notify: Callable[[str], None],
+) -> "PreparedStudy":
+    """Load the data of a definition, fit the space and the model to it, and say what is read.
+
+    study: that is stored, None if there is none yet. The others are as of `open_or_create`.
+
+    Raises ValueError for settings that do not fit the data, and for too many divisions of it.
+    """
+    from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
+    from training_factors.study.running.settings import division_runs
+
+    if definition.source and Path(definition.source).is_dir():
+        notify(f"reading {definition.source}")
+    prepared = prepare_study(
+        definition, study.stamp if study else None, data=given.data, model=given.model
+    )
+    repeated = {*range(size.repeats), *(study.queue.repeated_rows() if study else ())}
+    refuse_few_divisions(prepared, division_runs(repeated, divisions))
+    return prepared
+
+
+def _create(
+    name: str, storage: str | None, prepared: "PreparedStudy", own: "Sequence[NamedSettings]"
+) -> "tuple[Study, bool]":
+    """Create the study that was prepared; return it, and whether this process has created it.
+
+    own: configurations of the user's own, which are checked before anything is stored.
+    """
+    from training_factors.storage.database import open_database
+    from training_factors.storage.identity import new_key
+    from training_factors.storage.studies import create_study
+
+    stamp = prepared.stamp()
+    _open_own(own, stamp)
+    database, key = open_database(database_url(storage), create=True), new_key()
+    study = create_study(database, name, stamp, key=key)
+    return study, study.key == key  # another process may have created it meanwhile
 
 
 def with_default_model(settings: DefinitionValues) -> DefinitionValues:
@@ -215,7 +250,7 @@ def deleted_if_start_fails(opened: OpenedStudy) -> Iterator[None]:
     try:
         yield
     except Exception:
-        from training_factors.storage.identity import delete_unused
+        from training_factors.storage.deletion import delete_unused
         from training_factors.storage.retry import StorageUnavailableError
 
         if opened.is_new:
@@ -272,7 +307,12 @@ def retry_failed(study: "Study", notify: Callable[[str], None]) -> None:
     from training_factors.storage.trials import read_trials
 
     trials = read_trials(study)
-    count = study.queue.requeue(Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL")
+    retry_runs(study, [Run(t.phase, t.row, t.repeat) for t in trials if t.state == "FAIL"], notify)
+
+
+def retry_runs(study: "Study", failed: "Sequence[Run]", notify: Callable[[str], None]) -> None:
+    """Put these failed runs back into the queue, and say how many."""
+    count = study.queue.requeue(failed)
     words = "1 failed run is" if count == 1 else f"{count} failed runs are"
     notify(f"{words} retried")
 

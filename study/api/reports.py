@@ -8,8 +8,7 @@ from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
 from training_factors.study.api.answer_file import write_answer
 from training_factors.study.api.check_commands import check_commands
-from training_factors.study.api.command_lines import NextStep
-from training_factors.study.api.confirming import describe_cost
+from training_factors.study.api.next_step import next_step
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
@@ -57,21 +56,5 @@ def _report_commands(study: Study, report: Report, storage: str | None) -> Comma
     setting = report.advice and shlex.join([*program, *holding_options(report.advice)])
     words = check_commands(study, report.checks, storage)
     checks = tuple(None if one is None else shlex.join(one) for one in words)
-    following = _next_step(study, report, storage)
+    following = next_step(study, report, storage)
     return Commands(again, following.command, setting, following.purpose, checks)
-
-
-def closing_lines(study: Study, report: Report, storage: str | None, page: Path) -> dict[str, str]:
-    """Return what ends a command's screen: the report's page, the next command, its purpose."""
-    following = _next_step(study, report, storage)
-    return {"report": str(page), "next": following.command, "": f"({following.purpose})"}
-
-
-def _next_step(study: Study, report: Report, storage: str | None) -> NextStep:
-    """Return the step that follows from a report; of `confirm` it says what that takes."""
-    more_rows = report.answer.verdict.more_rows if report.answer else 1
-    step = command_lines.next_step(study, storage, report.conclusion, more_rows)
-    cost = None
-    if step.verb == "confirm" and report.answer is not None:
-        cost = describe_cost(study, report.answer, report.trials)
-    return step if cost is None else step._replace(purpose=f"{step.purpose}: {cost}")

@@ -1,18 +1,13 @@
-"""The command line: parse the words, run one verb, and end with its exit code.
+"""The command line: parse the words, run one verb, and return its exit code.
 
 One module per group of verbs. Heavy imports stand inside the functions, so that a verb loads only
 what it needs and `--help` is quick.
 """
 
-import atexit
-import io
 import os
 import sys
-import threading
 import traceback
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
@@ -37,41 +32,6 @@ INFORMATION = ("--help", "-h", "--version", "--install-completion", "--show-comp
 
 EARLIER_NAMES = {"--patience": "--retry-timeout"}
 """Earlier name of an option that still works -> its name today."""
-
-
-def main() -> None:
-    """Run the command line of this process and exit with its code.
-
-    Where the caller is not the process's own program (`%run` in IPython, `runpy`, a thread), return
-    on success, and raise SystemExit otherwise.
-    """
-    is_program = _is_program(sys._getframe(1))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may not know all signs
-    code = execute(sys.argv[1:])
-    if is_program:
-        end(code)
-    if code:
-        sys.exit(code)
-
-
-def _is_program(caller: FrameType) -> bool:
-    """Return whether nothing but Python's own start, and its -m option, stands above the caller."""
-    outermost = caller
-    while outermost.f_back is not None:
-        outermost = outermost.f_back
-    is_main_thread = threading.current_thread() is threading.main_thread()
-    is_alone = outermost is caller or outermost.f_code.co_name == "_run_module_as_main"
-    return is_main_thread and is_alone
-
-
-def end(code: int) -> NoReturn:
-    """Exit as Python does, but without tearing down modules: with torch that takes 1.4 s."""
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def execute(arguments: list[str]) -> int:
@@ -138,12 +98,17 @@ def _error_message(error: typer.TyperException, arguments: list[str]) -> str:
     """Return the message of a command line error, with the value that it is about."""
     if isinstance(error, CommandError):
         return str(error)
+    from pydantic import ValidationError
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if isinstance(cause, ValidationError) and parameter is not None:  # a wrong type or range
+        (first, *_) = cause.errors(include_url=False)
+        named = max(parameter.opts, key=len)
+        name = named if named.startswith("-") else named.upper()
+        return f"{name} {first['input']!r}: {plain_message(first['msg'])}"
     message = error.format_message().rstrip(".")
-    for option in getattr(getattr(error, "param", None), "opts", ()):
-        if option in arguments[:-1] and "Input should be" in message:
-            value = arguments[arguments.index(option) + 1]
-            return f"{option} {value!r}: {plain_message(message.partition(': ')[2])}"
-    words = [word for word in arguments[1:] if not word.startswith("-")]
-    if "Input should be" in message and words:  # an argument, which stands behind the verb
-        return f"{words[0]!r}: {plain_message(message.partition(': ')[2])}"
+    unknown = getattr(error, "option_name", "")
+    negative = [word for word in arguments if word.startswith(unknown) and word[1:].isdecimal()]
+    if unknown[1:].isdecimal() and negative:  # `-1`; options are words
+        message = f"{negative[0]!r} is no option, and no command takes a number below 0"
     return f"{message}; commands and options: {program_name()} --help"

@@ -73,7 +73,8 @@ def importance(
         from training_factors.study.analysis.answer import NoAnswer
         from training_factors.study.api.answer_file import answer_document
         from training_factors.study.api.check_commands import check_commands
-        from training_factors.study.api.reports import closing_lines, write_report_page
+        from training_factors.study.api.next_step import closing_lines
+        from training_factors.study.api.reports import write_report_page
         from training_factors.study.reporting import importance_tables, summary
         from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.checks_table import draw_checks
@@ -93,7 +94,7 @@ def importance(
     if found:
         show(importance_tables.draw_lenses(found, report.answer))
         show("")
-    lines = closing_lines(opened, report, storage, page)
+    lines = closing_lines(opened, report, storage, {"report": page})
     commands = check_commands(opened, report.checks, storage)
     show(summary.draw_summary(report, chart, lines, draw_checks(report.checks, commands)))
 
@@ -157,6 +158,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     """Show what to set for each factor, with its evidence; also as a command and as TOML."""
     with verb_context():
         opened = open_study(study, storage)
+        from training_factors.study.api.next_step import closing_lines
         from training_factors.study.reporting import recommendation_table, short_answer
         from training_factors.study.reporting.analyses import read_study_data
         from training_factors.study.reporting.formatting import whole_line
@@ -172,11 +174,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     show("\nThis command fixes the recommended settings and varies the other factors:")
     show(whole_line(shlex.join(words)))
     show("")
-    more_rows = data.require_answer().verdict.more_rows
-    following = command_lines.next_step(opened, storage, data.conclusion, more_rows).command
-    if data.conclusion.is_confirmed:
-        following = command_lines.command_line("report", opened, storage, "--open")
-    lines = {"TOML": str(path), "next": following}
+    lines = closing_lines(opened, data, storage, {"TOML": path}, after="recommend")
     show(
         short_answer.draw_short_answer(
             data.conclusion, opened.stamp.objective, opened.stamp.space.baseline, lines

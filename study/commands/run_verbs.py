@@ -234,6 +234,13 @@ def confirm(
             help="Also go from the baseline to the best configuration, one factor at a time.",
         ),
     ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Retry the runs that failed; what is not named stays as it was.",
+        ),
+    ] = False,
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
@@ -269,12 +276,14 @@ def confirm(
         )
         opened = open_study(study, storage, reading=False, quiet=quiet)
         names = None if factors is None else [name.strip() for name in factors.split(",")]
-        wanted = confirming.Wanted(names, difference, top, seeds, hours, path)
+        wanted = confirming.Wanted(names, difference, top, seeds, hours, path, retry_failed)
         code, confirmation = confirming.confirm_study(
             opened, wanted, pool, terminal(quiet), count_cores()
         )
     _exit_early(confirmation, code)
-    from training_factors.study.api.reports import closing_lines, write_report_page
+    _print_failures(confirmation, storage)
+    from training_factors.study.api.next_step import closing_lines
+    from training_factors.study.api.reports import write_report_page
     from training_factors.study.reporting import confirmation_table, short_answer
     from training_factors.study.reporting.report import read_report
 
@@ -286,7 +295,7 @@ def confirm(
     if as_json:
         show(confirmation_table.confirmation_document(found))
         return
-    lines = closing_lines(opened, report, storage, page)
+    lines = closing_lines(opened, report, storage, {"report": page})
     show(confirmation_table.draw_contrasts(found))
     show("")
     show(
@@ -341,12 +350,11 @@ def _exit_early(study: "Study", code: int) -> None:
 
 def _print_failures(study: "Study", storage: str | None) -> None:
     """Print how many runs failed or diverged, and why, and the command that retries them."""
-    from training_factors.study.api.explaining import explain_outcomes
-    from training_factors.study.reporting.status import compute_status, explained_outcomes
+    from training_factors.study.api.explaining import explain_status
+    from training_factors.study.reporting.status import explained_outcomes
 
-    status = compute_status(study)
-    for line in explained_outcomes(status, explain_outcomes(study, status)):
+    status, explanations, retry = explain_status(study, storage)
+    for line in explained_outcomes(status, explanations):
         print_message(line)
-    if status.failures:
-        line = command_lines.command_line("run", study, storage, "--retry-failed")
-        print_message(f"retry them: {line}")
+    if retry is not None:
+        print_message(f"retry them: {retry}")

@@ -1,27 +1,42 @@
-"""Commands about studies and their workers: status, list, stop, doctor. None of them trains."""
+"""Commands about studies and their workers: status, list, stop, delete, doctor.
+
+None of them trains.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training_factors.study.api.opening import database_url
-from training_factors.study.commands.app import app, open_study, show, verb_context
+from training_factors.study.commands.app import CommandError, app, open_study, show, verb_context
 from training_factors.study.commands.options import Json, StorageUrl, StudyName
+
+if TYPE_CHECKING:
+    from training_factors.study.api.deleting import Deletion
 
 
 @app.command()
 def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
-    """Show the progress of a study: its runs, workers, failures and best run."""
+    """Show the progress of a study and of its confirmation: runs, workers, failures, best run."""
     with verb_context():
-        from training_factors.study.api.explaining import explain_outcomes
-        from training_factors.study.reporting.status import (
-            compute_status,
-            draw_status,
-            status_document,
-        )
+        from training_factors.storage.studies import find_confirmation
+        from training_factors.study.api.explaining import explain_status
+        from training_factors.study.reporting.status import draw_status, status_document
 
         opened = open_study(study, storage)
-        found = compute_status(opened)
-        causes = explain_outcomes(opened, found)
-    show(status_document(found, causes) if as_json else draw_status(found, causes))
+        confirmation = None if opened.is_confirmation else find_confirmation(opened)
+        found = explain_status(opened, storage)
+        confirming = confirmation and explain_status(confirmation, storage)
+    if as_json:
+        document = status_document(found.status, found.explanations)
+        more = confirming and status_document(confirming.status, confirming.explanations)
+        show({**document, "confirmation": more})
+        return
+    show(draw_status(*found))
+    if confirming:
+        show("")
+        show(draw_status(*confirming))
 
 
 @app.command("list")
@@ -63,6 +78,60 @@ def stop(study: StudyName = None, storage: StorageUrl = None) -> None:
         f"asked all workers of {opened.name} to stop, {workers} of them {have} a run; "
         "status shows which still run"
     )
+
+
+@app.command()
+def delete(
+    study: Annotated[
+        str | None, typer.Option("--study", help="Name of the study or of the confirmation.")
+    ] = None,
+    storage: StorageUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a study with its confirmation, runs, answers and the files in its folder."""
+    with verb_context():
+        from training_factors.study.api import deleting
+
+        if study is None:
+            raise ValueError("delete needs the name of the study: --study NAME; see list")
+        opened = deleting.open_named(study, storage)
+        planned = deleting.plan_deletion(opened, storage)
+        if not yes and not _is_confirmed(planned):
+            print("nothing is deleted", file=sys.stderr)
+            return
+        deleted = deleting.delete_study(opened, storage)
+    print(f"deleted {deleted.words}")
+    _say_kept(deleted)
+
+
+def _is_confirmed(planned: "Deletion") -> bool:
+    """Ask on the terminal whether to delete; return the answer.
+
+    Raises CommandError where nobody can be asked.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise CommandError(f"delete asks on a terminal only; --yes deletes {planned.words}", 2)
+    from rich.prompt import Confirm
+
+    from training_factors.study.reporting.formatting import open_console
+
+    for folder in planned.folders:
+        print(f"folder: {folder}", file=sys.stderr)
+    try:
+        return Confirm.ask(
+            f"delete {planned.words} for good?", console=open_console(stderr=True), default=False
+        )
+    except EOFError:
+        return False
+
+
+def _say_kept(deleted: "Deletion") -> None:
+    """Print which files are left in the folders. Raises CommandError if some should not be."""
+    for path in deleted.foreign:
+        print(f"kept, since it may be yours: {path}")
+    if deleted.locked:
+        reasons = ", ".join(f"{path} ({reason})" for path, reason in deleted.locked)
+        raise CommandError(f"cannot be deleted, so delete by hand: {reasons}", 3)
 
 
 @app.command()

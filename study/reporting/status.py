@@ -20,7 +20,7 @@ from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import DIVERGED, Trial, read_trials
 from training_factors.study.analysis.best_configuration import BestConfiguration, find_best
 from training_factors.study.analysis.intervals import Interval
-from training_factors.study.reporting.formatting import plural
+from training_factors.study.reporting.formatting import plural, whole_line
 
 SILENT_S = 30.0
 """Number of seconds without a heartbeat after which a worker counts as silent."""
@@ -246,11 +246,13 @@ def _best_document(best: BestConfiguration, factors: Mapping[str, str]) -> dict[
 
 
 def draw_status(
-    status: StudyStatus, explanations: Mapping[str, str] = NO_EXPLANATIONS
+    status: StudyStatus,
+    explanations: Mapping[str, str] = NO_EXPLANATIONS,
+    retry: str | None = None,
 ) -> RenderableType:
     """Draw phases, outcomes, failures, the best run and the workers, for the verb `status`.
 
-    explanations: as of `explained_outcomes`.
+    explanations: as of `explained_outcomes`. retry: the command that retries failed runs.
     """
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("phase", "done", "running", "waiting", "total"):
@@ -261,6 +263,8 @@ def draw_status(
     title = Text.assemble((status.name, "bold"), f"  {status.data}, {status.model}")
     parts: list[RenderableType] = [title, table, Text(outcomes(status))]
     parts += map(Text, explained_outcomes(status, explanations))
+    if retry is not None:
+        parts.append(whole_line(f"retry them: {retry}"))
     if not status.is_confirmation:
         parts.append(Text(_describe_best(status)))
     left = status.left_s(0)

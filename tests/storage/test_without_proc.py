@@ -90,7 +90,7 @@ def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc to refuse")
 def test_a_study_is_written_and_read_without_proc(tmp_path: Path) -> None:
     status = (
-        "from training_factors.study.commands import main as start\n"
+        "from training_factors.__main__ import main as start\n"
         "sys.argv = ['training-factors', 'status', '--storage', sys.argv[1]]\nstart()"
     )
     url = f"sqlite:///{tmp_path}/studies.db"

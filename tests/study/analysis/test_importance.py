@@ -159,7 +159,7 @@ def test_an_analysis_leaves_no_process_behind() -> None:
         "from tests.support.simulations import BRANCH, simulate_trials\n"
         "from training_factors.study.analysis.importance import analyse\n"
         "analyse(simulate_trials(BRANCH, 64), BRANCH.space, seed=0, jobs=2)\n"
-        "from training_factors.study.commands import end\n"
+        "from training_factors.__main__ import end\n"
         "end(0)"
     )
     ended = subprocess.run(

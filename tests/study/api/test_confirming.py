@@ -11,6 +11,7 @@ from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import read_trials
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.api import confirming
+from training_factors.study.api.compared_factors import factors_to_confirm
 from training_factors.study.api.output import SILENT, LastingDisplay, Tick
 from training_factors.study.reporting.analyses import answer_of
 from training_factors.study.reporting.status import StageStatus
@@ -34,10 +35,35 @@ def led_by(answer: Answer, *names: str) -> Answer:
 def test_every_factor_that_may_matter_most_is_compared(study: Study, answer: Answer) -> None:
     largest = [factor.name for factor in answer.factors[:5]]
     smallest = answer.factors[-1].name
-    chosen = confirming.factors_to_confirm(study, led_by(answer, largest[0], smallest), None)
-    assert list(chosen) == [*largest, smallest]
-    assert list(confirming.factors_to_confirm(study, led_by(answer), None)) == largest
-    assert list(confirming.factors_to_confirm(study, answer, ["split"])) == ["split"]
+    trials = read_trials(study)
+
+    def chosen(given: Answer, named: list[str] | None = None) -> list[str]:
+        return list(factors_to_confirm(study, given, trials, named))
+
+    assert chosen(led_by(answer, largest[0], smallest)) == [*largest, smallest]
+    assert chosen(led_by(answer)) == largest
+    assert chosen(answer, ["split"]) == ["split"]
+
+
+def test_where_surrogates_predict_nothing_the_best_measured_option_is_tried(
+    study: Study, answer: Answer
+) -> None:
+    measured = [
+        trial._replace(value=0.9 if trial.parameters["optimizer"] == "rmsprop" else 0.1)
+        for trial in read_trials(study)
+    ]
+    searched = [
+        trial._replace(phase="search", parameters={"optimizer": "adagrad"}, value=1.0)
+        for trial in measured
+    ]
+    effects = tuple(
+        effect._replace(mean=float(effect.option == "adagrad")) for effect in answer.effects
+    )
+    blind = answer._replace(effects=effects, surrogate=answer.surrogate._replace(r2=-0.1))
+    seeing = blind._replace(surrogate=answer.surrogate._replace(r2=0.1))
+    for given, option in ((seeing, "adagrad"), (blind, "rmsprop")):
+        chosen = factors_to_confirm(study, given, measured + searched, ["optimizer"])
+        assert chosen == {"optimizer": option}
 
 
 def test_the_cost_is_told_in_runs_and_time(

@@ -347,7 +347,8 @@ def test_a_study_of_objects_is_confirmed() -> None:
     assert len({(trial.repeat, trial.seed) for trial in tested}) == 3, "all arms share 3 seeds"
     again = study.confirm(["optimizer"], seeds=3, top=2, workers=0)
     assert (again.path().equals(path), confirming_trials()) == (True, ran)
-    with pytest.raises(ValueError, match="--top 4: mine is confirmed from a ranking of 2"):
+    refusal = "--top 4: mine is confirmed from a ranking of 2, .*: delete --study mine.confirm$"
+    with pytest.raises(ValueError, match=refusal):
         study.confirm(["optimizer"], top=4, workers=0)
     assert list(table.factor)[-1] == "placebo"
     assert table.difference.iloc[-1] == 0
