@@ -102,6 +102,10 @@ def next_step(
     """
     if conclusion.as_of:
         return NextStep("run", command_line("run", study, storage), "goes on with the study")
+    if study.stamp.space.is_fixed:
+        twice = 2 * study.queue.rows("measure")
+        line = command_line("run", study, storage, "--rows", str(twice))
+        return NextStep("run", line, "trains twice as many seeds, for a narrower interval")
     if conclusion.is_confirmed:
         line = command_line("recommend", study, storage)
         return NextStep("recommend", line, "prints all settings as a command and as TOML")

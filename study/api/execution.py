@@ -215,7 +215,12 @@ def plan_study(
         refuse_few_divisions(prepared, division_runs(range(size.repeats), divisions))
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
-    return make_plan(prepared, choose_size, divisions, workers or usual, device)
+    if prepared.space.varied:
+        return make_plan(prepared, choose_size, divisions, workers or usual, device)
+    return make_plan(
+        prepared, lambda pace: choose_size(pace)._replace(search=0), divisions, workers or usual,
+        device,
+    )  # fmt: skip
 
 
 def resolve_study_file(

@@ -114,6 +114,8 @@ def open_or_create(
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
             _say_left_out(study.stamp, notify)
+        if study.stamp.space.is_fixed:
+            size = size._replace(search=0)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
         elif rows is not None:

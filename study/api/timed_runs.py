@@ -141,6 +141,8 @@ def _run_stages(
 
     may_grow = True
     while stage := next_stage(done, limit.left_s, limit.total_s, pace, may_grow=may_grow):
+        if study.stamp.space.is_fixed and not stage.size.measure:
+            break  # a search over one configuration finds nothing
         added, ended, began = study.queue.add(stage.size.runs()), _ended(study), time.monotonic()
         if stage.size.measure > max(done.measure, FIRST.measure):
             output.notify(_reason(limit, pace, stage.size))
