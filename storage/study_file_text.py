@@ -168,9 +168,10 @@ def _is_about_value(change: str, settings: Mapping[str, object]) -> bool:
     A factor with a single hyperparameter may stand for it: `batch_size=16,32`.
     """
     path, _, values = change.partition("=")
-    if "." in path or settings.get(path) in values.split(","):
-        return "." in path and path in settings
-    return any(name.startswith(f"{path}.") for name in settings)
+    if "." in path or path not in settings:
+        return path in settings
+    names_options = settings[path] in values.split(",")
+    return not names_options and any(name.startswith(f"{path}.") for name in settings)
 
 
 def _values(factor: DescribedFactor) -> Iterator[tuple[str, object]]:

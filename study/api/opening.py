@@ -75,7 +75,8 @@ def open_or_create(
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
-    size = FIRST if is_timed else open_preset(preset or "quick", rows, repeats, search)
+    name_of_preset = "quick" if preset is None else preset
+    size = FIRST if is_timed else open_preset(name_of_preset, rows, repeats, search)
     _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
