@@ -18,6 +18,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import SPACES, Space
 from training_factors.storage.definition import Definition, default_name
 from training_factors.storage.study_file_text import resolved_study_file
+from training_factors.study.api import execution
 from training_factors.study.api.settings import check_definition
 from training_factors.study.api.study_file import STUDY_KEYS, RunOptions, read_study_file
 from training_factors.study.commands.options import DEFINITION_OPTIONS, RUN_OPTIONS
@@ -188,6 +189,22 @@ def test_what_a_call_names_replaces_what_the_file_says(tmp_path: Path) -> None:
     assert "epochs" not in left.definition and "preset" not in left.options
     kept = file.completing({}, {"hours": 2}).options
     assert kept == {"hours": 2, "workers": 0}
+
+
+def test_a_study_that_an_earlier_version_named_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is the digest of the changes as they were written, `1e-3` and in their order."""
+    monkeypatch.setattr(execution, "run_queue", lambda *arguments: 130)  # nothing is trained
+    words = ["--data", "wine", "--fix", "residual=none", "--fix", "activation=relu", "--range",
+             "optimizer.sgd.lr=1e-3:1", "--preset", "smoke"]  # fmt: skip
+    written = {"fix": ("residual=none", "activation=relu"), "range": ("optimizer.sgd.lr=1e-3:1",)}
+    definition = Definition(source="wine", **written)  # type: ignore[arg-type]
+    earlier = default_name(definition.model_copy(update=written))
+    assert earlier != default_name(definition)
+    for study in (["--study", earlier], []):
+        assert run_verb(tmp_path, "run", *words, *study).returncode == 130
+    assert run_verb(tmp_path, "list").stdout.count("wine-mlp") == 1
 
 
 def test_a_flag_replaces_a_list_of_the_file_and_commas_separate(tmp_path: Path) -> None:
