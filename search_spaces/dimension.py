@@ -6,9 +6,10 @@ be recovered from stored values.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from optuna.distributions import (
     BaseDistribution,
@@ -19,6 +20,10 @@ from optuna.distributions import (
 
 Value = float | int | str | bool
 """The value of a parameter, as Optuna stores it."""
+
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,5})?", re.ASCII | re.IGNORECASE)
+"""A number in the decimal system, as the command line and TOML have it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Uniform:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a number between low and high, both included."""
-        return _is_number(value) and self.low <= float(value) <= self.high
+        return is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
         """Return `text` as a number. Raises ValueError when it is not a number."""
@@ -84,7 +89,7 @@ class LogUniform:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a number between low and high, both included."""
-        return _is_number(value) and self.low <= float(value) <= self.high
+        return is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
         """Return `text` as a number. Raises ValueError when it is not a number."""
@@ -126,7 +131,7 @@ class Integer:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a whole number between low and high, both included."""
-        if not _is_number(value):
+        if not is_number(value):
             return False
         return float(value).is_integer() and self.low <= float(value) <= self.high
 
@@ -173,9 +178,10 @@ class OneOf:
 
     def parse(self, text: str) -> Value:
         """Return the choice that `text` names. Raises ValueError when it names none."""
-        for choice in self.choices:
-            if str(choice) == text or (_is_number(choice) and _equals_number(text, choice)):
-                return choice
+        for form in (str, normal_text):
+            for choice in self.choices:
+                if form(str(choice)) == form(text):
+                    return choice
         raise ValueError(f"expected one of {self}, got {text!r}")
 
     def distribution(self) -> BaseDistribution:
@@ -212,6 +218,20 @@ _RANGES: dict[str, type[Uniform | LogUniform | Integer]] = {
 _KIND_OF_RANGE = {range_class: kind for kind, range_class in _RANGES.items()}
 
 
+def normal_text(text: str) -> str:
+    """Return the text of a value in one form: `0.0001` for `1e-4`, `32` for `32.0`, `True`."""
+    text = text.strip()
+    if text.lower() in ("true", "false"):
+        return text.capitalize()
+    if _WHOLE_NUMBER.fullmatch(text):
+        return str(int(text))
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    is_whole = number.is_integer() and abs(number) < 2**53
+    return str(int(number)) if is_whole else repr(number)
+
+
 def dimension_document(dimension: Dimension) -> dict[str, Any]:
     """Return the dimension as a JSON document: `{"kind": "uniform", "low": 0, "high": 1}`."""
     if isinstance(dimension, OneOf):
@@ -245,12 +265,6 @@ def _parse_number(text: str) -> float:
         raise ValueError(f"expected a number, got {text!r}") from None
 
 
-def _is_number(value: Value) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number, which True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _equals_number(text: str, number: Value) -> bool:
-    try:
-        return float(text) == number
-    except ValueError:
-        return False

@@ -47,6 +47,8 @@ def open_or_create(
     storage: str | None,
     preset: str | None,
     rows: int | None,
+    repeats: int | None = None,
+    search: int | None = None,
     divisions: int,
     is_timed: bool,
     also: Sequence[str],
@@ -57,8 +59,9 @@ def open_or_create(
 
     name: None for the default name of a study with these settings. Settings that are not named
     are those of the stored study. given: the objects among the settings. preset: the size; None
-    for `quick` if the queue is empty, else to add nothing. rows: number of rows to measure, instead
-    of the preset's; without a preset a stored study gets nothing else. divisions: number of
+    for `quick` if the queue is empty, else to add nothing. rows, repeats, search: numbers of rows
+    to measure, of those that are repeated, and of runs of the search, instead of the preset's;
+    without a preset a stored study gets nothing else. divisions: number of
     divisions of the data under which the repeated rows run, the study's own included. is_timed:
     whether a time decides on the size, so that a new study begins with the runs that are timed.
     also: files with configurations of the user's own. allow_code: whether functions that only the
@@ -68,16 +71,20 @@ def open_or_create(
     """
     from training_factors.search_spaces.own_configuration import read_settings
     from training_factors.storage.definition import Definition
+    from training_factors.study.api.study_file import STUDY_KEYS
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
-    size = FIRST if is_timed else open_preset("quick" if preset is None else preset, rows)
+    name_of_preset = "quick" if preset is None else preset
+    size = FIRST if is_timed else open_preset(name_of_preset, rows, repeats, search)
     _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
     if completed is not settings and name is None:
         names.append(_study_name(settings, None))  # as earlier versions named it, with their model
-    own = [named for path in also for named in read_settings(path)]
+    if name is None:
+        names.append(_earlier_name(completed))
+    own = [named for path in also for named in read_settings(path, STUDY_KEYS)]
     name, study = _find_first(names, storage)
     stored = study.stamp.definition if study else Definition()
     definition = check_definition({**stored.model_dump(), **(settings if study else completed)})
@@ -103,10 +110,13 @@ def open_or_create(
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
             _say_left_out(study.stamp, notify)
+        if study.stamp.space.is_fixed:
+            size = size._replace(search=0)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
-        elif rows is not None:
-            study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
+        elif (rows, repeats, search) != (None, None, None):
+            _refuse_repeats(repeats, max(rows or 0, study.queue.rows("measure")))
+            study.queue.add(Preset(rows or 0, repeats or 0, search or 0).runs())
         if divisions > 1:
             study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
         if own_configurations:
@@ -230,6 +240,18 @@ def _study_name(settings: DefinitionValues, name: str | None) -> str:
     return name
 
 
+def _earlier_name(settings: DefinitionValues) -> str:
+    """Return the name by which earlier versions knew a study, from changes as they are written."""
+    from training_factors.storage.definition import default_name
+
+    written = {
+        field: tuple(texts)
+        for field in ("fix", "drop", "range", "choices")
+        if isinstance(texts := settings.get(field), list | tuple)
+    }
+    return default_name(check_definition(settings).model_copy(update=written))
+
+
 def _named_texts(settings: DefinitionValues) -> set[str]:
     """Return all texts among the settings, also those in lists."""
     lists = [value if isinstance(value, list | tuple) else [value] for value in settings.values()]
@@ -242,6 +264,12 @@ def _check_divisions(divisions: int) -> None:
         raise ValueError(
             f"--divisions {divisions} must be 1, the study's own division alone, or more"
         )
+
+
+def _refuse_repeats(repeats: int | None, rows: int) -> None:
+    """Raise ValueError for more repeated rows than a stored study has rows."""
+    if repeats is not None and repeats > rows:
+        raise ValueError(f"--repeats {repeats} must be at most the study's number of rows, {rows}")
 
 
 @contextmanager

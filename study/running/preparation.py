@@ -48,7 +48,7 @@ PACKAGES = ("torch", "optuna", "scikit-learn", "scipy", "numpy", "training-facto
 
 SPACE_FIELDS = (
     "source", "image_size", "target", "task", "fit", "labels", "ignore", "model", "weights",
-    "space", "factors", "fix", "drop", "range", "choices",
+    "space", "factors", "fix", "drop", "only", "range", "choices",
 )  # fmt: skip
 """Settings on which it depends which factors a study has."""
 
@@ -171,7 +171,7 @@ def prepare_study(
     """
     use_one_thread()
     space = open_space(definition.space, definition.factors)
-    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
+    changes = space_changes(definition)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     settings = definition.model_dump(include=set(DataOptions._fields))
     dataset = load_dataset(definition.source, DataOptions(**settings), data)
@@ -195,10 +195,18 @@ def prepare_study(
             left_out = (*left_out, *without_effect)
             opened = _try_baseline(fitted, opened, dataset.problem)
         reach = _reach(fitted, opened, dataset.problem)
-    if not fitted.varied:
-        raise ValueError("no factor is left to vary; fix or drop fewer factors")
+    if not fitted.varied and not any(changes):
+        raise ValueError("no factor is left to vary; bring other data or another model")
     notes = _notes(definition, fitted, opened, dataset.problem)
     return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes)
+
+
+def space_changes(definition: Definition) -> Overrides:
+    """Return the changes that a definition makes to its space."""
+    return Overrides(
+        fix=definition.fix, drop=definition.drop, range=definition.range,
+        choices=definition.choices, only=definition.only,
+    )  # fmt: skip
 
 
 def _same_space(one: Definition, other: Definition) -> bool:
@@ -216,6 +224,8 @@ def _try_baseline(space: Space, model: Model, problem: Problem) -> Model:
 def _notes(definition: Definition, space: Space, model: Model, problem: Problem) -> tuple[str, ...]:
     """Return what the user should know about how the model is used."""
     notes = () if model.own is None else model.own.notes
+    if not space.varied:
+        notes = (*notes, "nothing varies: one configuration is trained with different seeds")
     if definition.weights is None or model.weights is None:
         return notes
     recipe = space.build(space.baseline(), problem)

@@ -13,12 +13,11 @@ from typer.main import get_command
 import training_factors as tf
 from tests.support.studies import create_simulated_study
 from training_factors.search_spaces.description import parse_parameter
-from training_factors.search_spaces.overrides import Overrides, override
+from training_factors.search_spaces.overrides import override
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Space, named_space
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
-from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.study.analysis import checks
 from training_factors.study.analysis.checks import Check
@@ -37,6 +36,8 @@ from training_factors.study.reporting.status import (
     explained_outcomes,
     status_document,
 )
+from training_factors.study.running.preparation import space_changes
+from training_factors.study.running.settings import PRESETS
 
 EDGE = Check(
     "edge", "Found.", "Mend it.", "run",
@@ -65,8 +66,7 @@ def changed(options: tuple[str, ...], **settings: object) -> Definition:
 
 def overridden(definition: Definition) -> Space:
     """Return the space of a definition. Raises ValueError where its changes contradict."""
-    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
-    return override(named_space("full"), changes, PROBLEM)
+    return override(named_space("full"), space_changes(definition), PROBLEM)
 
 
 def parsed(verb: str, words: list[str]) -> dict[str, Any]:
@@ -83,9 +83,10 @@ def test_a_new_study_has_the_settings_and_the_size_of_the_old_one(study: Study) 
     assert (options["rows"], options["preset"]) == (16, None)
     given = {name: options[name] for name in DEFINITION_OPTIONS if options[name] is not None}
     definition = check_definition(given)
-    assert definition == study.stamp.definition.model_copy(update={"range": EDGE.options[1::2]})
+    expected = {**study.stamp.definition.model_dump(), "range": EDGE.options[1::2]}
+    assert definition == Definition.model_validate(expected)
     overridden(definition)
-    study.queue.add(Run("measure", row) for row in range(32))  # as many as a preset has
+    study.queue.add(PRESETS["smoke"].runs())
     (words,) = check_commands(study, [EDGE], None)
     assert words is not None and words[-2:] == ["--preset", "smoke"]
 
