@@ -153,7 +153,7 @@ def analyse_confirmation(arms: Sequence[Arm], trials: Sequence[Trial]) -> Confir
             config=dict(arms[rows[0]].config),
             seeds=len(best_values),
             value=float(best_values.mean()),
-            interval=_mean_interval(best_values),
+            interval=mean_interval(best_values),
             contrasts=tuple(
                 one._replace(p_value=corrected.get(one.name, one.p_value)) for one in contrasts
             ),
@@ -180,17 +180,17 @@ def _path(arms: Sequence[Arm], trials: Sequence[Trial]) -> ConfirmedPath | None:
     ]
     corrected = holm({one.factor: one.p_value for one in steps})
     return ConfirmedPath(
-        len(seeds), float(values[0].mean()), _mean_interval(values[0]),
+        len(seeds), float(values[0].mean()), mean_interval(values[0]),
         tuple(one._replace(p_value=corrected[one.factor]) for one in steps),
-        float(total.mean()), _mean_interval(total),
+        float(total.mean()), mean_interval(total),
     )  # fmt: skip
 
 
 def _step(arm: Arm, before: Array, after: Array) -> PathStep:
     factor, gains = arm.factor or "", 100 * (after - before)
     return PathStep(
-        factor, factor_parameters(arm.config, factor), float(after.mean()), _mean_interval(after),
-        float(gains.mean()), _mean_interval(gains), _paired_p_value(after, before),
+        factor, factor_parameters(arm.config, factor), float(after.mean()), mean_interval(after),
+        float(gains.mean()), mean_interval(gains), _paired_p_value(after, before),
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _contrast(arm: Arm, best: dict[int, float], changed: dict[int, float]) -> Co
     best_values = np.array([best[seed] for seed in seeds])
     changed_values = np.array([changed[seed] for seed in seeds])
     differences = best_values - changed_values
-    low, high = _mean_interval(differences)
+    low, high = mean_interval(differences)
     return Contrast(
         name=arm.name,
         factor=arm.factor or "",
@@ -211,8 +211,8 @@ def _contrast(arm: Arm, best: dict[int, float], changed: dict[int, float]) -> Co
     )
 
 
-def _mean_interval(values: Array) -> Interval:
-    """Return the 95 % t-interval of a mean."""
+def mean_interval(values: Array) -> Interval:
+    """Return the 95 % t-interval of a mean. values: two or more."""
     margin = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return float(values.mean()) - margin, float(values.mean()) + margin
 
