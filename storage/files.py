@@ -63,7 +63,9 @@ def write_folder(folder: Path) -> Iterator[Path]:
     Yields a hidden folder beside it, which takes its name when the block ends, and is deleted when
     an error or Ctrl-C ends the block. Everybody may read the files.
 
-    folder: is not there, or empty; see `check_new_folder`. Raises OSError when it cannot be written.
+    folder: is not there, or empty; see `check_new_folder`.
+
+    Raises OSError when it cannot be written.
     """
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
     try:

@@ -40,7 +40,8 @@ class ModelMetrics(NamedTuple):
     the samples trained on, `pool`, or `all` with the validation part. weights: `last`, those after
     the last step, or `averaged`. seeds: one record per network, that of the run first. kept: seed
     of the exported network. reproduction: the first network against the run as it is stored; None
-    where it was trained on other samples.
+    where it was trained on other samples. chance: metric -> its value on the test part for a
+    network that has learned nothing.
     """
 
     study: str
@@ -51,6 +52,7 @@ class ModelMetrics(NamedTuple):
     seeds: tuple[SeedMetrics, ...]
     kept: int
     reproduction: Reproduction | None
+    chance: Mapping[str, float]
 
     @property
     def exported(self) -> SeedMetrics:

@@ -20,7 +20,7 @@ from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.worker import open_context
 from training_factors.study.training.loop import Outcome, predict, train, training_part
-from training_factors.study.training.metrics import open_objective
+from training_factors.study.training.metrics import Metrics, measure_chance, open_objective
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import seeded_globals
 from training_factors.study.training.training_state import (
@@ -59,6 +59,12 @@ class TrainingJob(NamedTuple):
         """Return which weights are evaluated: those after the last step, or their average."""
         return "last" if self.recipe.average is NoAveraging else "averaged"
 
+    @property
+    def chance(self) -> Metrics:
+        """Return all metrics of a network that has learned nothing, on the test part."""
+        data = self.data
+        return measure_chance(self.test.targets, data.problem, data.target_scale)
+
 
 class TrainedNetwork(NamedTuple):
     """A network that was trained with one seed, as it is evaluated.
@@ -93,17 +99,17 @@ def open_job(
     )
 
 
-def train_network(job: TrainingJob, seed: int, after_epoch: Callable[[int], None]) -> TrainedNetwork:
+def train_network(job: TrainingJob, seed: int, after_epoch: Callable[[], None]) -> TrainedNetwork:
     """Train a network with a seed and measure it on the validation and the test part.
 
-    after_epoch: called with the number of every epoch that has ended, from 0.
+    after_epoch: called whenever an epoch has ended.
 
     Raises ValueError when the network's weights alone do not give its outputs.
     """
     states: list[SavedState] = []
 
     def report(epoch: int, value: float | None, save: Callable[[], SavedState]) -> bool:
-        after_epoch(epoch)
+        after_epoch()
         if epoch + 1 == job.epochs:
             states.append(save())  # no step follows that would change its tensors
         return False
@@ -133,9 +139,7 @@ def _rebuilt(job: TrainingJob, seed: int, state: SavedState) -> Training:
     """Build the network anew and give it the saved weights, as whoever loads them does."""
     with seeded_globals(0):  # restoring a state also sets the global generators
         part = training_part(job.recipe, job.data, seed)
-        training = start_training(
-            job.recipe, part, job.data.problem, job.model, job.epochs, seed
-        )
+        training = start_training(job.recipe, part, job.data.problem, job.model, job.epochs, seed)
         restore_state(training, state)
     return training
 

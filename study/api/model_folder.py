@@ -1,0 +1,96 @@
+"""Write the folder of an exported model: network, data, numbers, model card, and two programs."""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors.torch import save_file
+
+from training_factors.storage.files import write_folder
+from training_factors.storage.trials import Trial
+from training_factors.study.analysis.model_metrics import ModelMetrics
+from training_factors.study.exporting.data_parts import write_data
+from training_factors.study.exporting.onnx_file import WholeNetwork, write_onnx
+from training_factors.study.exporting.trained_network import (
+    TrainedNetwork,
+    TrainingJob,
+    plain_weights,
+)
+from training_factors.study.reporting.analyses import StudyData, confirmation_of
+from training_factors.study.reporting.model_card import ExportedModel, render_model_card
+from training_factors.study.reporting.model_summary import metrics_document
+from training_factors.study.running.preparation import PACKAGES, PreparedStudy
+
+CARD = "README.md"
+"""Name of the file with the model card."""
+
+
+class ModelFolder(NamedTuple):
+    """What goes into the folder of an exported model, but for the trained network.
+
+    data, trial: the study and its run whose configuration it is. on: samples trained on. onnx:
+    whether to write model.onnx. with_data: whether to write data.safetensors.
+    """
+
+    data: StudyData
+    trial: Trial
+    prepared: PreparedStudy
+    job: TrainingJob
+    on: str
+    onnx: bool
+    with_data: bool
+
+    @property
+    def own_file(self) -> Path | None:
+        """Return the file of the user's model, which is copied; None for any other model."""
+        location = self.prepared.definition.model.rpartition(":")[0]
+        return Path(location) if location.endswith(".py") else None
+
+    def write(
+        self, folder: Path, network: TrainedNetwork, metrics: ModelMetrics
+    ) -> tuple[str, ...]:
+        """Write all files, or none; return their names. folder: a new one."""
+        with write_folder(folder) as partial:
+            self._write_network(partial, network, metrics.weights)
+            for name, text in self._texts(network.seed, metrics).items():
+                (partial / name).write_text(text, encoding="utf-8")
+            if self.own_file is not None:
+                shutil.copyfile(self.own_file, partial / self.own_file.name)
+            names = sorted(path.name for path in partial.iterdir())
+            card = self._card(metrics, [*names, CARD])
+            (partial / CARD).write_text(card, encoding="utf-8")
+        return (*names, CARD)
+
+    def _write_network(self, folder: Path, network: TrainedNetwork, weights: str) -> None:
+        """Write the weights, and the data and the ONNX file where they are wanted."""
+        assert network.network is not None and network.normalize is not None, "it did not diverge"
+        state = plain_weights(network.network)
+        save_file(state, folder / "model.safetensors", {"format": "pt", "weights": weights})
+        if self.with_data:
+            write_data(folder / "data.safetensors", self.prepared)
+        if self.onnx:
+            scale = self.job.data.target_scale
+            whole = WholeNetwork(network.network, network.normalize, scale)
+            write_onnx(folder / "model.onnx", whole, self.job.data.validation.inputs)
+
+    def _texts(self, seed: int, metrics: ModelMetrics) -> dict[str, str]:
+        """Return the text of every file that has one, but for the model card."""
+        classes = self.prepared.dataset.classes
+        documents: dict[str, object] = {
+            "metrics.json": metrics_document(metrics, confirmation_of(self.data, self.trial)),
+            **({} if classes is None else {"classes.json": list(classes)}),
+        }
+        return {
+            name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+            for name, document in documents.items()
+        }
+
+    def _card(self, metrics: ModelMetrics, names: list[str]) -> str:
+        versions = {package: version(package) for package in PACKAGES}
+        return render_model_card(ExportedModel(self.data, self.trial, metrics, names, versions))
+
+
+def refuse_unwritable(folder: ModelFolder, seed: int) -> None:
+    """Raise ValueError, before anything is trained, for a model that cannot leave as a program."""
