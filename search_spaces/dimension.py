@@ -6,6 +6,7 @@ be recovered from stored values.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,10 @@ from optuna.distributions import (
 
 Value = float | int | str | bool
 """The value of a parameter, as Optuna stores it."""
+
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,5})?", re.ASCII | re.IGNORECASE)
+"""A number in the decimal system, as the command line and TOML have it."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,7 @@ class OneOf:
     def parse(self, text: str) -> Value:
         """Return the choice that `text` names. Raises ValueError when it names none."""
         for choice in self.choices:
-            if str(choice) == text or (_is_number(choice) and _equals_number(text, choice)):
+            if normal_text(str(choice)) == normal_text(text):
                 return choice
         raise ValueError(f"expected one of {self}, got {text!r}")
 
@@ -212,6 +217,20 @@ _RANGES: dict[str, type[Uniform | LogUniform | Integer]] = {
 _KIND_OF_RANGE = {range_class: kind for kind, range_class in _RANGES.items()}
 
 
+def normal_text(text: str) -> str:
+    """Return the text of a value in one form: `0.0001` for `1e-4`, `32` for `32.0`, `True`."""
+    text = text.strip()
+    if text.lower() in ("true", "false"):
+        return text.capitalize()
+    if _WHOLE_NUMBER.fullmatch(text):
+        return str(int(text))
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    is_whole = number.is_integer() and abs(number) < 2**53
+    return str(int(number)) if is_whole else repr(number)
+
+
 def dimension_document(dimension: Dimension) -> dict[str, Any]:
     """Return the dimension as a JSON document: `{"kind": "uniform", "low": 0, "high": 1}`."""
     if isinstance(dimension, OneOf):
@@ -247,10 +266,3 @@ def _parse_number(text: str) -> float:
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _equals_number(text: str, number: Value) -> bool:
-    try:
-        return float(text) == number
-    except ValueError:
-        return False

@@ -1,24 +1,23 @@
 """Read configurations of the user's own from TOML, such as the file that `recommend` writes.
 
-    [settings]
-    optimizer = "adamw"
-    "optimizer.adamw.lr" = 0.003
+    [factors.optimizer]
+    option = "adamw"
+    adamw.lr = 0.003
 
-Factors that are not named are at their baseline. Several configurations of one file are tables
-`[[configuration]]` that hold the same. Other keys that `recommend` writes say where the settings
-come from (`data`, `model`, …) and are not read.
+Such a file is a study file in which every factor that it names is fixed; factors that it does not
+name are at their baseline. What else it says (`data`, `model`, …) tells where the configuration
+comes from and is not read. Several configurations of one file are tables `[[configuration]]` with
+flat names: `optimizer = "adamw"`, `"optimizer.adamw.lr" = 0.003`. Files of earlier versions have
+one such table, `[settings]`.
 
 Every mistake raises ValueError with one line that names the file, the key and the value, and says
 what would be right. Reading needs neither torch nor the code of any factor.
 """
 
-import json
 import math
-import tomllib
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from training_factors.search_spaces.description import (
     PLACEBO,
@@ -39,14 +38,22 @@ from training_factors.search_spaces.dimension import (
     Uniform,
     Value,
 )
+from training_factors.search_spaces.factor_tables import (
+    Interval,
+    as_toml,
+    nearest,
+    read_factor_tables,
+)
+from training_factors.search_spaces.toml_files import read_toml
 
 MAX_INTEGER = 2**63 - 1
 """Largest integer that TOML has; Python reads larger ones."""
 
-_ORIGIN_KEYS = ("data", "model", "weights", "factor", "metric", "epochs")
-"""Keys beside the settings that `recommend` writes: the study that recommends them."""
+_FACTORS, _SETTINGS, _SEVERAL = "factors", "settings", "configuration"
+"""Keys of the configurations: of a study file, of an earlier version's file, and of several."""
 
-_SETTINGS, _SEVERAL = "settings", "configuration"
+_NO_PLACE_FOR_VALUES = ("fix",)
+"""Keys of a study file that would set a factor outside of the tables."""
 
 
 class NamedSettings(NamedTuple):
@@ -61,21 +68,28 @@ class NamedSettings(NamedTuple):
     settings: Mapping[str, object]
 
 
-def read_settings(path: str) -> list[NamedSettings]:
+def read_settings(path: str, other_keys: Collection[str]) -> list[NamedSettings]:
     """Read the settings of every configuration in a TOML file; they are checked for form alone.
+
+    other_keys: of a study file, which say where the settings come from.
 
     Raises ValueError when the file cannot be read, is no TOML, or holds no settings.
     """
-    document = _read_document(path)
+    document = read_toml(path, "--also")
+    known = (_FACTORS, _SETTINGS, _SEVERAL)
     for key in document:
-        if key not in (_SETTINGS, _SEVERAL, *_ORIGIN_KEYS):
-            hint = _hint(key, (_SETTINGS, _SEVERAL), f"put it below [{_SETTINGS}]")
+        if key.replace("-", "_") in _NO_PLACE_FOR_VALUES:
+            raise ValueError(f"{path}: {key} is not read from a configuration; put its settings "
+                             "into tables, [factors.NAME]")  # fmt: skip
+        if key not in (*known, *other_keys) and key.replace("-", "_") not in other_keys:
+            hint = nearest(key, known, "put factors into tables, [factors.NAME]")
             raise ValueError(f"{path}: the key {key!r} is unknown; {hint}")
-    tables = [document[_SETTINGS]] if _SETTINGS in document else []
-    several = document.get(_SEVERAL, [])
-    tables += several if isinstance(several, list) else [several]
+    tables = [document[key] for key in (_SETTINGS, _SEVERAL) if key in document]
+    tables = [table for one in tables for table in (one if isinstance(one, list) else [one])]
+    if _FACTORS in document:
+        tables.insert(0, _fixed_settings(document[_FACTORS], path))
     if not tables:
-        raise ValueError(f"{path} has no settings; put them below a line [{_SETTINGS}]")
+        raise ValueError(f"{path} has no settings; put them into tables, [factors.NAME]")
     stem = Path(path).stem
     found = []
     for number, table in enumerate(tables, start=1):
@@ -85,6 +99,19 @@ def read_settings(path: str) -> list[NamedSettings]:
             raise ValueError(f"{place}: settings must be a table, [{_SETTINGS}], got {table!r}")
         found.append(NamedSettings(place, name, table))
     return found
+
+
+def _fixed_settings(tables: object, path: str) -> dict[str, object]:
+    """Return the settings of a study file's tables, by name."""
+    settings: dict[str, object] = {}
+    for change in read_factor_tables(tables, path):
+        if isinstance(change.value, tuple | Interval):
+            raise ValueError(
+                f"{path}: factors.{change.path} varies, but a configuration of your own fixes what "
+                "it names; give it one value"
+            )
+        settings[change.path] = change.value
+    return settings
 
 
 def open_configuration(
@@ -97,7 +124,8 @@ def open_configuration(
     Raises ValueError for a name that the space does not have, for a value outside of its range, and
     for a hyperparameter of an option that is not chosen.
     """
-    place, settings = named.place, named.settings
+    place = named.place
+    settings = {_full_name(space, key, value): value for key, value in named.settings.items()}
     chosen: dict[str, DescribedOption] = {factor.name: factor.baseline for factor in space.factors}
     for key, value in settings.items():
         factor = _factor(place, key, value, space, left_out)
@@ -111,16 +139,17 @@ def open_configuration(
     return dict(_parameters(space.coordinates, chosen, values))
 
 
-def _read_document(path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"--also {path!r} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"--also {path!r} is no text in UTF-8; it must be a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        remedy = 'names with dots are quoted, "optimizer.sgd.lr" = 0.1'
-        raise ValueError(f"{path} is no TOML: {error}; {remedy}") from None
+def _full_name(space: SpaceDescription, key: str, value: object) -> str:
+    """Return the hyperparameter's name where a factor with nothing else stands for it.
+
+    `batch_size = 32` is short for `"batch_size.minibatch.samples" = 32`.
+    """
+    for factor in space.factors:
+        option = factor.baseline
+        is_short = len(factor.options) == 1 and len(option.hyperparameters) == 1
+        if key == factor.name and is_short and value != option.name:
+            return str(ParameterName(key, option.name, option.hyperparameters[0].name))
+    return key
 
 
 def _factor(
@@ -138,7 +167,7 @@ def _factor(
             f"{place}: {_line(key, value)}: this study leaves {name} out ({left_out[name]}); "
             "remove the line"
         )
-    hint = _hint(name, names, f"choose from {', '.join(names[:12])}, …")
+    hint = nearest(name, names, f"choose from {', '.join(names[:12])}, …")
     raise ValueError(f"{place}: {_line(key, value)}: factor {name!r} is unknown; {hint}")
 
 
@@ -157,7 +186,7 @@ def _option(
             f"{place}: {line}: this study holds {factor.name} at {names[0]!r}; remove the line, or "
             f"begin a study with --choices {factor.name}={names[0]},{value}"
         )
-    hint = _hint(str(value), names, f"choose from {', '.join(names)}")
+    hint = nearest(str(value), names, f"choose from {', '.join(names)}")
     raise ValueError(f"{place}: {line}: {factor.name} has no option {value!r}; {hint}")
 
 
@@ -178,7 +207,7 @@ def _hyperparameter(
     dimensions = {one.name: one.dimension for one in chosen.hyperparameters}
     if name not in dimensions:
         known = f"choose from {', '.join(dimensions)}" if dimensions else "it has none"
-        hint = _hint(name, list(dimensions), known)
+        hint = nearest(name, list(dimensions), known)
         raise ValueError(
             f"{place}: {line}: {factor.name}.{option} has no hyperparameter {name!r}; {hint}"
         )
@@ -257,17 +286,8 @@ def _parameters(
 
 
 def _line(key: str, value: object) -> str:
-    return f"{key} = {_toml(value)}"
+    return f"{key} = {as_toml(value)}"
 
 
 def _choices(dimension: OneOf) -> str:
-    return f"one of {', '.join(map(_toml, dimension.choices))}"
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _hint(name: str, known: list[str] | tuple[str, ...], otherwise: str) -> str:
-    similar = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {similar[0]!r}?" if similar else otherwise
+    return f"one of {', '.join(map(as_toml, dimension.choices))}"

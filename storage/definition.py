@@ -7,12 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from training_factors.search_spaces.dimension import normal_text
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.metrics import DEFAULT_METRICS, metric_name
 
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
-    "group_from", "split_column", "metric",
+    "group_from", "split_column", "metric", "only",
 )  # fmt: skip
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
@@ -24,7 +25,8 @@ class Definition(BaseModel):
     weights: a file of weights to start from. metric: name of the metric that is maximized, or
     minimized if it is a loss (see `storage.metrics`); None for accuracy, or R² for regression.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
-    fix, drop, range, choices: changes to the space; see `training_factors.search_spaces.overrides`.
+    fix, drop, only, range, choices: changes to the space, as texts in one form (see
+    `normal_change`), sorted; see `training_factors.search_spaces.overrides`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +50,7 @@ class Definition(BaseModel):
     factors: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     range: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     metric: str | None = None
@@ -58,6 +61,26 @@ class Definition(BaseModel):
     @classmethod
     def _name_metric(cls, metric: str | None) -> str | None:
         return None if metric is None else metric_name(metric)
+
+    @field_validator("drop", "only")
+    @classmethod
+    def _separate_names(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(name.strip() for text in texts for name in text.split(",")))
+
+    @field_validator("fix", "range", "choices")
+    @classmethod
+    def _sort_changes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(map(normal_change, texts)))
+
+
+def normal_change(text: str) -> str:
+    """Return a change of the space in the form in which equal changes are equal texts.
+
+    `optimizer.sgd.lr = 1e-3:1:log` is `optimizer.sgd.lr=0.001:1:log`, for instance.
+    """
+    path, equals, value = text.partition("=")
+    choices = (":".join(map(normal_text, one.split(":"))) for one in value.split(","))
+    return path.strip() + equals + ",".join(choices)
 
 
 def default_name(definition: Definition) -> str:

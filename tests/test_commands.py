@@ -208,7 +208,7 @@ def test_what_follows_an_answer(finished: tuple[Path, str, str]) -> None:
     assert {"sgd", "adam"} <= {effect["option"] for effect in effects}
     recommended = document(folder, "recommend", "--json")
     assert {one["factor"] for one in recommended["settings"]} >= {"optimizer", "schedule"}
-    assert tomllib.loads(recommended_toml(folder))["settings"]["schedule"] == "constant"
+    assert tomllib.loads(recommended_toml(folder))["factors"]["schedule"] == {"option": "constant"}
     pasted = run_verb(folder, "plan", *recommended["command"])
     assert pasted.returncode == 0, pasted.stderr
     alone = run_verb(folder, "compare", name, name)

@@ -17,7 +17,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "search_spaces.problem": ("search_spaces.description",),
     "search_spaces.recipe": ("search_spaces.problem",),
     "search_spaces": ("search_spaces",),
-    "storage": ("storage", "search_spaces.description", "search_spaces.user_code"),
+    "search_spaces.toml_files": (),
+    "search_spaces.factor_tables": ("search_spaces.dimension", "search_spaces.description"),
+    "storage": (
+        "storage", "search_spaces.dimension", "search_spaces.description",
+        "search_spaces.user_code",
+    ),
     "search_spaces.user_code": (),
     "study.training.seeds": (),
     "storage.data_report": (),

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-from training_factors.search_spaces.description import parse_parameter
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.checks import Check
 from training_factors.study.api.command_lines import command_words, program_words, storage_words
+from training_factors.study.api.space_changes import CHANGES, changed_values
 from training_factors.study.reporting.recommendation_table import definition_options
-
-_CHANGES = ("fix", "drop", "range", "choices")
-"""Settings that change a space; each is a list of texts that begin with a path."""
 
 
 def check_commands(
@@ -45,35 +42,16 @@ def changed_definition(definition: Definition, check: Check) -> Definition:
     that are no longer chosen.
     """
     values = dict(definition)
+    changes = []
     for option in check.leaves_out:
         values[_field(option)] = Definition.model_fields[_field(option)].default
     for option, text in zip(check.options[::2], check.options[1::2], strict=True):
         field = _field(option)
-        if field not in _CHANGES:
+        if field in CHANGES:
+            changes.append((field, text))
+        else:
             values[field] = text
-            continue
-        for other in _CHANGES:
-            values[other] = tuple(
-                earlier for earlier in values[other] if not _is_void(other, earlier, field, text)
-            )
-        values[field] = (*values[field], text)
-    return Definition.model_validate(values)
-
-
-def _is_void(other: str, earlier: str, field: str, text: str) -> bool:
-    """Return whether a change, such as ("choices", "optimizer=sgd,adam"), voids an earlier one.
-
-    other, earlier: the field and the text of the earlier change.
-    """
-    path, _, value = text.partition("=")
-    before = parse_parameter(earlier.partition("=")[0].strip())
-    if other == field and str(before) == path:
-        return True
-    if before.factor != path:
-        return False
-    if before.option is None:  # a dropped factor is held at the first of its choices
-        return (field, other) != ("drop", "choices")
-    return other == "fix" if field == "drop" else before.option not in value.split(",")
+    return Definition.model_validate(changed_values(values, changes))
 
 
 def _size_options(study: Study) -> list[str]:

@@ -68,6 +68,7 @@ def open_or_create(
     from training_factors.storage.definition import Definition
     from training_factors.storage.identity import new_key
     from training_factors.storage.studies import create_study
+    from training_factors.study.api.study_file import STUDY_KEYS
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
@@ -77,7 +78,7 @@ def open_or_create(
     names = [_study_name(completed, name)]
     if completed is not settings and name is None:
         names.append(_study_name(settings, None))  # as earlier versions named it, with their model
-    own = [named for path in also for named in read_settings(path)]
+    own = [named for path in also for named in read_settings(path, STUDY_KEYS)]
     name, study = _find_first(names, storage)
     stored = study.stamp.definition if study else Definition()
     definition = check_definition({**stored.model_dump(), **(settings if study else completed)})

@@ -1,6 +1,5 @@
 """The recommended settings: as a table, as a command to paste, as TOML and as JSON."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,9 @@ from rich.text import Text
 
 from training_factors.storage.definition import Definition
 from training_factors.storage.files import REPORT, write_atomically
+from training_factors.storage.metrics import metric_of
 from training_factors.storage.studies import Study
+from training_factors.storage.study_file_text import fixed_study_file
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.recommendation import RecommendedSetting, recommend
 from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
@@ -208,33 +209,20 @@ def definition_options(definition: Definition) -> list[str]:
 
 
 def recommendation_toml(recommendation: Recommendation) -> str:
-    """Return options by factor and hyperparameters by path as TOML, with their evidence."""
-    definition = recommendation.definition
-    lines = [
-        f"# {recommendation.study}: {recommendation.source}",
-        f"data = {_toml_value(definition.source)}",
-        f"model = {_toml_value(definition.model)}",
-        *([] if definition.weights is None else [f"weights = {_toml_value(definition.weights)}"]),
-        *([f"factor = {_toml_value(definition.factors)}"] if definition.factors else []),
-        *([] if definition.metric is None else [f"metric = {_toml_value(definition.metric)}"]),
-        f"epochs = {_toml_value(definition.epochs)}",
-        "",
-        "[settings]",
-    ]
-    for setting in recommendation.settings:
-        for name, value in setting_values(setting).items():
-            level = _REMARKS.get(setting.evidence_level, setting.evidence_level)
-            remark = f"  # {level}" if name == setting.factor else ""
-            lines.append(f"{_toml_value(name)} = {_toml_value(value)}{remark}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml_value(value: object) -> str:
-    """Return a value as TOML, which writes numbers, texts and lists of them as JSON does.
-
-    JSON's escapes of characters beyond 16 bits are the exception, so no letter is escaped.
-    """
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a study file in which every factor is fixed as recommended, with its evidence."""
+    settings = recommendation.settings
+    return fixed_study_file(
+        recommendation.definition,
+        {name: value for one in settings for name, value in setting_values(one).items()},
+        metric=metric_of(recommendation.objective).name,
+        comments=[
+            f"{recommendation.study}: {recommendation.source}",
+            "Trains this configuration: run --config. Adds it to another study: run --also.",
+        ],
+        remarks={
+            one.factor: _REMARKS.get(one.evidence_level, one.evidence_level) for one in settings
+        },
+    )
 
 
 def write_recommendation(recommendation: Recommendation, folder: Path) -> Path:

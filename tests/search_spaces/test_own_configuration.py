@@ -19,6 +19,7 @@ from training_factors.search_spaces.space import named_space
 from training_factors.storage.definition import Definition
 from training_factors.study.analysis.recommendation import RecommendedSetting, chosen_setting
 from training_factors.study.analysis.verdict import UNTESTED
+from training_factors.study.api.study_file import STUDY_KEYS
 from training_factors.study.reporting.recommendation_table import (
     Recommendation,
     recommendation_toml,
@@ -35,7 +36,8 @@ def read(text: str, folder: Path, space: SpaceDescription) -> list[dict[str, Val
     path = folder / "mine.toml"
     path.write_text(text, encoding="utf-8")
     left_out = {each.name: each.where for each in LEFT_OUT}
-    return [open_configuration(each, space, left_out) for each in read_settings(str(path))]
+    found = read_settings(str(path), STUDY_KEYS)
+    return [open_configuration(each, space, left_out) for each in found]
 
 
 @given(data=st.data(), source=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
@@ -75,7 +77,7 @@ def test_what_is_not_named_is_at_its_baseline(tmp_path: Path) -> None:
         == SPACE.factor("optimizer").option("adam").hyperparameters[0].default
     )
     assert second == {**SPACE.baseline(), "optimizer.sgd.lr": 1.0}
-    names = [each.name for each in read_settings(str(tmp_path / "mine.toml"))]
+    names = [each.name for each in read_settings(str(tmp_path / "mine.toml"), ())]
     assert names == ["mine-1", "mine-2"]
 
 
@@ -113,8 +115,12 @@ def test_what_is_refused(tmp_path: Path, text: str, words: str) -> None:
 
 def test_a_file_without_settings_or_with_other_keys_is_refused(tmp_path: Path) -> None:
     for text, words in (
-        ('data = "digits"', "has no settings; put them below a line [settings]"),
-        ('optimizer = "adam"', "the key 'optimizer' is unknown; put it below [settings]"),
+        ('data = "digits"', "has no settings; put them into tables, [factors.NAME]"),
+        ('optimizer = "adam"', "the key 'optimizer' is unknown; put factors into tables"),
+        ('fix = ["optimizer=adam"]', "fix is not read from a configuration"),
+        ("factors = 3", "factors = 3 must be tables"),
+        ('[factors.optimizer]\noptions = ["sgd", "adam"]', "factors.optimizer varies"),
+        ("[factors.optimizer.sgd]\nlr = { low = 0.1, high = 1 }", "optimizer.sgd.lr varies"),
         ("[setings]", "did you mean 'settings'?"),
         ("settings = 3", "settings must be a table"),
     ):
@@ -123,9 +129,9 @@ def test_a_file_without_settings_or_with_other_keys_is_refused(tmp_path: Path) -
         assert words in str(error.value)
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="is no text in UTF-8"):
-        read_settings(str(tmp_path / "mine.toml"))
+        read_settings(str(tmp_path / "mine.toml"), ())
     with pytest.raises(ValueError, match="cannot be read: No such file"):
-        read_settings(str(tmp_path / "none.toml"))
+        read_settings(str(tmp_path / "none.toml"), ())
 
 
 def test_what_a_study_leaves_out_is_said(tmp_path: Path) -> None:
@@ -133,11 +139,11 @@ def test_what_a_study_leaves_out_is_said(tmp_path: Path) -> None:
     space, left_out = named_space("documented").for_problem(table)
     path = tmp_path / "mine.toml"
     path.write_text('[settings]\naugment_mix = "cutmix"\n', encoding="utf-8")
-    (named,) = read_settings(str(path))
+    (named,) = read_settings(str(path), STUDY_KEYS)
     reasons = {each.name: each.where for each in left_out}
     with pytest.raises(ValueError, match=r"leaves augment_mix.cutmix out \(images only\)"):
         open_configuration(named, space.describe(), reasons)
     path.write_text('[settings]\naugment_color = "jitter"\n', encoding="utf-8")
-    (named,) = read_settings(str(path))
+    (named,) = read_settings(str(path), STUDY_KEYS)
     with pytest.raises(ValueError, match=r"leaves augment_color out \(images only\)"):
         open_configuration(named, space.describe(), reasons)

@@ -83,7 +83,8 @@ def test_a_new_study_has_the_settings_and_the_size_of_the_old_one(study: Study) 
     assert (options["rows"], options["preset"]) == (16, None)
     given = {name: options[name] for name in DEFINITION_OPTIONS if options[name] is not None}
     definition = check_definition(given)
-    assert definition == study.stamp.definition.model_copy(update={"range": EDGE.options[1::2]})
+    expected = {**study.stamp.definition.model_dump(), "range": EDGE.options[1::2]}
+    assert definition == Definition.model_validate(expected)
     overridden(definition)
     study.queue.add(Run("measure", row) for row in range(32))  # as many as a preset has
     (words,) = check_commands(study, [EDGE], None)

@@ -7,8 +7,8 @@ EVERYTHING = Definition(
     source="pets", limit=100, image_size=32, target="price", task="regression",
     fit="crop", scale="0:1", labels="labels.csv", ignore=("g",), impute="none", group="patient",
     group_from="p.", split_column="split", model="net.py:Net", weights="w.pt",
-    space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), range=("d=1:2",),
-    choices=("e=f,g",), metric="rmse", epochs=3,
+    space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), only=("h",),
+    range=("d=1:2",), choices=("e=f,g",), metric="rmse", epochs=3,
     seed=7,
 )  # fmt: skip
 

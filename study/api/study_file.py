@@ -1,0 +1,199 @@
+"""Read study files: TOML with the options of `run` and a table per factor.
+
+The keys at the top are the options by their names (`image_size` or `image-size`). What is below
+`factors` is described in `training_factors.search_spaces.factor_tables`. Every mistake raises
+ValueError with one line that names the file, the key and the value, and says what would be right.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training_factors.search_spaces.factor_tables import as_toml, nearest, read_factor_tables
+from training_factors.search_spaces.toml_files import read_toml
+from training_factors.storage.definition import Definition
+from training_factors.storage.study_file_text import RENAMED, SPACE_CHANGES
+from training_factors.storage.urls import read_url
+from training_factors.study.api.settings import plain_message
+from training_factors.study.api.space_changes import changed_values
+
+FACTORS = "factors"
+"""Key of the tables of factors."""
+
+LINE_ONLY = ("allow_code", "json", "quiet", "retry_failed", "config", "debug", "no_color")
+"""Options that belong to one call, and are no keys of a study file."""
+
+_SIZE = ("preset", "rows", "hours")
+"""Options that together say how large a study is: one of them in a call replaces all of a file."""
+
+
+class RunOptions(BaseModel):
+    """The options of `run` beside those of the study's definition; None where a file has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    preset: str | None = None
+    rows: int | None = Field(default=None, ge=16)
+    hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    divisions: int | None = Field(default=None, ge=1)
+    also: list[str] | None = None
+    study: str | None = None
+    storage: str | None = None
+    workers: int | None = Field(default=None, ge=0)
+    per_gpu: int | None = Field(default=None, ge=1)
+    device: str | None = None
+    start: str | None = None
+    cluster: str | None = None
+    heartbeat: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    grace: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    checkpoint: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    retry_timeout: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
+DEFINITION_KEYS = {RENAMED.get(field, field): field for field in Definition.model_fields}
+"""Key of a study file -> the field of the definition."""
+
+STUDY_KEYS = (*DEFINITION_KEYS, *RunOptions.model_fields)
+"""Keys of a study file, without that of the tables."""
+
+_LISTS = ("also", "ignore", "factor", "fix", "drop", "only", "range", "choices")
+"""Keys that hold a list of texts; a single text is one, too."""
+
+
+class StudyFile(NamedTuple):
+    """The settings of a study file.
+
+    path: of the file; empty where none was named. definition: by the field names of `Definition`.
+    options: of `RunOptions`.
+    """
+
+    path: str = ""
+    definition: Mapping[str, object] = {}
+    options: Mapping[str, Any] = {}
+
+    def completed(
+        self, definition: Mapping[str, object], options: Mapping[str, Any]
+    ) -> tuple[dict[str, object], dict[str, Any]]:
+        """Return what a call names, completed by what the file says: definition and options.
+
+        A change of the space replaces what the file says about the same factor or hyperparameter;
+        all other settings of the call replace those of the file. Options that are None are not
+        named.
+        """
+        named = {name: value for name, value in options.items() if value is not None}
+        sized = any(name in named for name in _SIZE)
+        kept = {n: v for n, v in self.options.items() if not (sized and n in _SIZE)}
+        changes = [
+            (field, text) for field in SPACE_CHANGES for text in _texts(definition.get(field))
+        ]
+        others = {field: v for field, v in definition.items() if field not in SPACE_CHANGES}
+        return changed_values({**self.definition, **others}, changes), {**kept, **named}
+
+    def code_names(self, definition: Mapping[str, object]) -> Definition:
+        """Return a definition with the code that the file names and a call does not."""
+        fields = ("source", "model", "factors")
+        return Definition.model_validate(
+            {f: self.definition[f] for f in fields if f in self.definition and f not in definition}
+        )
+
+
+NO_FILE = StudyFile()
+"""The file where none is named."""
+
+
+def read_study_file(path: str) -> StudyFile:
+    """Read a study file and check its keys, the types of their values and their bounds.
+
+    Whether the space has its factors is checked where the space is known.
+    """
+    values = _known_keys(path, read_toml(path, "--config"))
+    tables = values.pop(FACTORS, {})
+    definition = {DEFINITION_KEYS[k]: v for k, v in values.items() if k in DEFINITION_KEYS}
+    options = {key: value for key, value in values.items() if key not in DEFINITION_KEYS}
+    for change in read_factor_tables(tables, path):
+        field, text = change.as_text()
+        definition[field] = (*_texts(definition.get(field)), text)
+    _check(path, Definition, definition)
+    _check(path, RunOptions, options)
+    if "storage" in options and read_url(options["storage"]).password:
+        raise ValueError(
+            f"{path}: storage has a password, which does not belong into a file; leave it out and "
+            "put the URL into the environment variable STUDY_STORAGE"
+        )
+    return StudyFile(path, definition, options)
+
+
+@contextmanager
+def named_in_errors(file: StudyFile, named: Mapping[str, object]) -> Iterator[None]:
+    """Put the file's name before the message of a ValueError about one of its values.
+
+    named: the settings that the call names itself.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError or not _is_about(str(error), file, named):
+            raise
+        message = re.sub(r"--(?:fix|range|choices) ([\w.-]+)=(\S+?)(?=[:;]? |$)",
+                         r"factors.\1 = \2", str(error), count=1)  # fmt: skip
+        raise ValueError(f"{file.path}: {message}") from error
+
+
+def _known_keys(path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a document by the names of the keys, lists of texts as such."""
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        name = key.replace("-", "_")
+        if name in LINE_ONLY:
+            raise ValueError(f"{path}: {key} is for the command line alone; remove it from the "
+                             "file")  # fmt: skip
+        if name not in (*STUDY_KEYS, FACTORS):
+            known = "put factors into tables, [factors.NAME]; the other keys are the options of run"
+            raise ValueError(
+                f"{path}: the key {key!r} is unknown; "
+                f"{nearest(name, (*STUDY_KEYS, FACTORS), known)}"
+            )
+        if name in values:
+            raise ValueError(f"{path}: {name} is given twice, also as {key}; keep one of them")
+        values[name] = [value] if name in _LISTS and isinstance(value, str) else value
+    return values
+
+
+def _check(path: str, model: type[BaseModel], values: Mapping[str, Any]) -> None:
+    """Raise ValueError for a value of the wrong type or out of bounds."""
+    as_tuples = {k: tuple(v) if model is Definition and isinstance(v, list) else v
+                 for k, v in values.items()}  # fmt: skip
+    try:
+        model.model_validate(as_tuples, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        key = RENAMED.get(field, field) if model is Definition else field
+        message = plain_message(first["msg"].removeprefix("Value error, "))
+        if key in _LISTS:
+            message = "must be a list of texts"
+        raise ValueError(f"{path}: {key} = {as_toml(values[field])}: {message}") from None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
+
+
+def _is_about(message: str, file: StudyFile, named: Mapping[str, object]) -> bool:
+    """Return whether an error's message is about a value that only the file names."""
+    values = {**file.definition, **file.options}
+    for field, value in values.items():
+        if field in named and field not in SPACE_CHANGES:
+            continue
+        flag = "--" + RENAMED.get(field, field).replace("_", "-")
+        for text in value if isinstance(value, list | tuple) else [value]:
+            path, _, rest = str(text).partition("=")
+            texts = [path, *rest.split(",")] if field in SPACE_CHANGES else [str(text)]
+            if f"{flag} {text}" in message or any(repr(one) in message for one in texts if one):
+                return True
+    return False
