@@ -61,6 +61,18 @@ class Call(NamedTuple):
     outputs: Tensor
 
 
+class Operation(NamedTuple):
+    """Holds what surgery changes in a network.
+
+    counts: number of modules of each part. replacements: of modules by others. layers: those that
+    are initialized, in the order in which they ran; the last one gives the outputs.
+    """
+
+    counts: Mapping[str, int]
+    replacements: Mapping[nn.Module, nn.Module]
+    layers: tuple[Layer, ...]
+
+
 class FeaturesLast(nn.Module):
     """A normalization layer for inputs whose last axis holds the features, such as tokens.
 
@@ -95,20 +107,29 @@ class Surgeon:
 
         Parts that the recipe leaves unchanged are counted, but not changed.
         """
+        operation = self.plan(network, problem)
+        _replace_modules(network, operation.replacements)
+        self._initialize(operation.layers)
+        return dict(operation.counts)
+
+    def plan(self, network: nn.Module, problem: Problem) -> "Operation":
+        """Return what is to be changed. So far only modules that work in place are changed."""
         calls = trace_calls(network, problem)
         found = {part: _modules(part, calls) for part in self.parts}
         _work_out_of_place(network, problem)
         replacements: dict[nn.Module, nn.Module] = {}
+        layers: list[Layer] = []
         for part, modules in found.items():
-            if part != "initialize" and not self._is_unchanged(part):
+            if self._is_unchanged(part):
+                continue
+            if part == "initialize":
+                layers = [layer for layer in modules if isinstance(layer, LAYERS)]
+            else:
                 replacements |= {
                     module: self._replacement(part, modules[module]) for module in modules
                 }
-        _replace_modules(network, replacements)
-        if "initialize" in found and not self._is_unchanged("initialize"):
-            layers = [layer for layer in found["initialize"] if isinstance(layer, LAYERS)]
-            self._initialize(layers)
-        return {part: len(modules) for part, modules in found.items()}
+        counts = {part: len(modules) for part, modules in found.items()}
+        return Operation(counts, replacements, tuple(layers))
 
     def _is_unchanged(self, part: str) -> bool:
         value = getattr(self.recipe, part)
@@ -129,7 +150,6 @@ class Surgeon:
         return self.recipe.norm(call.inputs.shape[1], call.inputs.dim() - 2)
 
     def _initialize(self, layers: Sequence[Layer]) -> None:
-        """Initialize the layers in the order in which they ran; the last one gives the outputs."""
         for number, layer in enumerate(layers, start=1):
             gain = 1.0 if number == len(layers) else self.recipe.activation.gain
             self.recipe.initialize(layer, gain, self.weights)
