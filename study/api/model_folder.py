@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,12 @@ from training_factors.study.exporting.trained_network import (
     TrainingJob,
     plain_weights,
 )
-from training_factors.study.reporting.analyses import StudyData, confirmation_of
-from training_factors.study.reporting.model_card import ExportedModel, render_model_card
+from training_factors.study.reporting.analyses import StudyData
+from training_factors.study.reporting.model_card import (
+    ExportedModel,
+    configuration_file,
+    render_model_card,
+)
 from training_factors.study.reporting.model_summary import metrics_document
 from training_factors.study.running.preparation import PACKAGES, PreparedStudy
 
@@ -59,7 +64,7 @@ class ModelFolder(NamedTuple):
             if self.own_file is not None:
                 shutil.copyfile(self.own_file, partial / self.own_file.name)
             names = sorted(path.name for path in partial.iterdir())
-            card = self._card(metrics, [*names, CARD])
+            card = render_model_card(self._model(metrics, [*names, CARD]))
             (partial / CARD).write_text(card, encoding="utf-8")
         return (*names, CARD)
 
@@ -77,19 +82,24 @@ class ModelFolder(NamedTuple):
 
     def _texts(self, seed: int, metrics: ModelMetrics) -> dict[str, str]:
         """Return the text of every file that has one, but for the model card."""
-        classes = self.prepared.dataset.classes
+        model = self._model(metrics)
         documents: dict[str, object] = {
-            "metrics.json": metrics_document(metrics, confirmation_of(self.data, self.trial)),
-            **({} if classes is None else {"classes.json": list(classes)}),
+            "metrics.json": metrics_document(metrics, model.confirmation),
         }
+        if self.prepared.dataset.classes is not None:
+            documents["classes.json"] = list(self.prepared.dataset.classes)
         return {
-            name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-            for name, document in documents.items()
+            "config.toml": configuration_file(model),
+            **{name: _as_json(document) for name, document in documents.items()},
         }
 
-    def _card(self, metrics: ModelMetrics, names: list[str]) -> str:
+    def _model(self, metrics: ModelMetrics, files: Sequence[str] = ()) -> ExportedModel:
         versions = {package: version(package) for package in PACKAGES}
-        return render_model_card(ExportedModel(self.data, self.trial, metrics, names, versions))
+        return ExportedModel(self.data, self.trial, metrics, files, versions)
+
+
+def _as_json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def refuse_unwritable(folder: ModelFolder, seed: int) -> None:

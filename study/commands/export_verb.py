@@ -1,5 +1,6 @@
 """The verb export: a trained model to take home, or the tables of a study."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -124,7 +125,7 @@ def _show_exported(found: "Exported", as_json: bool) -> None:
         return
     print("\n".join(describe_export(found.metrics)))
     print(f"folder  {found.folder} ({', '.join(found.files)})")
-    print(f"next    cd {found.folder} && python load.py")
+    print(f"next    cd {shlex.quote(str(found.folder))} && python load.py")
 
 
 def _export_tables(

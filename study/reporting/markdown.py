@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
-"""Characters that Markdown, its tables or its formulas would read as marks."""
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])|#(?!\d))")
+"""Characters that Markdown, its tables or its formulas would read as marks. An underscore within a
+word, and a number sign before a number, are none."""
+
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
 
 class Markdown(NamedTuple):
@@ -30,9 +33,9 @@ def code_span(text: str) -> Markdown:
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Markdown:
-    """Return a table. A column whose cells all start with a digit or a sign is aligned right."""
+    """Return a table; a column that holds numbers alone is aligned right."""
     cells = [[escape_markdown(cell) for cell in row] for row in rows]
     columns = list(zip(*cells, strict=True))
-    rules = ["-:" if all(re.match(r"[-+]?\d", cell) for cell in one) else "-" for one in columns]
+    rules = ["-:" if all(map(_NUMBER.fullmatch, one)) else "-" for one in columns]
     lines = [[escape_markdown(heading) for heading in headings], rules or ["-"] * len(headings)]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in [*lines, *cells]))

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training_factors.storage.metrics import Metric, metric_of
 from training_factors.storage.stamp import DataStamp, Stamp
+from training_factors.storage.study_file_text import complete_settings, fixed_study_file
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.contrasts import Confirmation
 from training_factors.study.analysis.model_metrics import MetricMean, ModelMetrics
@@ -27,6 +28,7 @@ from training_factors.study.reporting.markdown import (
     markdown_table,
 )
 from training_factors.study.reporting.model_summary import ON, WEIGHTS
+from training_factors.study.reporting.recommendation_table import evidence_remark
 from training_factors.study.reporting.reproduction_table import describe_reproduction
 
 LIBRARIES = ("torchvision", "timm")
@@ -103,7 +105,7 @@ def render_model_card(model: ExportedModel) -> str:
         "purpose": _purpose(model.stamp),
         "metrics": _metrics_table(model),
         "reading": list(_reading(model)),
-        "seeds": _seeds_table(model),
+        "seeds": _seeds_tables(model),
         "origin": list(_origin(model)),
         "confirmation": _confirmation(model),
         "training": _training_table(model),
@@ -126,6 +128,21 @@ def render_model_card(model: ExportedModel) -> str:
     return environment.get_template("model_card.md.jinja").render(card=card)
 
 
+def configuration_file(model: ExportedModel) -> str:
+    """Return the configuration as a study file, in which every factor is fixed."""
+    stamp, trial = model.stamp, model.trial
+    return fixed_study_file(
+        stamp.definition,
+        complete_settings(trial.parameters, stamp.space),
+        metric=model.metric.name,
+        comments=[
+            f"{model.data.study.name}: run #{trial.number}, seed {model.metrics.kept}",
+            "Trains this configuration: run --config, in the folder that the study was run in.",
+        ],
+        remarks=_evidence(model),
+    )
+
+
 def _purpose(stamp: Stamp) -> str:
     """Return what the model is for, in a sentence."""
     inputs = _describe_inputs(stamp.data)
@@ -146,29 +163,18 @@ def _describe_inputs(data: DataStamp) -> str:
 
 def _metrics_table(model: ExportedModel) -> Markdown:
     """Return the metrics of the exported network, that of the objective first."""
-    metrics = model.metrics
-    several = len(metrics.seeds) > 1
-    parts = (
-        ("validation", metrics.exported.validation, metrics.validation, model.stamp.chance),
-        ("test", metrics.exported.test, metrics.test, metrics.chance),
-    )
-    names = sorted(metrics.exported.test, key=lambda name: name != model.metric.name)
+    kept, chance = model.metrics.exported, model.metrics.chance
+    on_pool = model.metrics.on == "pool"
     rows = []
-    for name in names:
-        for part, values, means, chance in parts:
-            if name not in values:
-                continue
-            mean = means.get(name)
-            over_seeds = ("", "") if mean is None else (decimals(mean.mean), _interval(mean))
-            at_chance = decimals(chance[name]) if name in chance else ""
-            row = (name, part, _number(values[name]), *(over_seeds if several else ()), at_chance)
-            rows.append(row)
-    means_of = (f"mean of {len(metrics.seeds)} seeds", "95 % interval") if several else ()
-    return markdown_table(("metric", "part", "this network", *means_of, "at chance"), rows)
+    for name in _metric_names(model):
+        validation = [_number(kept.validation.get(name))] if on_pool else []
+        rows.append((name, *validation, _number(kept.test[name]), _number(chance[name])))
+    parts = ("validation", "test") if on_pool else ("test",)
+    return markdown_table(("metric", *parts, "at chance"), rows)
 
 
-def _interval(mean: MetricMean) -> str:
-    return "" if mean.interval is None else " to ".join(map(decimals, mean.interval))
+def _metric_names(model: ExportedModel) -> list[str]:
+    return sorted(model.metrics.exported.test, key=lambda name: name != model.metric.name)
 
 
 def _number(value: float | None) -> str:
@@ -192,11 +198,11 @@ def _reading(model: ExportedModel) -> list[str]:
     if len(metrics.seeds) == 1:
         sentences.append(
             "One network was trained, so no interval is known here: another seed gives other "
-            "numbers. `--seeds 5` trains five and gives the interval."
+            "numbers. Five networks and their interval: export --seeds 5."
         )
     else:
         sentences.append(
-            "The intervals (95 %, t) are those of the mean over seeds; they do not say how much "
+            "In brackets: the 95 % interval (t) of the mean over seeds. It does not say how much "
             "other data would differ."
         )
     if metrics.reproduction is not None:
@@ -205,18 +211,33 @@ def _reading(model: ExportedModel) -> list[str]:
     return sentences
 
 
-def _seeds_table(model: ExportedModel) -> Markdown | None:
-    """Return the networks of all seeds; None for a single one."""
-    metrics, name = model.metrics, model.metric.name
+def _seeds_tables(model: ExportedModel) -> list[Markdown]:
+    """Return the means over the networks of all seeds, and each network; none for a single one."""
+    metrics, objective = model.metrics, model.metric.name
     if len(metrics.seeds) == 1:
-        return None
-    rows = []
-    for one in metrics.seeds:
-        remark = "diverged" if one.diverged else "this network" if one.seed == metrics.kept else ""
-        values = [_number(one.validation[name])] if one.validation else []
-        rows.append((one.seed, *values, _number(one.test.get(name)), remark))
+        return []
     parts = ["validation", "test"] if metrics.on == "pool" else ["test"]
-    return markdown_table(("seed", *(f"{part} {name}" for part in parts), ""), rows)
+    means = [metrics.validation, metrics.test][-len(parts) :]
+    of_metrics = [
+        (name, *(_mean(of_part.get(name)) for of_part in means)) for name in _metric_names(model)
+    ]
+    of_seeds = []
+    for one in metrics.seeds:
+        remark = "diverged" if one.diverged else "exported" if one.seed == metrics.kept else ""
+        values = [one.validation, one.test][-len(parts) :]
+        of_seeds.append((one.seed, *(_number(part.get(objective)) for part in values), remark))
+    count = f"mean of {len(metrics.seeds)} seeds"
+    return [
+        markdown_table((count, *parts), of_metrics),
+        markdown_table(("seed", *(f"{part} {objective}" for part in parts), ""), of_seeds),
+    ]
+
+
+def _mean(mean: MetricMean | None) -> str:
+    """Return a mean over seeds with its interval."""
+    if mean is None or mean.interval is None:
+        return "undefined"
+    return f"{decimals(mean.mean)} ({' to '.join(map(decimals, mean.interval))})"
 
 
 def _origin(model: ExportedModel) -> list[str]:
@@ -225,7 +246,7 @@ def _origin(model: ExportedModel) -> list[str]:
     study = data.study.name
     sentences = [
         f"The configuration is that of run #{trial.number} ({trial.phase}) of the study {study}, "
-        f"{plural(data.progress.done, 'run')} with a seed of their own."
+        f"which has {plural(data.progress.done, 'run')}."
     ]
     conclusion = data.conclusion
     if data.study.is_confirmation:
@@ -245,7 +266,7 @@ def _origin(model: ExportedModel) -> list[str]:
             f"It has the highest validation {model.stamp.objective} of them. No fresh seeds have "
             "confirmed it."
         )
-    return [*sentences, as_sentence(conclusion.dated_sentence)]
+    return [*sentences, f"What the study says: {as_sentence(conclusion.dated_sentence)}"]
 
 
 class CardConfirmation(NamedTuple):
@@ -289,23 +310,23 @@ def _training_table(model: ExportedModel) -> Markdown:
 
 def _settings_table(model: ExportedModel) -> Markdown:
     """Return the setting of every factor, with its evidence where the study can tell."""
-    data, config = model.data, model.trial.parameters
-    space = model.stamp.space
-    if data.answer is not None and model.is_best:
-        settings = recommend(data.answer, space, config, model.confirmation)
-        rows = [
-            (one.factor, _setting(one.option, one.hyperparameters), one.evidence_level)
-            for one in settings
-        ]
-        return markdown_table(("factor", "set to", "evidence"), rows)
-    chosen = ((factor.name, *chosen_setting(factor, config)) for factor in space.factors)
-    return markdown_table(
-        ("factor", "set to"), [(name, _setting(option, more)) for name, option, more in chosen]
-    )
+    config, evidence = model.trial.parameters, _evidence(model)
+    rows = []
+    for factor in model.stamp.space.factors:
+        option, hyperparameters = chosen_setting(factor, config)
+        words = format_settings(hyperparameters, sign="=", between=" ")
+        level = [evidence[factor.name]] if evidence else []
+        rows.append((factor.name, f"{option} {words}".strip(), *level))
+    return markdown_table(("factor", "set to", *(["evidence"] if evidence else [])), rows)
 
 
-def _setting(option: str, hyperparameters: Mapping[str, object]) -> str:
-    return f"{option} {format_settings(hyperparameters, sign='=', between=' ')}".strip()
+def _evidence(model: ExportedModel) -> dict[str, str]:
+    """Return the evidence for the setting of every factor; empty where the study cannot tell."""
+    data = model.data
+    if data.answer is None or not model.is_best:
+        return {}
+    settings = recommend(data.answer, model.stamp.space, model.trial.parameters, model.confirmation)
+    return {one.factor: evidence_remark(one.evidence_level) for one in settings}
 
 
 def _data_table(stamp: Stamp) -> Markdown:
