@@ -158,7 +158,7 @@ def _train(
         should_stop = report(epoch, value, partial(save_state, training, epoch))
         if should_stop and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
-    metrics = _measure_in_source_unit(data, outputs, data.validation.targets)
+    metrics = measure_in_source_unit(data, outputs, data.validation.targets)
     value = objective.of(metrics)
     on_training = float(objective.evaluate(predict(training, part.inputs), part.targets))
     if isfinite(on_training):  # AUC is not defined where the recipe's part lacks a class
@@ -270,7 +270,7 @@ def _precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
+def measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
     """Measure all metrics; those of regression in the unit of the source."""
     scale = data.target_scale
     if scale is not None:
@@ -282,7 +282,7 @@ def _add_test_part(
     outcome: Outcome, metric: Metric, training: Training, data: Division, test: DataPart
 ) -> Outcome:
     outputs = predict(training, test.inputs)
-    metrics = _measure_in_source_unit(data, outputs, test.targets)
+    metrics = measure_in_source_unit(data, outputs, test.targets)
     objective = open_objective(metric, test.targets, data.problem, data.target_scale)
     return outcome._replace(
         test=metrics,

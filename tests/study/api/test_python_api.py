@@ -297,10 +297,8 @@ def test_a_chart_is_a_figure_and_the_report_a_page(tmp_path: Path) -> None:
 
 def test_exported_tables_read_back(tmp_path: Path) -> None:
     study = simulated()
-    csv, parquet = (
-        study.export_tables(tmp_path / "csv"),
-        study.export_tables(tmp_path / "parquet", "parquet"),
-    )
+    csv = study.export_tables(tmp_path / "csv")
+    parquet = study.export_tables(tmp_path / "parquet", "parquet")
     assert [path.stem for path in csv] == [path.stem for path in parquet]
     trials = study.trials()
     for path, read in ((csv[0], pd.read_csv), (parquet[0], pd.read_parquet)):
