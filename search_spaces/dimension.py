@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from optuna.distributions import (
     BaseDistribution,
@@ -50,7 +50,7 @@ class Uniform:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a number between low and high, both included."""
-        return _is_number(value) and self.low <= float(value) <= self.high
+        return is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
         """Return `text` as a number. Raises ValueError when it is not a number."""
@@ -89,7 +89,7 @@ class LogUniform:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a number between low and high, both included."""
-        return _is_number(value) and self.low <= float(value) <= self.high
+        return is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
         """Return `text` as a number. Raises ValueError when it is not a number."""
@@ -131,7 +131,7 @@ class Integer:
 
     def contains(self, value: Value) -> bool:
         """Return whether `value` is a whole number between low and high, both included."""
-        if not _is_number(value):
+        if not is_number(value):
             return False
         return float(value).is_integer() and self.low <= float(value) <= self.high
 
@@ -178,9 +178,10 @@ class OneOf:
 
     def parse(self, text: str) -> Value:
         """Return the choice that `text` names. Raises ValueError when it names none."""
-        for choice in self.choices:
-            if normal_text(str(choice)) == normal_text(text):
-                return choice
+        for form in (str, normal_text):
+            for choice in self.choices:
+                if form(str(choice)) == form(text):
+                    return choice
         raise ValueError(f"expected one of {self}, got {text!r}")
 
     def distribution(self) -> BaseDistribution:
@@ -264,5 +265,6 @@ def _parse_number(text: str) -> float:
         raise ValueError(f"expected a number, got {text!r}") from None
 
 
-def _is_number(value: Value) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number, which True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

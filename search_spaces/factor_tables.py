@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from training_factors.search_spaces.description import ParameterName
-from training_factors.search_spaces.dimension import Value, normal_text
+from training_factors.search_spaces.dimension import Value, is_number, normal_text
 
 OPTION, OPTIONS = "option", "options"
 """Keys of a factor's table: the option that it is fixed at, or those that vary."""
@@ -142,16 +142,11 @@ def _interval(place: str, path: str, table: Mapping[str, object]) -> Interval:
             hint = nearest(key, _RANGE_KEYS, f"a range has {', '.join(_RANGE_KEYS)}")
             raise ValueError(f"{line} has the unknown key {key!r}; {hint}")
     low, high, scale = table.get("low"), table.get("high"), table.get("scale", "")
-    if not (_is_number(low) and _is_number(high)):
+    if not (is_number(low) and is_number(high)):
         raise ValueError(f"{line}: low and high must be numbers")
     if scale not in ("", *SCALES):
         raise ValueError(f"{line}: scale must be {' or '.join(map(repr, SCALES))}")
-    assert isinstance(low, int | float) and isinstance(high, int | float)
     return Interval(low, high, str(scale))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(value: Value) -> str:

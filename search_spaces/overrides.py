@@ -4,6 +4,7 @@ Every mistake raises ValueError with one line that names the wrong value and say
 right; for a misspelt name, the line suggests the most similar name that exists.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ from training_factors.search_spaces.dimension import (
     Uniform,
     Value,
     Varied,
+    is_number,
+    normal_text,
 )
 from training_factors.search_spaces.factor import Factor, Hyperparameter, Option
 from training_factors.search_spaces.problem import Problem
@@ -33,13 +36,19 @@ class Overrides(NamedTuple):
     fix: `factor=option` or `factor.option.hyperparameter=value`.
     drop: names of factors to fix at their baselines.
     range: `factor.option.hyperparameter=low:high`, optionally followed by `:log` or `:linear`.
-    choices: `factor=option,option`; the first option becomes the baseline.
+    choices: `factor=option,option`; the first option becomes the baseline. Or
+        `factor.option.hyperparameter=value,value`; the default stays if it is one of the values,
+        else it is the first.
+    only: names of the factors that vary; all others are fixed at their baselines, or as `fix` says.
+
+    A factor that has one option with one hyperparameter stands for it: `batch_size=16,32`.
     """
 
     fix: Sequence[str] = ()
     drop: Sequence[str] = ()
     range: Sequence[str] = ()
     choices: Sequence[str] = ()
+    only: Sequence[str] = ()
 
 
 def open_space(name: str, files: Sequence[str] = ()) -> Space:
@@ -56,13 +65,20 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     """Return the space with all changes.
 
     A factor that does not vary in the space may be fixed at another option. It starts to vary if
-    `choices` names several of its options, or if `range` names one of its hyperparameters.
+    `choices` names several of its options, if `range` or `choices` names one of its
+    hyperparameters, or if `only` names it.
 
     problem: the problem whose default recipe is used to try out the bounds of a new range.
     """
+    changes = _with_full_names(space, changes)
     _refuse_repetitions(changes)
-    for text in changes.choices:
-        space = _choose_options(space, *_split(text, "--choices", "FACTOR=OPTION,OPTION"))
+    choices = [_split(text, "--choices", "FACTOR=OPTION,OPTION") for text in changes.choices]
+    # Options come first: a value may be that of a hyperparameter of a chosen option.
+    for path, names in sorted(choices, key=lambda choice: "." in choice[0]):
+        if "." in path:
+            space = _set_choices(space, path, names, problem)
+        else:
+            space = _choose_options(space, path, names)
     for text in changes.range:
         path, bounds = _split(text, "--range", "FACTOR.OPTION.HYPERPARAMETER=LOW:HIGH")
         space = _set_range(space, path, bounds, problem)
@@ -74,16 +90,50 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     _refuse_unused_values(space, dict(fixes))
     for name in changes.drop:
         space = space.replace_factor(_factor(space, name).hold())
+    return _vary_only(space, changes.only) if changes.only else space
+
+
+def _vary_only(space: Space, names: Sequence[str]) -> Space:
+    """Return the space with all factors held but those of these names, which vary."""
+    varied = [_factor(space, name) for name in names]
+    for factor in varied:
+        space = space.replace_factor(factor)
+    for factor in space.factors:
+        if factor.name not in names:
+            space = space.replace_factor(factor.hold())
     return space
 
 
+def _with_full_names(space: Space, changes: Overrides) -> Overrides:
+    """Return the changes with the names of hyperparameters for which their factors stand."""
+    only_parameters = {
+        factor.name: ParameterName(factor.name, option.name, option.hyperparameters[0].name)
+        for factor in space.factors
+        for option in factor.options
+        if len((*factor.options, *factor.further)) == 1 and len(option.hyperparameters) == 1
+    }
+
+    def with_full_name(text: str) -> str:
+        path, equals, value = text.partition("=")
+        name = only_parameters.get(path.strip())
+        is_option = name is None or value.strip() == name.option
+        return text if is_option or not equals else f"{name}={value}"
+
+    return changes._replace(
+        fix=tuple(map(with_full_name, changes.fix)),
+        range=tuple(map(with_full_name, changes.range)),
+        choices=tuple(map(with_full_name, changes.choices)),
+    )
+
+
 def _refuse_repetitions(changes: Overrides) -> None:
-    """Raise ValueError when one thing is changed twice, or a factor is both fixed and dropped."""
+    """Raise ValueError when one thing is changed twice, or two changes contradict each other."""
     for flag, texts in (
         ("--fix", changes.fix),
         ("--range", changes.range),
         ("--choices", changes.choices),
         ("--drop", changes.drop),
+        ("--only", changes.only),
     ):
         paths = [_path(text) for text in texts]
         for path in paths:
@@ -93,6 +143,8 @@ def _refuse_repetitions(changes: Overrides) -> None:
     for name in changes.drop:
         if name in fixed:
             raise ValueError(f"{name} is both fixed and dropped; keep one of --fix and --drop")
+        if name in changes.only:
+            raise ValueError(f"{name} is in both --only and --drop; keep one of them")
 
 
 def _refuse_unused_values(space: Space, fixes: Mapping[str, str]) -> None:
@@ -120,17 +172,66 @@ def _choose_options(space: Space, path: str, text: str) -> Space:
     return space.replace_factor(factor.replace_options(options))
 
 
+def _set_choices(space: Space, path: str, text: str, problem: Problem) -> Space:
+    """Return the space in which a hyperparameter varies over values of the user's own."""
+    factor, option, hyperparameter = _hyperparameter(space, path)
+    line = f"--choices {path}={text}"
+    values = [_own_value(line, hyperparameter.dimension, one.strip()) for one in text.split(",")]
+    if len(set(values)) < len(values):
+        raise ValueError(f"{line} names a value twice; name each value once")
+    for value in values:
+        _try_value(line, option, hyperparameter.name, value, problem)
+    default = values[0]
+    if hyperparameter.default in values:
+        default = values[values.index(hyperparameter.default)]
+    dimension = OneOf(*values) if len(values) > 1 else Fixed(default)
+    changed = replace(hyperparameter, dimension=_same(dimension, hyperparameter), default=default)
+    return _replace_hyperparameter(space, factor, option, changed)
+
+
+def _same(dimension: Dimension, hyperparameter: Hyperparameter) -> Dimension:
+    """Return the hyperparameter's own dimension if it is equal, so that 0 does not become 0.0.
+
+    The fingerprint of a space tells the two from each other.
+    """
+    return hyperparameter.dimension if dimension == hyperparameter.dimension else dimension
+
+
+def _own_value(line: str, dimension: Dimension, text: str) -> Value:
+    """Return a value of the type that a dimension has. line: for messages."""
+    if isinstance(dimension, Fixed):
+        raise ValueError(
+            f"{line}: the hyperparameter is {dimension} in this space and has no choices; leave it "
+            "out"
+        )
+    try:
+        if not isinstance(dimension, OneOf) or not all(map(is_number, dimension.choices)):
+            return dimension.parse(text)
+        if all(isinstance(choice, int) for choice in dimension.choices):
+            return Integer(0, 1).parse(text)
+        return Uniform(0, 1).parse(text)
+    except ValueError as error:
+        raise ValueError(f"{line}: {error}") from None
+
+
+def _try_value(line: str, option: Option, name: str, value: Value, problem: Problem) -> None:
+    """Raise ValueError for a value that the option refuses. line: for messages."""
+    try:
+        if is_number(value) and not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, got {value:g}")
+        option.function(default_recipe(problem), **{name: value})
+    except ValueError as error:
+        raise ValueError(f"{line}: {error}") from None
+
+
 def _set_range(space: Space, path: str, text: str, problem: Problem) -> Space:
     factor, option, hyperparameter = _hyperparameter(space, path)
     dimension = _parse_range(path, hyperparameter.dimension, text)
     for bound in (dimension.low, dimension.high):
-        try:
-            option.function(default_recipe(problem), **{hyperparameter.name: bound})
-        except ValueError as error:
-            raise ValueError(f"--range {path}={text}: {error}") from None
+        _try_value(f"--range {path}={text}", option, hyperparameter.name, bound, problem)
     changed = replace(
         hyperparameter,
-        dimension=dimension,
+        dimension=_same(dimension, hyperparameter),
         default=_clip_to_range(hyperparameter.default, dimension),
     )
     return _replace_hyperparameter(space, factor, option, changed)
@@ -144,6 +245,8 @@ def _fix(space: Space, path: str, text: str) -> Space:
         return space.replace_factor(replace(factor.replace_options([option]), held=is_held))
     factor, option, hyperparameter = _hyperparameter(space, path)
     value = _parse_value(path, hyperparameter.dimension, text)
+    if value == hyperparameter.default:
+        value = hyperparameter.default
     changed = replace(hyperparameter, dimension=Fixed(value), default=value)
     held = replace(factor, held=space.factor(factor.name).held)
     return _replace_hyperparameter(space, held, option, changed)
@@ -164,6 +267,8 @@ def _replace_hyperparameter(
 
 def _parse_value(path: str, dimension: Dimension, text: str) -> Value:
     if isinstance(dimension, Fixed):
+        if normal_text(text) == normal_text(str(dimension.value)):
+            return dimension.value
         raise ValueError(
             f"--fix {path}={text}: the hyperparameter is {dimension} in this space and cannot be "
             "changed; leave it out"
@@ -188,7 +293,8 @@ def _parse_range(path: str, dimension: Dimension, text: str) -> Uniform | LogUni
         )
     if isinstance(dimension, OneOf):
         raise ValueError(
-            f"--range {path}: the hyperparameter has no range but choices ({dimension}); use --fix"
+            f"--range {path}: the hyperparameter has no range but choices ({dimension}); use "
+            "--fix, or --choices for others"
         )
     low, high, scale = _parse_bounds(path, text)
     range_class: type[Uniform | LogUniform | Integer] = type(dimension)

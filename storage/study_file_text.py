@@ -13,13 +13,22 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from training_factors.search_spaces.description import (
+    DescribedFactor,
     ParameterName,
     SpaceDescription,
     factor_parameters,
     parse_parameter,
+)
+from training_factors.search_spaces.dimension import (
+    Dimension,
+    Fixed,
+    Integer,
+    LogUniform,
+    OneOf,
+    Uniform,
 )
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
@@ -28,8 +37,11 @@ RENAMED = {"source": "data", "factors": "factor"}
 """Field of a definition -> its key in a study file and its name on the command line, where they
 differ; the key `factors` holds the tables of factors."""
 
-SPACE_CHANGES = ("fix", "drop", "range", "choices")
-"""Fields of a definition that a study file states as tables of factors."""
+NOT_VARIED = "not varied"
+"""Comment on a factor that stays at its baseline."""
+
+_IN_TABLES = ("fix", "drop", "only", "range", "choices")
+"""Fields of a definition that its tables of factors state."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -50,16 +62,41 @@ def fixed_study_file(
     comments: lines at the top. remarks: factor -> comment on its setting.
     """
     lines = [*map(_comment, comments)]
-    lines += definition_lines(definition, leaves_out=("space", *SPACE_CHANGES), metric=metric)
-    for field in ("range", "choices"):
-        # A value that only the study's own range or choices allow is refused without these.
-        paths = {path for path in settings if "." in path}
-        kept = [t for t in getattr(definition, field) if t.partition("=")[0].strip() in paths]
-        if kept:
-            lines.append(f"{field} = {toml_value(kept)}")
+    lines += _definition_lines(definition, ("space", *_IN_TABLES), metric)
+    lines += _permitting_changes(definition, settings)
     for factor in dict.fromkeys(parse_parameter(path).factor for path in settings):
         remark = (remarks or {}).get(factor, "")
         lines += ["", *_factor_table(factor, factor_parameters(settings, factor), remark)]
+    return "\n".join(lines) + "\n"
+
+
+def resolved_study_file(
+    definition: Definition,
+    space: SpaceDescription,
+    *,
+    metric: str,
+    options: Mapping[str, object],
+    left_out: Iterable[tuple[str, str]],
+) -> str:
+    """Return the study file that says everything about a study, also what is a default.
+
+    space: that of the study, in which every factor has a table. metric: name of what it maximizes.
+    options: key -> value, of the size of the study and its workers. left_out: factors and options
+    that do not apply, each as (name, reason), which become comments.
+    """
+    varied = space.varied
+    lines = [_comment("every setting of a study; `run --config FILE` trains it")]
+    lines += [f"{key} = {toml_value(value)}" for key, value in options.items()]
+    lines += _definition_lines(definition, _IN_TABLES, metric)
+    values = {path: value for factor in space.factors for path, value in _values(factor)}
+    fixed = {path: value for path, value in values.items() if not isinstance(value, Dimension)}
+    lines += _permitting_changes(definition, fixed)
+    for factor in space.factors:
+        remark = "" if factor.name in varied else NOT_VARIED
+        table = factor_parameters(values, factor.name)
+        lines += ["", *_factor_table(factor.name, table, remark)]
+    for name, reason in left_out:
+        lines += ["", _comment(f"left out: {name} ({reason})")]
     return "\n".join(lines) + "\n"
 
 
@@ -80,28 +117,6 @@ def complete_settings(
     return settings
 
 
-def definition_lines(
-    definition: Definition, *, leaves_out: Sequence[str], metric: str | None = None
-) -> list[str]:
-    """Return a line for every setting of a definition that has a value.
-
-    leaves_out: fields that are not written. metric: written instead of the definition's.
-    """
-    values = dict(definition)
-    values["metric"] = metric or definition.metric
-    lines = []
-    for field, value in values.items():
-        if field in leaves_out or value is None or value == ():
-            continue
-        key = RENAMED.get(field, field)
-        if isinstance(value, str) and value.startswith(GIVEN):
-            name = value.removeprefix(GIVEN)
-            lines.append(_comment(f"{key}: the object {name} of a Python program; pass it there"))
-        else:
-            lines.append(f"{key} = {toml_value(value)}")
-    return lines
-
-
 def toml_value(value: object) -> str:
     """Return a value as TOML, which writes numbers, texts and lists of them as JSON does.
 
@@ -110,28 +125,98 @@ def toml_value(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def hyperparameter_key(option: str, hyperparameter: str) -> str:
-    """Return the key of a hyperparameter in its factor's table: `adamw.lr`."""
-    if option in ("option", "options"):  # keys of the table itself
-        return toml_value(f"{option}.{hyperparameter}")
-    return f"{toml_key(option)}.{toml_key(hyperparameter)}"
+def _definition_lines(
+    definition: Definition, leaves_out: Sequence[str], metric: str | None
+) -> Iterator[str]:
+    """Yield a line for every setting of a definition that has a value.
+
+    leaves_out: fields that are not written. metric: written instead of the definition's.
+    """
+    for field, value in {**dict(definition), "metric": metric or definition.metric}.items():
+        if field in leaves_out or value is None or value == ():
+            continue
+        key = RENAMED.get(field, field)
+        if isinstance(value, str) and value.startswith(GIVEN):
+            name = value.removeprefix(GIVEN)
+            yield _comment(f"{key}: the object {name} of a Python program; pass it there")
+        else:
+            yield f"{key} = {toml_value(value)}"
 
 
-def toml_key(name: str) -> str:
-    """Return a key as TOML, in quotes where its signs need them."""
-    return name if _BARE_KEY.fullmatch(name) else toml_value(name)
+def _permitting_changes(definition: Definition, settings: Mapping[str, object]) -> Iterator[str]:
+    """Yield lines of the definition's ranges and choices of hyperparameters among the settings.
+
+    Without these, values that only they allow would be refused.
+    """
+    for field, changes in (("range", definition.range), ("choices", definition.choices)):
+        kept = [change for change in changes if _is_about_value(change, settings)]
+        if kept:
+            yield f"{field} = {toml_value(kept)}"
 
 
-def _factor_table(factor: str, settings: Mapping[str, object], remark: str) -> list[str]:
-    """Return the lines of a factor's table in which everything is fixed. remark: a comment."""
-    lines = [f"[factors.{toml_key(factor)}]"]
-    for path, value in settings.items():
+def _is_about_value(change: str, settings: Mapping[str, object]) -> bool:
+    """Return whether a change of the space is about a hyperparameter among the settings.
+
+    A factor with a single hyperparameter may stand for it: `batch_size=16,32`.
+    """
+    path, _, values = change.partition("=")
+    if "." in path or settings.get(path) in values.split(","):
+        return "." in path and path in settings
+    return any(name.startswith(f"{path}.") for name in settings)
+
+
+def _values(factor: DescribedFactor) -> Iterator[tuple[str, object]]:
+    """Yield the option or options of a factor, and each hyperparameter's value or dimension."""
+    names = [option.name for option in factor.options]
+    yield factor.name, names[0] if len(names) == 1 else OneOf(*names)
+    for option in factor.options:
+        for hyperparameter in option.hyperparameters:
+            path = str(ParameterName(factor.name, option.name, hyperparameter.name))
+            dimension = hyperparameter.dimension
+            yield path, dimension.value if isinstance(dimension, Fixed) else dimension
+
+
+def _factor_table(factor: str, values: Mapping[str, object], remark: str) -> list[str]:
+    """Return the lines of a factor's table.
+
+    values: path -> a value, or the dimension of what varies. remark: a comment.
+    """
+    lines = [f"[factors.{_key(factor)}]"]
+    for path, value in values.items():
         _, option, hyperparameter = parse_parameter(path)
-        key = "option" if option is None else hyperparameter_key(option, str(hyperparameter))
-        lines.append(f"{key} = {toml_value(value)}")
+        if option is None:
+            key = "options" if isinstance(value, OneOf) else "option"
+        else:
+            key = _hyperparameter_key(option, str(hyperparameter))
+        lines.append(f"{key} = {_dimension_toml(value)}")
     if remark:
         lines[1] += f"  {_comment(remark)}"
     return lines
+
+
+def _dimension_toml(value: object) -> str:
+    """Return a value as TOML; of a dimension the list of its choices, or the table of its range."""
+    if isinstance(value, OneOf):
+        return toml_value(value.choices)
+    if not isinstance(value, Uniform | LogUniform | Integer):
+        return toml_value(value)
+    bounds = f"low = {toml_value(value.low)}, high = {toml_value(value.high)}"
+    if isinstance(value, Integer):
+        return f"{{ {bounds} }}"
+    scale = "log" if isinstance(value, LogUniform) else "linear"
+    return f'{{ {bounds}, scale = "{scale}" }}'
+
+
+def _hyperparameter_key(option: str, hyperparameter: str) -> str:
+    """Return the key of a hyperparameter in its factor's table: `adamw.lr`."""
+    if option in ("option", "options"):  # keys of the table itself
+        return toml_value(f"{option}.{hyperparameter}")
+    return f"{_key(option)}.{_key(hyperparameter)}"
+
+
+def _key(name: str) -> str:
+    """Return a key as TOML, in quotes where its signs need them."""
+    return name if _BARE_KEY.fullmatch(name) else toml_value(name)
 
 
 def _comment(text: str) -> str:

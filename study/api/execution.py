@@ -4,7 +4,7 @@ Imports stand inside the functions: only what is needed is loaded.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,7 @@ from training_factors.study.api.opening import (
 )
 from training_factors.study.api.output import Output
 from training_factors.study.api.settings import DefinitionValues, Given, check_definition
+from training_factors.study.api.study_file import NO_FILE, RunOptions, StudyFile, refuse_code_of
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
@@ -145,15 +146,18 @@ def run_study(
     hours: float | None,
     also: Sequence[str],
     retries_failed: bool,
+    file: StudyFile = NO_FILE,
 ) -> "tuple[Study, int]":
     """Open or create a study, and run it; return it with the exit code of its workers.
 
     values: the settings that the user named. hours: that it may take, instead of a preset or rows.
-    retries_failed: whether runs that failed before are run again. The others are as of
-    `open_or_create`, which also says what is raised.
+    retries_failed: whether runs that failed before are run again. file: the study file that values
+    are from, for the code that it names. The others are as of `open_or_create`, which also says
+    what is raised.
     """
     from training_factors.study.api.timed_runs import run_within, start_time_limit
 
+    refuse_code_of(file, settings.allow_code)
     limit = start_time_limit(hours, preset, rows, divisions)
     start = open_or_create(
         values,
@@ -189,6 +193,8 @@ def plan_study(
     workers: int | None,
     per_gpu: int,
     device: str,
+    allow_code: bool = True,
+    file: StudyFile = NO_FILE,
 ) -> "Plan":
     """Time two probe runs and estimate how long a study would take; nothing is stored.
 
@@ -196,22 +202,61 @@ def plan_study(
     """
     from training_factors.study.api.timed_runs import size_chooser
     from training_factors.study.running.planning import make_plan
-    from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
+    from training_factors.study.running.preparation import refuse_few_divisions
     from training_factors.study.running.settings import division_runs, open_preset
     from training_factors.study.training.device import default_workers, open_device
 
+    refuse_code_of(file, allow_code)
     choose_size = size_chooser(hours, preset, rows, divisions)
     chosen = open_device(device)
-    completed = with_default_model(values)
-    prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
-    if completed is not values:
-        prepared = prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
+    prepared = _prepare_new(values, given)
     if divisions > 1:
         size = open_preset(preset or "quick", rows)
         refuse_few_divisions(prepared, division_runs(range(size.repeats), divisions))
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
     return make_plan(prepared, choose_size, divisions, workers or usual, device)
+
+
+def resolve_study_file(
+    values: DefinitionValues,
+    options: Mapping[str, object],
+    *,
+    allow_code: bool = True,
+    file: StudyFile = NO_FILE,
+) -> str:
+    """Return the study file of a study with these settings, every default and factor included.
+
+    Its data is read, but nothing is trained or stored. options: of `run`, as far as they are named;
+    those that no study file has are left out.
+    Raises ValueError for wrong input.
+    """
+    from training_factors.storage.definition import default_name
+    from training_factors.storage.study_file_text import resolved_study_file
+
+    refuse_code_of(file, allow_code)
+    prepared = _prepare_new(values, Given())
+    name = default_name(check_definition(with_default_model(values)))
+    named = {key: options[key] for key in RunOptions.model_fields if key in options}
+    size = {} if "hours" in options else {"preset": "quick"}
+    return resolved_study_file(
+        prepared.definition,
+        prepared.space.describe(),
+        metric=prepared.metric.name,
+        options={"study": name, **size, **named},
+        left_out=prepared.left_out,
+    )
+
+
+def _prepare_new(values: DefinitionValues, given: Given) -> "PreparedStudy":
+    """Prepare a study that is not stored; values: the settings that the user named."""
+    from training_factors.study.running.preparation import prepare_study
+
+    completed = with_default_model(values)
+    prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
+    if completed is values:
+        return prepared
+    return prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
 
 
 def run_queue(

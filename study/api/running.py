@@ -21,6 +21,12 @@ from training_factors.study.api.settings import (
     check_timing,
     definition_values,
 )
+from training_factors.study.api.study_file import (
+    NO_FILE,
+    RunOptions,
+    named_in_errors,
+    read_study_file,
+)
 
 if TYPE_CHECKING:
     from training_factors.study.running.settings import StartMethod, WorkerTiming
@@ -33,14 +39,15 @@ def run(
     preset: str | None = None,
     rows: int | None = None,
     hours: float | None = None,
-    also: FilePath | Sequence[FilePath] = (),
-    divisions: int = 1,
+    also: FilePath | Sequence[FilePath] | None = None,
+    divisions: int | None = None,
+    config: FilePath | None = None,
     study: str | None = None,
     storage: str | None = None,
     retry_failed: bool = False,
     workers: int | None = None,
-    per_gpu: int = 1,
-    device: str = "auto",
+    per_gpu: int | None = None,
+    device: str | None = None,
     start: "StartMethod | None" = None,
     cluster: str | None = None,
     allow_code: bool = False,
@@ -66,12 +73,16 @@ def run(
     also: TOML files of your own configurations, as `recommend().toml()` gives them; they take part
         in the search and in `confirm`, never in importance.
     divisions: of the data; with more than 1, the rows that are repeated with other seeds run under
-        other divisions too, which shows how much the division moves a result.
+        other divisions too, which shows how much the division moves a result; None for 1.
+    config: a study file, as `--config` reads it: it holds for every argument that is None or is
+        left out, and for the factors that the settings do not change. Objects in `data` and `model`
+        replace its names.
     study: its name; None for one that follows from data, model and settings.
     storage: URL of the database; None for `sqlite:///runs/studies.db`.
     retry_failed: run those again that failed.
     workers: processes that train; None for one per core, or per GPU; 0 trains in this process.
-    per_gpu: processes for each GPU. device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    per_gpu: processes for each GPU; None for 1. device: `cpu`, `cuda`, `cuda:N`, `mps` or, like
+        None, `auto`.
     start: how the processes come about: `fork`, `spawn` or `none`; None for the fastest that works.
     cluster: `dask://HOST:PORT` or `ray://HOST:PORT`, which then runs the processes.
     allow_code: allow importing code that only the stored study names.
@@ -82,20 +93,36 @@ def run(
     Raises ValueError, one line that names the value and the remedy, for wrong input, and
     StudyStoppedError when the study stops before its end.
     """
+    named = {
+        "preset": preset, "rows": rows, "hours": hours, "also": _paths(also),
+        "divisions": divisions, "study": study, "storage": storage, "workers": workers,
+        "per_gpu": per_gpu, "device": device, "start": start, "cluster": cluster,
+    }  # fmt: skip
     values, given = definition_values(data, model, settings)
-    files = [fspath(file) for file in ([also] if isinstance(also, str | PathLike) else also)]
-    pool = worker_settings(
-        storage=storage, workers=workers, per_gpu=per_gpu, device=device, start=start,
-        cluster=cluster, allow_code=allow_code, timing=timing or check_timing(),
-    )._replace(given=given)  # fmt: skip
-    with kept_process_settings():
+    file = NO_FILE if config is None else read_study_file(fspath(config))
+    given_options = {name: value for name, value in named.items() if value is not None}
+    values, options, file = file.completing(values, given_options)
+    call = RunOptions.model_construct(**options)
+    with named_in_errors(file), kept_process_settings():
+        pool = worker_settings(
+            storage=call.storage, workers=call.workers, per_gpu=call.per_gpu or 1,
+            device=call.device or "auto", start=call.start, cluster=call.cluster,
+            allow_code=allow_code, timing=timing or check_timing(**call.timing()),
+        )._replace(given=given)  # fmt: skip
         opened, code = run_study(
-            values, pool, choose_output(progress), name=study, storage=storage, preset=preset,
-            rows=rows, divisions=divisions, hours=hours, also=files,
-            retries_failed=retry_failed,
+            values, pool, choose_output(progress), name=call.study, storage=call.storage,
+            preset=call.preset, rows=call.rows, divisions=call.divisions or 1, hours=call.hours,
+            also=call.also or (), retries_failed=retry_failed, file=file,
         )  # fmt: skip
     stop_if_interrupted(opened, code)
-    return FactorStudy(opened, storage, given, trusted=True)
+    return FactorStudy(opened, call.storage, given, trusted=True)
+
+
+def _paths(files: FilePath | Sequence[FilePath] | None) -> list[str] | None:
+    """Return the paths of files as texts; None for None."""
+    if files is None:
+        return None
+    return [fspath(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
 
 
 def load(study: str | None = None, storage: str | None = None) -> FactorStudy:

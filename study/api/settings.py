@@ -43,11 +43,14 @@ class StudySettings(TypedDict, total=False):
     weights: file of weights to start from. space: `documented`, `full` or `small`. factors: files
     with factors of your own. fix: factors and hyperparameters to fix, as
     `{"optimizer": "adamw", "optimizer.adamw.lr": 1e-3}`. drop: factors that stay at their baseline.
-    range: ranges of hyperparameters, as `{"optimizer.sgd.lr": tf.LogUniform(1e-3, 1)}`. choices:
-    options of factors, the baseline first, as `{"activation": ["relu", "gelu"]}`. The last four
-    also take the texts of the command line. metric: to maximize: `accuracy` (the default),
-    `balanced_accuracy`, `macro_f1`, `kappa`, `auc`, `log_loss`; `r2` (the default for regression),
-    `rmse`, `mae`; losses are minimized. epochs: of each run (15). seed: of the study (0).
+    only: the only factors that vary. range: ranges of hyperparameters, as
+    `{"optimizer.sgd.lr": tf.LogUniform(1e-3, 1)}`. choices: options of factors, the baseline first,
+    or values of hyperparameters, as `{"activation": ["relu", "gelu"], "batch_size": [16, 32]}`. The
+    last five also take the texts of the command line.
+
+    metric: to maximize: `accuracy` (the default), `balanced_accuracy`, `macro_f1`, `kappa`, `auc`,
+    `log_loss`; `r2` (the default for regression), `rmse`, `mae`; losses are minimized. epochs: of
+    each run (15). seed: of the study (0).
     """
 
     target: str
@@ -67,14 +70,15 @@ class StudySettings(TypedDict, total=False):
     factors: FilePath | Sequence[FilePath]
     fix: "Names | Mapping[str, Value]"
     drop: Names
+    only: Names
     range: "Names | Mapping[str, Uniform | LogUniform | Integer | OneOf | tuple[float, float]]"
-    choices: Names | Mapping[str, Sequence[str]]
+    choices: "Names | Mapping[str, Sequence[Value]]"
     metric: str
     epochs: int
     seed: int
 
 
-LISTS = ("ignore", "factors", "fix", "drop", "range", "choices")
+LISTS = ("ignore", "factors", "fix", "drop", "only", "range", "choices")
 """Settings that may hold several texts."""
 
 

@@ -15,19 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training_factors.search_spaces.factor_tables import as_toml, nearest, read_factor_tables
 from training_factors.search_spaces.toml_files import read_toml
 from training_factors.storage.definition import Definition
-from training_factors.storage.study_file_text import RENAMED, SPACE_CHANGES
+from training_factors.storage.study_file_text import RENAMED
 from training_factors.storage.urls import read_url
 from training_factors.study.api.settings import plain_message
-from training_factors.study.api.space_changes import changed_values
+from training_factors.study.api.space_changes import CHANGES, changed_values
+
+_CODE = ("source", "model", "factors")
+"""Fields of a definition that may name code."""
 
 FACTORS = "factors"
 """Key of the tables of factors."""
 
 LINE_ONLY = ("allow_code", "json", "quiet", "retry_failed", "config", "debug", "no_color")
 """Options that belong to one call, and are no keys of a study file."""
-
-_SIZE = ("preset", "rows", "hours")
-"""Options that together say how large a study is: one of them in a call replaces all of a file."""
 
 
 class RunOptions(BaseModel):
@@ -52,6 +52,15 @@ class RunOptions(BaseModel):
     checkpoint: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     retry_timeout: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
+    def timing(self) -> dict[str, float | None]:
+        """Return the fields of the workers' timing, see `check_timing`."""
+        return {
+            "heartbeat_s": self.heartbeat,
+            "grace_s": self.grace,
+            "checkpoint_s": self.checkpoint,
+            "retry_timeout_s": self.retry_timeout,
+        }
+
 
 DEFINITION_KEYS = {RENAMED.get(field, field): field for field in Definition.model_fields}
 """Key of a study file -> the field of the definition."""
@@ -59,7 +68,7 @@ DEFINITION_KEYS = {RENAMED.get(field, field): field for field in Definition.mode
 STUDY_KEYS = (*DEFINITION_KEYS, *RunOptions.model_fields)
 """Keys of a study file, without that of the tables."""
 
-_LISTS = ("also", "ignore", "factor", "fix", "drop", "only", "range", "choices")
+LISTS = ("also", "ignore", "factor", "fix", "drop", "only", "range", "choices")
 """Keys that hold a list of texts; a single text is one, too."""
 
 
@@ -74,30 +83,54 @@ class StudyFile(NamedTuple):
     definition: Mapping[str, object] = {}
     options: Mapping[str, Any] = {}
 
-    def completed(
+    def completing(
         self, definition: Mapping[str, object], options: Mapping[str, Any]
-    ) -> tuple[dict[str, object], dict[str, Any]]:
-        """Return what a call names, completed by what the file says: definition and options.
+    ) -> "Completed":
+        """Return what a call names, completed by what the file says.
 
         A change of the space replaces what the file says about the same factor or hyperparameter;
-        all other settings of the call replace those of the file. Options that are None are not
-        named.
+        all other settings of the call replace those of the file. One that says how large the study
+        is, such as `preset`, replaces all of the file that do.
         """
-        named = {name: value for name, value in options.items() if value is not None}
-        sized = any(name in named for name in _SIZE)
-        kept = {n: v for n, v in self.options.items() if not (sized and n in _SIZE)}
-        changes = [
-            (field, text) for field in SPACE_CHANGES for text in _texts(definition.get(field))
-        ]
-        others = {field: v for field, v in definition.items() if field not in SPACE_CHANGES}
-        return changed_values({**self.definition, **others}, changes), {**kept, **named}
-
-    def code_names(self, definition: Mapping[str, object]) -> Definition:
-        """Return a definition with the code that the file names and a call does not."""
-        fields = ("source", "model", "factors")
-        return Definition.model_validate(
-            {f: self.definition[f] for f in fields if f in self.definition and f not in definition}
+        changes = [(field, text) for field in CHANGES for text in _texts(definition.get(field))]
+        others = {field: v for field, v in definition.items() if field not in CHANGES}
+        left = self._without(definition, options)
+        return Completed(
+            changed_values({**left.definition, **others}, changes),
+            {**left.options, **options},
+            left,
         )
+
+    def _without(self, definition: Mapping[str, object], options: Mapping[str, Any]) -> "StudyFile":
+        """Return the file without the settings that a call replaces.
+
+        Changes of the space stay: which of them a call replaces is decided for each of them.
+        """
+        replaced = set(options)
+        if replaced & {"preset", "rows", "hours"}:
+            replaced |= {"preset", "rows", "hours"}
+        if "hours" in options:
+            replaced.add("divisions")
+        return self._replace(
+            definition={
+                field: value
+                for field, value in self.definition.items()
+                if field in CHANGES or field not in definition
+            },
+            options={name: v for name, v in self.options.items() if name not in replaced},
+        )
+
+
+class Completed(NamedTuple):
+    """The settings of a call, completed by a study file.
+
+    definition: by the field names of `Definition`. options: of `RunOptions`, and others of the
+    call. file: what counts of the file.
+    """
+
+    definition: dict[str, object]
+    options: dict[str, Any]
+    file: StudyFile
 
 
 NO_FILE = StudyFile()
@@ -126,20 +159,34 @@ def read_study_file(path: str) -> StudyFile:
     return StudyFile(path, definition, options)
 
 
-@contextmanager
-def named_in_errors(file: StudyFile, named: Mapping[str, object]) -> Iterator[None]:
-    """Put the file's name before the message of a ValueError about one of its values.
+def refuse_code_of(file: StudyFile, allow_code: bool) -> None:
+    """Raise ValueError when a file names code to import and run, unless that is allowed.
 
-    named: the settings that the call names itself.
+    file: without the names that the call gives itself.
     """
+    from training_factors.study.running.preparation import user_code
+
+    named = {field: file.definition[field] for field in _CODE if field in file.definition}
+    if allow_code or not named:
+        return
+    for name in user_code(Definition.model_validate(named)):
+        raise ValueError(
+            f"{file.path} imports and runs {name!r}; add --allow-code if you trust the file"
+        )
+
+
+@contextmanager
+def named_in_errors(file: StudyFile) -> Iterator[None]:
+    """Put the file's name before the message of a ValueError about one of its values."""
     try:
         yield
     except ValueError as error:
-        if type(error) is not ValueError or not _is_about(str(error), file, named):
+        message = str(error)
+        if type(error) is not ValueError or file.path in message or not _is_about(message, file):
             raise
-        message = re.sub(r"--(?:fix|range|choices) ([\w.-]+)=(\S+?)(?=[:;]? |$)",
-                         r"factors.\1 = \2", str(error), count=1)  # fmt: skip
-        raise ValueError(f"{file.path}: {message}") from error
+        shown = re.sub(r"--(?:fix|range|choices) ([\w.-]+)=(\S+?)(?=[:;]? |$)",
+                       r"factors.\1 = \2", message, count=1)  # fmt: skip
+        raise ValueError(f"{file.path}: {shown}") from error
 
 
 def _known_keys(path: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,7 +205,7 @@ def _known_keys(path: str, document: Mapping[str, Any]) -> dict[str, Any]:
             )
         if name in values:
             raise ValueError(f"{path}: {name} is given twice, also as {key}; keep one of them")
-        values[name] = [value] if name in _LISTS and isinstance(value, str) else value
+        values[name] = [value] if name in LISTS and isinstance(value, str) else value
     return values
 
 
@@ -173,7 +220,7 @@ def _check(path: str, model: type[BaseModel], values: Mapping[str, Any]) -> None
         field = str(first["loc"][0])
         key = RENAMED.get(field, field) if model is Definition else field
         message = plain_message(first["msg"].removeprefix("Value error, "))
-        if key in _LISTS:
+        if key in LISTS:
             message = "must be a list of texts"
         raise ValueError(f"{path}: {key} = {as_toml(values[field])}: {message}") from None
 
@@ -184,16 +231,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
 
 
-def _is_about(message: str, file: StudyFile, named: Mapping[str, object]) -> bool:
-    """Return whether an error's message is about a value that only the file names."""
-    values = {**file.definition, **file.options}
-    for field, value in values.items():
-        if field in named and field not in SPACE_CHANGES:
-            continue
+def _is_about(message: str, file: StudyFile) -> bool:
+    """Return whether an error's message names a value of the file."""
+    for field, value in {**file.definition, **file.options}.items():
         flag = "--" + RENAMED.get(field, field).replace("_", "-")
         for text in value if isinstance(value, list | tuple) else [value]:
             path, _, rest = str(text).partition("=")
-            texts = [path, *rest.split(",")] if field in SPACE_CHANGES else [str(text)]
-            if f"{flag} {text}" in message or any(repr(one) in message for one in texts if one):
+            words = [path, *path.split("."), *rest.split(",")] if field in CHANGES else [text]
+            if f"{flag} {text}" in message or f"{flag} {path}" in message:
+                return True
+            if any(word and repr(word) in message for word in words):
                 return True
     return False

@@ -1,8 +1,5 @@
 """The options that several verbs share: names, types and help texts."""
 
-import inspect
-from collections.abc import Callable
-from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -59,7 +56,7 @@ Labels = Annotated[
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option(help="Leave a column of a table out.", rich_help_panel=_DATA),
+    typer.Option(help="Leave columns of a table out: age,name.", rich_help_panel=_DATA),
 ]
 Impute = Annotated[
     str | None,
@@ -117,7 +114,7 @@ FactorFiles = Annotated[
     list[str] | None,
     typer.Option(
         "--factor",
-        help="Add the factors of a Python file of yours: factors.py.",
+        help="Add the factors of Python files of yours: factors.py.",
         rich_help_panel=_SPACE,
     ),
 ]
@@ -131,7 +128,16 @@ Fix = Annotated[
 Drop = Annotated[
     list[str] | None,
     typer.Option(
-        help="Do not vary a factor, keep its baseline: augment_mix.", rich_help_panel=_SPACE
+        help="Do not vary these factors, keep their baselines: augment_mix,dropout.",
+        rich_help_panel=_SPACE,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Vary these factors alone: optimizer,residual; all others keep their baselines, or "
+        "what --fix says.",
+        rich_help_panel=_SPACE,
     ),
 ]
 Range = Annotated[
@@ -145,7 +151,8 @@ Range = Annotated[
 Choices = Annotated[
     list[str] | None,
     typer.Option(
-        help="Vary only these options, the first is the baseline: activation=relu,gelu.",
+        help="Vary only these options, the first is the baseline: activation=relu,gelu; or these "
+        "values of a hyperparameter: batch_size=16,32, optimizer.adamw.lr=1e-3,3e-3.",
         rich_help_panel=_SPACE,
     ),
 ]
@@ -201,8 +208,18 @@ Also = Annotated[
     list[str] | None,
     typer.Option(
         "--also",
-        help="TOML file of your own configurations, as recommend writes it: they take part in the "
-        "search and in confirm.",
+        help="TOML files of your own configurations, as recommend writes them: they take part in "
+        "the search and in confirm.",
+        rich_help_panel=_STUDY,
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        help="Study file, TOML with these options and a table per factor; options that are named "
+        "here replace the file's, lists as a whole, and changes of a factor the file's of that "
+        "factor.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -324,6 +341,7 @@ DEFINITION_OPTIONS: dict[str, Any] = {
     "factors": FactorFiles,
     "fix": Fix,
     "drop": Drop,
+    "only": Only,
     "range": Range,
     "choices": Choices,
     "metric": Metric,
@@ -332,25 +350,22 @@ DEFINITION_OPTIONS: dict[str, Any] = {
 }
 """Field of `training_factors.storage.definition.Definition` -> its option."""
 
-
-def takes_definition(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb every option of a definition; those that are named reach it as `settings`."""
-    own = inspect.signature(verb)
-    options = [
-        inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for field, option in DEFINITION_OPTIONS.items()
-    ]
-    others = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in own.parameters.items()
-        if name != "settings"
-    ]
-
-    @wraps(verb)
-    def with_settings(**values: Any) -> None:
-        given = {field: values.pop(field, None) for field in DEFINITION_OPTIONS}
-        settings = {field: value for field, value in given.items() if value not in (None, [])}
-        verb(settings, **values)
-
-    vars(with_settings)["__signature__"] = own.replace(parameters=[*options, *others])
-    return with_settings
+RUN_OPTIONS: dict[str, Any] = {
+    "preset": PresetName,
+    "rows": Rows,
+    "hours": Hours,
+    "divisions": Divisions,
+    "also": Also,
+    "study": NewStudyName,
+    "storage": StorageUrl,
+    "workers": Workers,
+    "per_gpu": PerGpu,
+    "device": Device,
+    "start": Start,
+    "cluster": Cluster,
+    "heartbeat": Heartbeat,
+    "grace": Grace,
+    "checkpoint": Checkpoint,
+    "retry_timeout": RetryTimeout,
+}
+"""Field of `training_factors.study.api.study_file.RunOptions` -> its option."""

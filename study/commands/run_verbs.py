@@ -3,6 +3,7 @@
 Typer reads the options from the signatures, so these list every option.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,12 @@ import typer
 from training_factors.study.api import command_lines
 from training_factors.study.api.output import print_message
 from training_factors.study.api.publishing import publish_conclusion
-from training_factors.study.api.settings import DefinitionValues, Given, check_timing
+from training_factors.study.api.settings import (
+    DefinitionValues,
+    Given,
+    check_definition,
+    check_timing,
+)
 from training_factors.study.commands.app import (
     app,
     count_cores,
@@ -20,6 +26,7 @@ from training_factors.study.commands.app import (
     verb_context,
 )
 from training_factors.study.commands.cluster_files import PRINTED_CLUSTERS, render_deployment
+from training_factors.study.commands.given_settings import errors_of, takes_definition
 from training_factors.study.commands.options import (
     AllowCode,
     Also,
@@ -41,18 +48,19 @@ from training_factors.study.commands.options import (
     StorageUrl,
     StudyName,
     Workers,
-    takes_definition,
 )  # fmt: skip
 from training_factors.study.commands.result_verbs import importance
 
 if TYPE_CHECKING:
     from training_factors.storage.studies import Study
+    from training_factors.study.api.study_file import StudyFile
 
 
 @app.command()
 @takes_definition
 def run(
     settings: DefinitionValues,
+    file: "StudyFile",
     preset: PresetName = None,
     rows: Rows = None,
     hours: Hours = None,
@@ -77,7 +85,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study and print its answer; the same command resumes an interrupted study."""
-    with verb_context():
+    with verb_context(), errors_of(file):
         timing = check_timing(
             heartbeat_s=heartbeat,
             grace_s=grace,
@@ -108,6 +116,7 @@ def run(
             hours=hours,
             also=also or (),
             retries_failed=retry_failed,
+            file=file,
         )
     _exit_early(opened, code)
     _print_failures(opened, storage)
@@ -118,6 +127,8 @@ def run(
 @takes_definition
 def plan(
     settings: DefinitionValues,
+    options: Mapping[str, object],
+    file: "StudyFile",
     preset: PresetName = None,
     rows: Rows = None,
     hours: Hours = None,
@@ -125,16 +136,39 @@ def plan(
     workers: Workers = None,
     per_gpu: PerGpu = 1,
     device: Device = "auto",
+    allow_code: AllowCode = False,
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print the study file of this study, with every default and factor, instead; "
+            "nothing is trained.",
+        ),
+    ] = False,
+    print_schema: Annotated[
+        bool,
+        typer.Option(
+            "--print-schema", help="Print the JSON Schema of study files, for editors, instead."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Time two probe runs and estimate how long a study would take; nothing is stored."""
-    with verb_context():
-        from training_factors.study.api.execution import plan_study
+    with verb_context(), errors_of(file):
+        from training_factors.study.api import execution
         from training_factors.study.reporting.plan_table import draw_plan
 
-        estimate = plan_study(
+        if print_schema:
+            from training_factors.study.commands.study_file_schema import study_file_schema
+
+            show(study_file_schema(check_definition(settings).factors))
+            return
+        if print_config:
+            print(execution.resolve_study_file(settings, options, allow_code=allow_code, file=file))
+            return
+        estimate = execution.plan_study(
             settings, Given(), preset=preset, rows=rows, divisions=divisions, hours=hours,
-            workers=workers, per_gpu=per_gpu, device=device,
+            workers=workers, per_gpu=per_gpu, device=device, allow_code=allow_code, file=file,
         )  # fmt: skip
     document = {
         "schema": 1,

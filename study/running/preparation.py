@@ -47,7 +47,7 @@ PACKAGES = ("torch", "optuna", "scikit-learn", "numpy")
 
 SPACE_FIELDS = (
     "source", "image_size", "target", "task", "fit", "labels", "ignore", "model", "weights",
-    "space", "factors", "fix", "drop", "range", "choices",
+    "space", "factors", "fix", "drop", "only", "range", "choices",
 )  # fmt: skip
 """Settings on which it depends which factors a study has."""
 
@@ -164,7 +164,7 @@ def prepare_study(
     """
     use_one_thread()
     space = open_space(definition.space, definition.factors)
-    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
+    changes = space_changes(definition)
     override(space, changes, UNRESTRICTED_PROBLEM)  # fail before reading data, which may take long
     settings = definition.model_dump(include=set(DataOptions._fields))
     dataset = load_dataset(definition.source, DataOptions(**settings), data)
@@ -192,6 +192,14 @@ def prepare_study(
         raise ValueError("no factor is left to vary; fix or drop fewer factors")
     notes = _notes(definition, fitted, opened, dataset.problem)
     return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes)
+
+
+def space_changes(definition: Definition) -> Overrides:
+    """Return the changes that a definition makes to its space."""
+    return Overrides(
+        fix=definition.fix, drop=definition.drop, range=definition.range,
+        choices=definition.choices, only=definition.only,
+    )  # fmt: skip
 
 
 def _same_space(one: Definition, other: Definition) -> bool:

@@ -13,7 +13,7 @@ from typer.main import get_command
 import training_factors as tf
 from tests.support.studies import create_simulated_study
 from training_factors.search_spaces.description import parse_parameter
-from training_factors.search_spaces.overrides import Overrides, override
+from training_factors.search_spaces.overrides import override
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Space, named_space
 from training_factors.search_spaces.user_code import GIVEN
@@ -37,6 +37,7 @@ from training_factors.study.reporting.status import (
     explained_outcomes,
     status_document,
 )
+from training_factors.study.running.preparation import space_changes
 
 EDGE = Check(
     "edge", "Found.", "Mend it.", "run",
@@ -65,8 +66,7 @@ def changed(options: tuple[str, ...], **settings: object) -> Definition:
 
 def overridden(definition: Definition) -> Space:
     """Return the space of a definition. Raises ValueError where its changes contradict."""
-    changes = Overrides(definition.fix, definition.drop, definition.range, definition.choices)
-    return override(named_space("full"), changes, PROBLEM)
+    return override(named_space("full"), space_changes(definition), PROBLEM)
 
 
 def parsed(verb: str, words: list[str]) -> dict[str, Any]:
