@@ -70,8 +70,8 @@ def write_folder(folder: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
     try:
         yield partial
-        for path in partial.iterdir():
-            path.chmod(REPORT)
+        for path in partial.rglob("*"):
+            path.chmod(FOLDER if path.is_dir() else REPORT)
         partial.chmod(FOLDER)
         if folder.exists():
             folder.rmdir()

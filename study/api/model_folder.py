@@ -14,6 +14,7 @@ from training_factors.storage.trials import Trial
 from training_factors.study.analysis.model_metrics import ModelMetrics
 from training_factors.study.exporting.data_parts import write_data
 from training_factors.study.exporting.onnx_file import WholeNetwork, write_onnx
+from training_factors.study.exporting.own_code import own_files, refuse_names
 from training_factors.study.exporting.trained_network import (
     TrainedNetwork,
     TrainingJob,
@@ -48,10 +49,9 @@ class ModelFolder(NamedTuple):
     with_data: bool
 
     @property
-    def own_file(self) -> Path | None:
-        """Return the file of the user's model, which is copied; None for any other model."""
-        location = self.prepared.definition.model.rpartition(":")[0]
-        return Path(location) if location.endswith(".py") else None
+    def own_files(self) -> list[Path]:
+        """Return what is copied of the user's own model; nothing for any other model."""
+        return own_files(self.prepared.definition.model)
 
     def write(
         self, folder: Path, network: TrainedNetwork, metrics: ModelMetrics
@@ -61,8 +61,8 @@ class ModelFolder(NamedTuple):
             self._write_network(partial, network, metrics.weights)
             for name, text in self._texts(network.seed, metrics).items():
                 (partial / name).write_text(text, encoding="utf-8")
-            if self.own_file is not None:
-                shutil.copyfile(self.own_file, partial / self.own_file.name)
+            for path in self.own_files:
+                _copy(path, partial / path.name)
             names = sorted(path.name for path in partial.iterdir())
             card = render_model_card(self._model(metrics, [*names, CARD]))
             (partial / CARD).write_text(card, encoding="utf-8")
@@ -98,9 +98,18 @@ class ModelFolder(NamedTuple):
         return ExportedModel(self.data, self.trial, metrics, files, versions)
 
 
+def _copy(path: Path, place: Path) -> None:
+    """Copy a file, or a folder without what Python has compiled."""
+    if path.is_dir():
+        shutil.copytree(path, place, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copyfile(path, place)
+
+
 def _as_json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def refuse_unwritable(folder: ModelFolder, seed: int) -> None:
     """Raise ValueError, before anything is trained, for a model that cannot leave as a program."""
+    refuse_names(folder.own_files, set(FILES))

@@ -177,7 +177,7 @@ def recommend(study: StudyName = None, storage: StorageUrl = None, as_json: Json
     more_rows = data.require_answer().verdict.more_rows
     following = command_lines.next_step(opened, storage, data.conclusion, more_rows).command
     if data.conclusion.is_confirmed:
-        following = command_lines.command_line("report", opened, storage, "--open")
+        following = command_lines.command_line("export", opened, storage)
     lines = {"TOML": str(path), "next": following}
     show(
         short_answer.draw_short_answer(

@@ -19,7 +19,13 @@ from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.worker import open_context
-from training_factors.study.training.loop import Outcome, measure_in_source_unit, predict, train, training_part
+from training_factors.study.training.loop import (
+    Outcome,
+    measure_in_source_unit,
+    predict,
+    train,
+    training_part,
+)
 from training_factors.study.training.metrics import Metrics, measure_chance
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import seeded_globals
@@ -153,7 +159,9 @@ def _refuse_hidden_state(job: TrainingJob, training: Training, trained: Metrics)
     outputs = predict(training, validation.inputs)
     found = measure_in_source_unit(job.data, outputs, validation.targets)
     for name, value in found.items():
-        if not math.isclose(value, trained[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        is_undefined = math.isnan(value) and math.isnan(trained[name])
+        is_near = math.isclose(value, trained[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        if not is_near and not is_undefined:
             raise ValueError(
                 f"model {job.model.name!r} keeps something outside its parameters and buffers: "
                 f"built anew with its weights it has a {name} of {value:.4f}, not "

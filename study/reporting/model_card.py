@@ -51,8 +51,8 @@ FILES = {
 }
 """Name of a file of the folder -> what it holds, in words."""
 
-OWN_CODE = "the code of the model, copied as it was; what it imports must be installed"
-"""Words for the file of the user's model."""
+OWN_CODE = "code of the model, copied as it was; packages that it imports must be installed"
+"""Words for the files of the user's model."""
 
 
 class ExportedModel(NamedTuple):

@@ -29,6 +29,7 @@ from training_factors.study.analysis.model_metrics import SeedMetrics, choose_ne
 from training_factors.study.api import model_folder
 from training_factors.study.api.study_file import STUDY_KEYS
 from training_factors.study.exporting import onnx_file, trained_network
+from training_factors.study.exporting.own_code import own_files, refuse_names
 from training_factors.study.reporting.markdown import code_span, escape_markdown
 from training_factors.study.running.preparation import prepare_study
 from training_factors.study.running.settings import WorkerTiming
@@ -365,6 +366,24 @@ def test_a_model_that_hides_a_part_of_its_state_is_refused(tmp_path: Path) -> No
         run_short_study("mine", source="wine", model="hidden.py:Net")
         line = refusal("--allow-code")
         assert "keeps something outside its parameters and buffers" in line
+
+
+def test_what_an_own_model_imports_beside_it_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "parts" / "__pycache__").mkdir(parents=True)
+    for name, text in {
+        "net.py": "import torch\nfrom layers import Layer\nfrom parts.head import Head",
+        "layers.py": "import net, math",
+        "parts/__init__.py": "import blocks",
+        "parts/head.py": "from . import other",
+        "blocks.py": "",
+        "unrelated.py": "",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = own_files(f"{tmp_path}/net.py:Net")
+    assert [path.name for path in found] == ["net.py", "layers.py", "parts", "blocks.py"]
+    assert own_files("mlp:small") == own_files("torchvision:resnet18") == own_files("a.b:Net") == []
+    with pytest.raises(ValueError, match=r"blocks.py' has the name of a file that export writes"):
+        refuse_names(found, {"blocks.py"})
 
 
 @pytest.mark.parametrize("place", ["train", "write_data"])
