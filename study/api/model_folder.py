@@ -22,6 +22,7 @@ from training_factors.study.exporting.trained_network import (
 )
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.model_card import (
+    FILES,
     ExportedModel,
     configuration_file,
     render_model_card,
