@@ -299,30 +299,18 @@ class RepeatChannel(nn.Module):
 
 @dataclass(frozen=True)
 class LibraryModel:
-    """Makes a network of torchvision or timm, without its weights.
+    """Makes a network of torchvision or timm.
 
-    name: of the model in its library. fixed: arguments that do not depend on the problem. size:
-    the argument that takes the side of images; empty if the model takes images of any size.
+    function: of the library, which makes a network by its name. name: of the model. fixed:
+    arguments that do not depend on the problem. size: the argument that takes the side of images;
+    empty if there is none. takes_grey: whether the function makes networks for one channel.
     """
 
-    library: str
+    function: str
     name: str
     fixed: Mapping[str, object]
     size: str
-
-    @property
-    def function(self) -> str:
-        """The function that makes the network, as code names it."""
-        return (
-            "torchvision.models.get_model"
-            if self.library == "torchvision"
-            else ("timm.create_model")
-        )
-
-    @property
-    def takes_grey(self) -> bool:
-        """Return whether the function can make a network for images of one channel."""
-        return self.library == "timm"
+    takes_grey: bool
 
     def arguments(self, num_classes: int, in_chans: int, image_size: object) -> dict[str, object]:
         """Return the keywords of the function."""
@@ -357,7 +345,9 @@ def open_torchvision(name: str) -> OwnModel:
     fixed = {"aux_logits": False, "init_weights": True}  # else some warn, or return a tuple
     chosen = {key: value for key, value in fixed.items() if key in settings}
     size = "image_size" if "image_size" in settings else ""
-    make = LibraryModel("torchvision", name, {"weights": None, **chosen}, size)
+    make = LibraryModel(
+        "torchvision.models.get_model", name, {"weights": None, **chosen}, size, takes_grey=False
+    )
     return OwnModel(f"torchvision:{name}", make, LIBRARY_KEYWORDS)
 
 
@@ -373,7 +363,7 @@ def open_timm(name: str) -> OwnModel:
     plain = name.partition(".")[0]  # what follows names weights
     builder = _find("timm", plain, timm.list_models(), timm.models.model_entrypoint)
     size = "img_size" if "img_size" in _constructor_arguments(builder) else ""
-    make = LibraryModel("timm", plain, {"pretrained": False}, size)
+    make = LibraryModel("timm.create_model", plain, {"pretrained": False}, size, takes_grey=True)
     return OwnModel(f"timm:{name}", make, LIBRARY_KEYWORDS)
 
 
