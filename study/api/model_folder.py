@@ -13,13 +13,17 @@ from training_factors.storage.files import write_folder
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.model_metrics import ModelMetrics
 from training_factors.study.exporting.data_parts import write_data
+from training_factors.study.exporting.normalization import model_metadata
 from training_factors.study.exporting.onnx_file import WholeNetwork, write_onnx
 from training_factors.study.exporting.own_code import own_files, refuse_names
+from training_factors.study.exporting.script_content import ScriptContent
 from training_factors.study.exporting.trained_network import (
     TrainedNetwork,
     TrainingJob,
     plain_weights,
 )
+from training_factors.study.exporting.training_loop import STARTING_WEIGHTS
+from training_factors.study.exporting.training_script import render_training_script
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.model_card import (
     FILES,
@@ -29,6 +33,7 @@ from training_factors.study.reporting.model_card import (
 )
 from training_factors.study.reporting.model_summary import metrics_document
 from training_factors.study.running.preparation import PACKAGES, PreparedStudy
+from training_factors.study.training.loop import batches_at_once, training_part
 
 CARD = "README.md"
 """Name of the file with the model card."""
@@ -50,8 +55,8 @@ class ModelFolder(NamedTuple):
     with_data: bool
 
     @property
-    def own_files(self) -> list[Path]:
-        """Return what is copied of the user's own model; nothing for any other model."""
+    def own_files(self) -> dict[str, Path]:
+        """Return name -> what is copied of the user's own model; nothing for any other model."""
         return own_files(self.prepared.definition.model)
 
     def write(
@@ -62,8 +67,8 @@ class ModelFolder(NamedTuple):
             self._write_network(partial, network, metrics.weights)
             for name, text in self._texts(network.seed, metrics).items():
                 (partial / name).write_text(text, encoding="utf-8")
-            for path in self.own_files:
-                _copy(path, partial / path.name)
+            for name, path in self.own_files.items():
+                _copy(path, partial / name)
             names = sorted(path.name for path in partial.iterdir())
             card = render_model_card(self._model(metrics, [*names, CARD]))
             (partial / CARD).write_text(card, encoding="utf-8")
@@ -72,8 +77,12 @@ class ModelFolder(NamedTuple):
     def _write_network(self, folder: Path, network: TrainedNetwork, weights: str) -> None:
         """Write the weights, and the data and the ONNX file where they are wanted."""
         assert network.network is not None and network.normalize is not None, "it did not diverge"
-        state = plain_weights(network.network)
-        save_file(state, folder / "model.safetensors", {"format": "pt", "weights": weights})
+        about = model_metadata(weights == "averaged", network.normalize)
+        save_file(plain_weights(network.network), folder / "model.safetensors", about)
+        start = self.job.model.weights
+        if start is not None:
+            copied = {name: one.contiguous().clone() for name, one in start.items()}
+            save_file(copied, folder / STARTING_WEIGHTS)
         if self.with_data:
             write_data(folder / "data.safetensors", self.prepared)
         if self.onnx:
@@ -91,8 +100,29 @@ class ModelFolder(NamedTuple):
             documents["classes.json"] = list(self.prepared.dataset.classes)
         return {
             "config.toml": configuration_file(model),
+            "train.py": render_training_script(self.script(seed)),
             **{name: _as_json(document) for name, document in documents.items()},
         }
+
+    def script(self, seed: int) -> ScriptContent:
+        """Return what the programs are written from. seed: of the network."""
+        job, stamp = self.job, self.data.study.stamp
+        part = training_part(job.recipe, job.data, seed)
+        batch_size = min(job.recipe.batch_size, len(part.inputs))
+        origin = f"run #{self.trial.number} of {self.data.study.name}"
+        return ScriptContent(
+            title=f"{stamp.model} on {stamp.data.name}: {origin}",
+            recipe=job.recipe,
+            model=job.model,
+            problem=job.data.problem,
+            epochs=job.epochs,
+            seed=seed,
+            metric=job.metric,
+            target_scale=job.data.target_scale,
+            augmented_at_once=batches_at_once(batch_size, part.inputs[:1].cpu()),
+            on=self.on,
+            settings=self.trial.parameters,
+        )
 
     def _model(self, metrics: ModelMetrics, files: Sequence[str] = ()) -> ExportedModel:
         versions = {package: version(package) for package in PACKAGES}
@@ -113,4 +143,5 @@ def _as_json(document: object) -> str:
 
 def refuse_unwritable(folder: ModelFolder, seed: int) -> None:
     """Raise ValueError, before anything is trained, for a model that cannot leave as a program."""
-    refuse_names(folder.own_files, set(FILES))
+    refuse_names(folder.own_files, FILES)
+    render_training_script(folder.script(seed))

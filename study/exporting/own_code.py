@@ -1,19 +1,21 @@
 """Find the files of the user's own model: that which defines it, and what it imports beside it."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from training_factors.study.exporting.own_network import own_model_module
 
-def own_files(model: str) -> list[Path]:
-    """Return the files and folders to copy for a model: `file.py:callable`, and those beside it.
+
+def own_files(model: str) -> dict[str, Path]:
+    """Return name -> file or folder to copy for a model: `file.py:callable`, and those beside it.
 
     Modules and packages in the folder of the file that it imports, or that these import, belong to
     it. Nothing is copied for other models: they are installed, or are found by their names.
     """
     location = Path(model.rpartition(":")[0])
     if location.suffix != ".py":
-        return []
+        return {}
     found = [location]
     for path in found:  # grows while it is read
         sources = [path] if path.is_file() else sorted(path.rglob("*.py"))
@@ -22,19 +24,20 @@ def own_files(model: str) -> list[Path]:
             beside = package if package.is_dir() else module
             if beside.exists() and beside not in found:
                 found.append(beside)
-    return found
+    own, *beside_it = found
+    return {f"{own_model_module(model)}.py": own, **{path.name: path for path in beside_it}}
 
 
-def refuse_names(files: list[Path], written: set[str]) -> None:
+def refuse_names(files: Mapping[str, Path], written: Collection[str]) -> None:
     """Raise ValueError for a file of the user's with the name of one that the export writes.
 
     written: those names.
     """
-    for path in files:
-        if path.name in written:
+    for name, path in files.items():
+        if name in written:
             raise ValueError(
                 f"the model's file {str(path)!r} has the name of a file that export writes; rename "
-                "it, and name the model anew in another study"
+                "it and its imports, in a study of the changed model"
             )
 
 

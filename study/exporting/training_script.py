@@ -46,7 +46,8 @@ IMPORTS: Mapping[str, Import] = {
     "numpy": Import("numpy", None),
     "partial": Import("functools", "partial"),
     "random": Import("random", None),
-    "save_file": Import("safetensors.torch", "save_file"),
+    "TensorSpec": Import("safetensors", "TensorSpec"),
+    "serialize_file": Import("safetensors", "serialize_file"),
     "torch": Import("torch", None),
 }
 """Imports by the names that templates and expressions use."""
@@ -59,8 +60,8 @@ TEMPLATE_NAMES = frozenset((
     "inputs", "labels", "layer", "layers", "loss", "main", "module", "name", "network",
     "normalize", "numbers", "optimizer", "options", "order", "outputs", "parameter", "parser",
     "part", "path", "paths", "predict", "projection", "purpose", "rows", "samples", "scheduler",
-    "seed", "size", "statistics", "step", "steps", "stride", "targets", "tensor", "train", "value",
-    "weights",
+    "seed", "size", "statistics", "step", "steps", "stride", "targets", "tensor", "tensors", "train",
+    "value", "weights",
 ))  # fmt: skip
 """Names that the templates bind, which nothing else in a script may have."""
 

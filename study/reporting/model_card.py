@@ -43,6 +43,7 @@ FILES = {
     "model.onnx": "the network with its normalization; its input is as in data.safetensors",
     "data.safetensors": "the training, validation and test part of the data",
     "preprocess.json": "how a file or a row becomes the input of the network",
+    "start.safetensors": "the weights that training starts from",
     "classes.json": "the names of the classes, in the order of the outputs",
     "metrics.json": "the numbers of this page, of every network",
     "train.py": "trains this configuration in plain PyTorch, and writes model.safetensors anew",
