@@ -89,7 +89,9 @@ def own_model_module(name: str) -> str:
     """
     stem = re.sub(r"\W", "_", Path(name.rpartition(":")[0]).stem)
     is_taken = stem in (*SCRIPT_NAMES, "torch", "safetensors") or stem in sys.stdlib_module_names
-    return f"{stem}_model" if is_taken or not stem.isidentifier() else stem
+    if not stem.isidentifier():
+        return f"model_{stem}"
+    return f"{stem}_model" if is_taken else stem
 
 
 def describe_own(
