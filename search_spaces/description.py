@@ -157,6 +157,11 @@ class SpaceDescription(NamedTuple):
         return tuple(factor.name for factor in self.factors if factor.name in varying)
 
     @property
+    def is_fixed(self) -> bool:
+        """Return whether none of the factors varies, so that there is one configuration."""
+        return bool(self.factors) and not self.varied
+
+    @property
     def baseline(self) -> dict[str, str]:
         """The name of each factor's baseline option, by factor."""
         return {factor.name: factor.baseline.name for factor in self.factors}

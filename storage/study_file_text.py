@@ -63,7 +63,7 @@ def fixed_study_file(
     """
     lines = [*map(_comment, comments)]
     lines += _definition_lines(definition, ("space", *_IN_TABLES), metric)
-    lines += _permitting_changes(definition, settings)
+    lines += _permitting_lines(definition, settings)
     for factor in dict.fromkeys(parse_parameter(path).factor for path in settings):
         remark = (remarks or {}).get(factor, "")
         lines += ["", *_factor_table(factor, factor_parameters(settings, factor), remark)]
@@ -90,7 +90,7 @@ def resolved_study_file(
     lines += _definition_lines(definition, _IN_TABLES, metric)
     values = {path: value for factor in space.factors for path, value in _values(factor)}
     fixed = {path: value for path, value in values.items() if not isinstance(value, Dimension)}
-    lines += _permitting_changes(definition, fixed)
+    lines += _permitting_lines(definition, fixed)
     for factor in space.factors:
         remark = "" if factor.name in varied else NOT_VARIED
         table = factor_parameters(values, factor.name)
@@ -143,15 +143,23 @@ def _definition_lines(
             yield f"{key} = {toml_value(value)}"
 
 
-def _permitting_changes(definition: Definition, settings: Mapping[str, object]) -> Iterator[str]:
-    """Yield lines of the definition's ranges and choices of hyperparameters among the settings.
+def permitting_changes(
+    definition: Definition, settings: Mapping[str, object]
+) -> dict[str, tuple[str, ...]]:
+    """Return the definition's ranges and choices of hyperparameters among the settings, by field.
 
     Without these, values that only they allow would be refused.
     """
-    for field, changes in (("range", definition.range), ("choices", definition.choices)):
-        kept = [change for change in changes if _is_about_value(change, settings)]
-        if kept:
-            yield f"{field} = {toml_value(kept)}"
+    return {
+        field: tuple(change for change in changes if _is_about_value(change, settings))
+        for field, changes in (("range", definition.range), ("choices", definition.choices))
+    }
+
+
+def _permitting_lines(definition: Definition, settings: Mapping[str, object]) -> Iterator[str]:
+    for field, changes in permitting_changes(definition, settings).items():
+        if changes:
+            yield f"{field} = {toml_value(changes)}"
 
 
 def _is_about_value(change: str, settings: Mapping[str, object]) -> bool:

@@ -84,6 +84,8 @@ NEW_KEYS = {
     "/definition/group_from",
     "/definition/split_column",
     "/definition/metric",
+    "/definition/only",
+    "/varied",
 }
 """Keys that documents have in addition to those of earlier versions."""
 

@@ -18,6 +18,10 @@ class NoAnswer(Exception):  # noqa: N818 - not an error: too little has been mea
     """The study has too few measurements for an answer; the message is one line with the reason."""
 
 
+class NothingVaries(NoAnswer):
+    """The study trains one configuration with different seeds, so that no factor can matter."""
+
+
 class RunCounts(NamedTuple):
     """Numbers of rows of the design and of runs, repeats included.
 

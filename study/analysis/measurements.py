@@ -9,7 +9,7 @@ import numpy as np
 from training_factors.search_spaces.description import PLACEBO, SpaceDescription
 from training_factors.search_spaces.dimension import Value
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.answer import NoAnswer
+from training_factors.study.analysis.answer import NoAnswer, NothingVaries
 from training_factors.study.analysis.division_noise import DivisionVariance, division_variance
 from training_factors.study.analysis.features import Array, Groups, Layout, read_layout
 from training_factors.study.analysis.rows import Rows
@@ -113,6 +113,8 @@ def read_measured(trials: Sequence[Trial], space: SpaceDescription, seed: int) -
 
     Raises NoAnswer when there are too few rows or their objective does not vary.
     """
+    if space.is_fixed:
+        raise NothingVaries("nothing varies in this study, so that no factor can matter")
     measurements = gather_measurements(trials)
     layout = read_layout(space.coordinates)
     features = layout.encode(measurements.parameters).astype(np.float32)

@@ -6,7 +6,12 @@ from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.checks import Check
-from training_factors.study.api.command_lines import command_words, program_words, storage_words
+from training_factors.study.api.command_lines import (
+    command_words,
+    program_words,
+    size_options,
+    storage_words,
+)
 from training_factors.study.api.space_changes import CHANGES, changed_values
 from training_factors.study.reporting.recommendation_table import definition_options
 
@@ -30,7 +35,7 @@ def _command(study: Study, check: Check, storage: str | None) -> list[str] | Non
     if any(name.startswith(GIVEN) for name in (definition.source, definition.model)):
         return None  # a command line cannot name an object of a Python program
     return [
-        *program_words(), *definition_options(definition), *_size_options(study),
+        *program_words(), *definition_options(definition), *size_options(study),
         *storage_words(study, storage),
     ]  # fmt: skip
 
@@ -52,18 +57,6 @@ def changed_definition(definition: Definition, check: Check) -> Definition:
         else:
             values[field] = text
     return Definition.model_validate(changed_values(values, changes))
-
-
-def _size_options(study: Study) -> list[str]:
-    """Return the options that give a new study the size of this one."""
-    from training_factors.study.running.settings import PRESETS
-
-    rows = study.queue.rows("measure")
-    searched = study.queue.rows("search")
-    for name, preset in PRESETS.items():
-        if (preset.measure, preset.search) == (rows, searched):
-            return ["--preset", name]
-    return ["--rows", str(rows)]
 
 
 def _field(option: str) -> str:

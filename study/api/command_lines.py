@@ -1,5 +1,6 @@
 """Command lines to paste, and passwords kept out of everything that is printed."""
 
+import math
 import os
 import shlex
 import shutil
@@ -84,6 +85,25 @@ def storage_words(study: "Study", storage: str | None) -> list[str]:
     return ["--storage", study.database.url] if is_shown else []
 
 
+def size_options(study: "Study") -> list[str]:
+    """Return the options that give a new study the size of this one, its divisions included."""
+    from training_factors.storage.run_queue import DIVISION
+    from training_factors.study.running.settings import PRESETS, Preset
+
+    repeats = len(study.queue.repeated_rows())
+    size = Preset(study.queue.rows("measure"), repeats, study.queue.rows("search"))
+    divided = study.queue.progress().get(DIVISION)
+    divisions = 1 + math.ceil(divided.total / repeats) if divided and repeats else 1
+    words = ["--divisions", str(divisions)] if divisions > 1 else []
+    for name, preset in PRESETS.items():
+        if preset == size or (study.stamp.space.is_fixed and preset._replace(search=0) == size):
+            return ["--preset", name, *words]
+    return [
+        "--rows", str(size.measure), "--repeats", str(size.repeats), "--search", str(size.search),
+        *words,
+    ]  # fmt: skip
+
+
 class NextStep(NamedTuple):
     """The next command, and what it is for in a few words. verb: the command's."""
 
@@ -102,6 +122,10 @@ def next_step(
     """
     if conclusion.as_of:
         return NextStep("run", command_line("run", study, storage), "goes on with the study")
+    if study.stamp.space.is_fixed:
+        twice = 2 * study.queue.rows("measure")
+        line = command_line("run", study, storage, "--rows", str(twice))
+        return NextStep("run", line, "trains twice as many seeds, for a narrower interval")
     if conclusion.is_confirmed:
         line = command_line("recommend", study, storage)
         return NextStep("recommend", line, "prints all settings as a command and as TOML")

@@ -146,6 +146,8 @@ def run_study(
     hours: float | None,
     also: Sequence[str],
     retries_failed: bool,
+    repeats: int | None = None,
+    search: int | None = None,
     file: StudyFile = NO_FILE,
 ) -> "tuple[Study, int]":
     """Open or create a study, and run it; return it with the exit code of its workers.
@@ -158,7 +160,7 @@ def run_study(
     from training_factors.study.api.timed_runs import run_within, start_time_limit
 
     refuse_code_of(file, settings.allow_code)
-    limit = start_time_limit(hours, preset, rows, divisions)
+    limit = start_time_limit(hours, preset, rows, divisions, repeats, search)
     start = open_or_create(
         values,
         settings.given,
@@ -166,6 +168,8 @@ def run_study(
         storage=storage,
         preset=preset,
         rows=rows,
+        repeats=repeats,
+        search=search,
         divisions=divisions,
         is_timed=limit is not None,
         also=also,
@@ -193,6 +197,8 @@ def plan_study(
     workers: int | None,
     per_gpu: int,
     device: str,
+    repeats: int | None = None,
+    search: int | None = None,
     allow_code: bool = True,
     file: StudyFile = NO_FILE,
 ) -> "Plan":
@@ -207,15 +213,20 @@ def plan_study(
     from training_factors.study.training.device import default_workers, open_device
 
     refuse_code_of(file, allow_code)
-    choose_size = size_chooser(hours, preset, rows, divisions)
+    choose_size = size_chooser(hours, preset, rows, divisions, repeats, search)
     chosen = open_device(device)
     prepared = _prepare_new(values, given)
     if divisions > 1:
-        size = open_preset(preset or "quick", rows)
+        size = open_preset(preset or "quick", rows, repeats)
         refuse_few_divisions(prepared, division_runs(range(size.repeats), divisions))
     is_any = device in ("auto", chosen.type)
     usual = 1 if workers == 0 else default_workers(chosen, per_gpu, is_any=is_any)
-    return make_plan(prepared, choose_size, divisions, workers or usual, device)
+    if prepared.space.varied:
+        return make_plan(prepared, choose_size, divisions, workers or usual, device)
+    return make_plan(
+        prepared, lambda pace: choose_size(pace)._replace(search=0), divisions, workers or usual,
+        device,
+    )  # fmt: skip
 
 
 def resolve_study_file(

@@ -44,6 +44,8 @@ def open_or_create(
     storage: str | None,
     preset: str | None,
     rows: int | None,
+    repeats: int | None = None,
+    search: int | None = None,
     divisions: int,
     is_timed: bool,
     also: Sequence[str],
@@ -54,8 +56,9 @@ def open_or_create(
 
     name: None for the default name of a study with these settings. Settings that are not named
     are those of the stored study. given: the objects among the settings. preset: the size; None
-    for `quick` if the queue is empty, else to add nothing. rows: number of rows to measure, instead
-    of the preset's; without a preset a stored study gets nothing else. divisions: number of
+    for `quick` if the queue is empty, else to add nothing. rows, repeats, search: numbers of rows
+    to measure, of those that are repeated, and of runs of the search, instead of the preset's;
+    without a preset a stored study gets nothing else. divisions: number of
     divisions of the data under which the repeated rows run, the study's own included. is_timed:
     whether a time decides on the size, so that a new study begins with the runs that are timed.
     also: files with configurations of the user's own. allow_code: whether functions that only the
@@ -72,7 +75,7 @@ def open_or_create(
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
-    size = FIRST if is_timed else open_preset("quick" if preset is None else preset, rows)
+    size = FIRST if is_timed else open_preset(preset or "quick", rows, repeats, search)
     _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
@@ -114,10 +117,13 @@ def open_or_create(
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
             _say_left_out(study.stamp, notify)
+        if study.stamp.space.is_fixed:
+            size = size._replace(search=0)
         if preset is not None or not study.queue.progress():
             study.queue.add(size.runs())
-        elif rows is not None:
-            study.queue.add(Preset(measure=rows, repeats=0, search=0).runs())
+        elif (rows, repeats, search) != (None, None, None):
+            _refuse_repeats(repeats, max(rows or 0, study.queue.rows("measure")))
+            study.queue.add(Preset(rows or 0, repeats or 0, search or 0).runs())
         if divisions > 1:
             study.queue.add(division_runs(study.queue.repeated_rows(), divisions))
         if own_configurations:
@@ -208,6 +214,12 @@ def _check_divisions(divisions: int) -> None:
         raise ValueError(
             f"--divisions {divisions} must be 1, the study's own division alone, or more"
         )
+
+
+def _refuse_repeats(repeats: int | None, rows: int) -> None:
+    """Raise ValueError for more repeated rows than a stored study has rows."""
+    if repeats is not None and repeats > rows:
+        raise ValueError(f"--repeats {repeats} must be at most the study's number of rows, {rows}")
 
 
 @contextmanager

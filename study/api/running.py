@@ -38,6 +38,8 @@ def run(
     model: FilePath | Callable[..., object] | None = None,
     preset: str | None = None,
     rows: int | None = None,
+    repeats: int | None = None,
+    search: int | None = None,
     hours: float | None = None,
     also: FilePath | Sequence[FilePath] | None = None,
     divisions: int | None = None,
@@ -67,7 +69,8 @@ def run(
         class, or a function that returns a network. None for the stored
         model; of a new study it is `cnn` for a folder of images, else `mlp`.
     preset: `smoke`, `quick` (the default), `standard` or `deep`. rows: configurations to measure,
-        instead of those of the preset; without a preset a stored study gets nothing else.
+        repeats: how many of them run with two more seeds, search: runs of the search, instead of
+        those of the preset; without a preset a stored study gets nothing else.
     hours: that it may take, with the analysis that follows; picks the size that fits, instead of
         `preset` and `rows`. A stored study goes on for these hours.
     also: TOML files of your own configurations, as `recommend().toml()` gives them; they take part
@@ -94,8 +97,8 @@ def run(
     StudyStoppedError when the study stops before its end.
     """
     named = {
-        "preset": preset, "rows": rows, "hours": hours, "also": _paths(also),
-        "divisions": divisions, "study": study, "storage": storage, "workers": workers,
+        "preset": preset, "rows": rows, "repeats": repeats, "search": search,
+        "hours": hours, "also": _paths(also), "divisions": divisions, "study": study, "storage": storage, "workers": workers,
         "per_gpu": per_gpu, "device": device, "start": start, "cluster": cluster,
     }  # fmt: skip
     values, given = definition_values(data, model, settings)
@@ -111,8 +114,9 @@ def run(
         )._replace(given=given)  # fmt: skip
         opened, code = run_study(
             values, pool, choose_output(progress), name=call.study, storage=call.storage,
-            preset=call.preset, rows=call.rows, divisions=call.divisions or 1, hours=call.hours,
-            also=call.also or (), retries_failed=retry_failed, file=file,
+            preset=call.preset, rows=call.rows, repeats=call.repeats, search=call.search,
+            divisions=call.divisions or 1, hours=call.hours, also=call.also or (),
+            retries_failed=retry_failed, file=file,
         )  # fmt: skip
     stop_if_interrupted(opened, code)
     return FactorStudy(opened, call.storage, given, trusted=True)

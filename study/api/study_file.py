@@ -30,6 +30,10 @@ LINE_ONLY = ("allow_code", "json", "quiet", "retry_failed", "config", "debug", "
 """Options that belong to one call, and are no keys of a study file."""
 
 
+_SIZE = ("preset", "rows", "repeats", "search", "hours")
+"""Options that together say how large a study is: one of them in a call replaces all of a file."""
+
+
 class RunOptions(BaseModel):
     """The options of `run` beside those of the study's definition; None where a file has none."""
 
@@ -37,6 +41,8 @@ class RunOptions(BaseModel):
 
     preset: str | None = None
     rows: int | None = Field(default=None, ge=16)
+    repeats: int | None = Field(default=None, ge=0)
+    search: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     divisions: int | None = Field(default=None, ge=1)
     also: list[str] | None = None
@@ -107,8 +113,8 @@ class StudyFile(NamedTuple):
         Changes of the space stay: which of them a call replaces is decided for each of them.
         """
         replaced = set(options)
-        if replaced & {"preset", "rows", "hours"}:
-            replaced |= {"preset", "rows", "hours"}
+        if not replaced.isdisjoint(_SIZE):
+            replaced |= set(_SIZE)
         if "hours" in options:
             replaced.add("divisions")
         return self._replace(

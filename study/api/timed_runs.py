@@ -42,7 +42,12 @@ class TimeLimit(NamedTuple):
 
 
 def start_time_limit(
-    hours: float | None, preset: str | None, rows: int | None, divisions: int
+    hours: float | None,
+    preset: str | None,
+    rows: int | None,
+    divisions: int,
+    repeats: int | None = None,
+    search: int | None = None,
 ) -> TimeLimit | None:
     """Start the clock of a study; None where its time is not limited.
 
@@ -54,7 +59,8 @@ def start_time_limit(
     if not (hours > 0 and math.isfinite(hours)):
         raise ValueError(f"--hours {hours:g} must be a finite number above 0")
     named = {
-        "--preset": preset, "--rows": rows, "--divisions": divisions if divisions > 1 else None,
+        "--preset": preset, "--rows": rows, "--repeats": repeats, "--search": search,
+        "--divisions": divisions if divisions > 1 else None,
     }  # fmt: skip
     for option, value in named.items():
         if value is not None:
@@ -63,7 +69,12 @@ def start_time_limit(
 
 
 def size_chooser(
-    hours: float | None, preset: str | None, rows: int | None, divisions: int
+    hours: float | None,
+    preset: str | None,
+    rows: int | None,
+    divisions: int,
+    repeats: int | None = None,
+    search: int | None = None,
 ) -> "Callable[[float], Preset]":
     """Return a function that gives the size of a new study for the runs that end in a second.
 
@@ -73,8 +84,8 @@ def size_chooser(
     from training_factors.study.running.settings import open_preset
     from training_factors.study.running.sizing import least_s, planned_size
 
-    if start_time_limit(hours, preset, rows, divisions) is None:
-        size = open_preset(preset or "quick", rows)
+    if start_time_limit(hours, preset, rows, divisions, repeats, search) is None:
+        size = open_preset(preset or "quick", rows, repeats, search)
         return lambda pace: size
     assert hours is not None
 
@@ -141,6 +152,8 @@ def _run_stages(
 
     may_grow = True
     while stage := next_stage(done, limit.left_s, limit.total_s, pace, may_grow=may_grow):
+        if study.stamp.space.is_fixed and not stage.size.measure:
+            break  # a search over one configuration finds nothing
         added, ended, began = study.queue.add(stage.size.runs()), _ended(study), time.monotonic()
         if stage.size.measure > max(done.measure, FIRST.measure):
             output.notify(_reason(limit, pace, stage.size))

@@ -186,6 +186,20 @@ Rows = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Repeats = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Number of these that run with two more seeds each, instead of those of the preset.",
+        rich_help_panel=_STUDY,
+    ),
+]
+Search = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Runs of the search, instead of the preset's.", rich_help_panel=_STUDY
+    ),
+]
 Hours = Annotated[
     float | None,
     typer.Option(
@@ -353,6 +367,8 @@ DEFINITION_OPTIONS: dict[str, Any] = {
 RUN_OPTIONS: dict[str, Any] = {
     "preset": PresetName,
     "rows": Rows,
+    "repeats": Repeats,
+    "search": Search,
     "hours": Hours,
     "divisions": Divisions,
     "also": Also,

@@ -77,9 +77,14 @@ def importance(
         from training_factors.study.reporting.analyses import lenses_of
         from training_factors.study.reporting.checks_table import checks_document, draw_checks
         from training_factors.study.reporting.report import read_report
+        from training_factors.study.reporting.summary import draw_seed_mean, seed_mean_document
 
         report = read_report(opened, jobs=count_cores())
         page = write_report_page(opened, report, storage).path
+        if report.answer is None and report.space.is_fixed:
+            lines = closing_lines(opened, report, storage, page)
+            show(seed_mean_document(report) if as_json else draw_seed_mean(report, lines))
+            return
         if report.answer is None:
             raise NoAnswer(f"{report.conclusion.sentence}; report on the runs so far: {page}")
     chart, *_ = summary.write_summary(report, opened.folder)

@@ -42,8 +42,10 @@ from training_factors.study.commands.options import (
     PerGpu,
     PresetName,
     Quiet,
+    Repeats,
     RetryTimeout,
     Rows,
+    Search,
     Start,
     StorageUrl,
     StudyName,
@@ -63,6 +65,8 @@ def run(
     file: "StudyFile",
     preset: PresetName = None,
     rows: Rows = None,
+    repeats: Repeats = None,
+    search: Search = None,
     hours: Hours = None,
     also: Also = None,
     divisions: Divisions = 1,
@@ -112,6 +116,8 @@ def run(
             storage=storage,
             preset=preset,
             rows=rows,
+            repeats=repeats,
+            search=search,
             divisions=divisions,
             hours=hours,
             also=also or (),
@@ -131,6 +137,8 @@ def plan(
     file: "StudyFile",
     preset: PresetName = None,
     rows: Rows = None,
+    repeats: Repeats = None,
+    search: Search = None,
     hours: Hours = None,
     divisions: Divisions = 1,
     workers: Workers = None,
@@ -167,8 +175,9 @@ def plan(
             print(execution.resolve_study_file(settings, options, allow_code=allow_code, file=file))
             return
         estimate = execution.plan_study(
-            settings, Given(), preset=preset, rows=rows, divisions=divisions, hours=hours,
-            workers=workers, per_gpu=per_gpu, device=device, allow_code=allow_code, file=file,
+            settings, Given(), preset=preset, rows=rows, repeats=repeats, search=search,
+            divisions=divisions, hours=hours, workers=workers, per_gpu=per_gpu,
+            device=device, allow_code=allow_code, file=file,
         )  # fmt: skip
     document = {
         "schema": 1,

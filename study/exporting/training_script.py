@@ -60,8 +60,8 @@ TEMPLATE_NAMES = frozenset((
     "inputs", "labels", "layer", "layers", "loss", "main", "module", "name", "network",
     "normalize", "numbers", "optimizer", "options", "order", "outputs", "parameter", "parser",
     "part", "path", "paths", "predict", "projection", "purpose", "rows", "samples", "scheduler",
-    "seed", "size", "statistics", "step", "steps", "stride", "targets", "tensor", "tensors", "train",
-    "value", "weights",
+    "seed", "size", "statistics", "step", "steps", "stride", "targets", "tensor", "tensors",
+    "train", "value", "weights",
 ))  # fmt: skip
 """Names that the templates bind, which nothing else in a script may have."""
 

@@ -16,12 +16,18 @@ from training_factors.storage.answer_cache import CachedAnswer
 from training_factors.storage.arms import Arm, read_arms
 from training_factors.storage.studies import Study, find_confirmation
 from training_factors.storage.trials import Trial, read_trials
-from training_factors.study.analysis.answer import Answer, NoAnswer, rounded
+from training_factors.study.analysis.answer import Answer, NoAnswer, NothingVaries, rounded
 from training_factors.study.analysis.best_configuration import BestConfiguration, find_best
 from training_factors.study.analysis.contrasts import Confirmation, analyse_confirmation
 from training_factors.study.analysis.importance import analyse, evidence_digest
 from training_factors.study.analysis.lenses import Lenses, compute_lenses
-from training_factors.study.reporting.conclusion import Conclusion, Progress, conclude
+from training_factors.study.analysis.seed_mean import mean_over_seeds
+from training_factors.study.reporting.conclusion import (
+    Conclusion,
+    Progress,
+    conclude,
+    describe_seed_mean,
+)
 
 Analysis = TypeVar("Analysis")
 _Result = TypeVar("_Result", covariant=True)
@@ -53,8 +59,8 @@ class StudyData(NamedTuple):
     """Everything that the summary, the recommendation and the report need, read once.
 
     trials: those of the study's runs, by number. progress: how many of its runs ended. answer: None
-    where too few rows were measured, and `no_answer_reason` says so. confirmation: None where no
-    confirmation was started.
+    where too few rows were measured, or nothing varies, and `no_answer_reason` says so.
+    confirmation: None where no confirmation was started.
     """
 
     study: Study
@@ -86,12 +92,14 @@ class StudyData(NamedTuple):
             self.confirmed,
             self.study.stamp.objective,
             self.progress,
+            varies=not self.study.stamp.space.is_fixed,
         )
 
     def require_answer(self) -> Answer:
         """Return the answer. Raises NoAnswer with the reason where there is none."""
         if self.answer is None:
-            raise NoAnswer(self.no_answer_reason)
+            is_fixed = self.study.stamp.space.is_fixed
+            raise (NothingVaries if is_fixed else NoAnswer)(self.no_answer_reason)
         return self.answer
 
 
@@ -110,6 +118,8 @@ def read_study_data(study: Study, jobs: int) -> StudyData:
 def stored_study_data(study: Study) -> StudyData:
     """Read a study with its confirmation; its answer is None unless it is cached."""
     trials = tuple(read_trials(study))
+    if study.stamp.space.is_fixed:
+        return read_study_data(study, jobs=1)  # there is nothing to compute
     answer = load_cached(study, "importance", TypeAdapter(Answer), trials)
     return _study_data(study, trials, answer, "it was not computed yet")
 
@@ -142,13 +152,17 @@ def answer_of(study: Study, jobs: int, trials: Sequence[Trial] | None = None) ->
     """Return the importance of every factor, from the cache where it is there.
 
     trials: all trials of the study; read here where they are not given. Raises NoAnswer when too
-    few rows were measured, and for a study that confirms another one.
+    few rows were measured, and for a study that confirms another one, and NothingVaries for a study
+    of one configuration.
     """
     if study.is_confirmation:
         raise NoAnswer(
             f"{study.name} holds the paired runs that confirm another study, and no importance; "
             "name that study with --study"
         )
+    if study.stamp.space.is_fixed:
+        trials = read_trials(study) if trials is None else trials
+        raise NothingVaries(describe_seed_mean(mean_over_seeds(trials), study.stamp.objective))
     return load_or_compute(study, "importance", analyse, TypeAdapter(Answer), jobs, trials)
 
 

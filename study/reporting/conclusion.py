@@ -11,6 +11,7 @@ from training_factors.study.analysis.best_configuration import BestConfiguration
 from training_factors.study.analysis.contrasts import Confirmation, ConfirmedPath, Contrast
 from training_factors.study.analysis.intervals import Interval
 from training_factors.study.analysis.recommendation import evidence_for
+from training_factors.study.analysis.seed_mean import SeedMean
 from training_factors.study.analysis.verdict import CONFIRMED, NOT_DISTINGUISHABLE, PROBABLE
 from training_factors.study.reporting.formatting import Unit, percent, plural, unit_of
 
@@ -80,13 +81,17 @@ def conclude(
     confirmation: Confirmation | None,
     objective: str,
     progress: Progress,
+    *,
+    varies: bool = True,
 ) -> Conclusion:
     """Return the conclusion of a study.
 
-    answer: None where too few rows were measured, and `no_answer_reason` says so. confirmation:
-    None where nothing is confirmed yet. objective: the name of what the study maximizes.
+    answer: None where too few rows were measured, or nothing varies, and `no_answer_reason` says
+    so. confirmation: None where nothing is confirmed yet. objective: the name of what the study
+    maximizes. varies: whether any factor does, so that there will be an answer.
     """
-    verdict = answer.verdict.sentence if answer else f"no answer yet: {no_answer_reason}"
+    reason = f"no answer yet: {no_answer_reason}" if varies else no_answer_reason
+    verdict = answer.verdict.sentence if answer else reason
     unit = unit_of(objective)
     factors = answer.factors if answer else ()
     sentence, second = verdict, ""
@@ -107,6 +112,17 @@ def conclude(
             )
             for factor in factors
         },
+    )
+
+
+def describe_seed_mean(found: SeedMean | None, objective: str) -> str:
+    """Return what a study in which nothing varies has found. found: None before two runs ended."""
+    if found is None:
+        return "nothing varies in this study, and fewer than two of its runs are complete"
+    low, high = found.interval
+    return (
+        f"nothing varies in this study: its configuration has a validation {objective} of "
+        f"{found.mean:.4f} (95 % interval {low:.4f} to {high:.4f}), the mean of {found.seeds} seeds"
     )
 
 

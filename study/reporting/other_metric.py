@@ -24,11 +24,13 @@ from training_factors.storage.metrics import (
 )
 from training_factors.storage.studies import Study
 from training_factors.storage.trials import Trial, read_trials
-from training_factors.study.analysis.answer import Answer, as_document
+from training_factors.study.analysis.answer import Answer, NothingVaries, as_document
 from training_factors.study.analysis.best_configuration import best_trial
 from training_factors.study.analysis.importance import analyse
 from training_factors.study.analysis.measurements import has_diverged
+from training_factors.study.analysis.seed_mean import mean_over_seeds
 from training_factors.study.reporting.analyses import answer_of, load_or_compute
+from training_factors.study.reporting.conclusion import describe_seed_mean
 from training_factors.study.reporting.formatting import describe_objective
 from training_factors.study.reporting.importance_tables import draw_importance
 
@@ -64,6 +66,8 @@ def answer_for_metric(study: Study, name: str, jobs: int) -> MetricAnswer:
     else:
         chance = _chance(study)
         trials = [_with_objective(trial, metric, chance) for trial in trials]
+        if stamp.space.is_fixed:
+            raise NothingVaries(describe_seed_mean(mean_over_seeds(trials), metric.objective))
         kind, records = f"importance of {metric.name}", TypeAdapter(Answer)
         answer = load_or_compute(study, kind, analyse, records, jobs, trials)
     best = best_trial(trials)

@@ -116,9 +116,12 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "probe runs": " and ".join(f"{seconds:.2f} s" for seconds in plan.probes_s),
         "time": f"{plural(plan.runs, 'run')} x {mean_s:.2f} s / {workers}"
         f" = about {format_duration(plan.seconds)}",
-        "confirm": f"then about {about_runs(*plan.confirm_runs)}, about "
-        f"{about_time(*plan.confirm_seconds)}",
     }
+    if plan.factors:
+        rows["confirm"] = (
+            f"then about {about_runs(*plan.confirm_runs)}, about "
+            f"{about_time(*plan.confirm_seconds)}"
+        )
     for name, text in rows.items():
         if text:
             table.add_row(name, text)

@@ -12,7 +12,11 @@ from training_factors.storage.definition import Definition
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.metrics import metric_of
 from training_factors.storage.studies import Study
-from training_factors.storage.study_file_text import fixed_study_file
+from training_factors.storage.study_file_text import (
+    RENAMED,
+    fixed_study_file,
+    permitting_changes,
+)
 from training_factors.study.analysis.answer import as_plain
 from training_factors.study.analysis.recommendation import RecommendedSetting, recommend
 from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, UNTESTED
@@ -182,35 +186,43 @@ def holding_options(recommendation: Recommendation) -> list[str]:
     are held.
     """
     definition = recommendation.definition
-    changed = {"space": "full", "fix": (), "drop": (), "range": (), "choices": (), "seed": 0}
-    words = definition_options(definition.model_copy(update=changed))
     holds_all = definition.space != "full"
-    for setting in recommendation.settings:
-        is_held = (
-            setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED
-        )
-        if is_held:
-            for name, value in setting_values(setting).items():
-                words += ["--fix", f"{name}={_command_value(value)}"]
+    held = {
+        name: value
+        for setting in recommendation.settings
+        if (setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED)
+        for name, value in setting_values(setting).items()
+    }
+    changed = {
+        "space": "full", "fix": (), "drop": (), "only": (), "seed": 0,
+        **permitting_changes(definition, held),
+    }  # fmt: skip
+    words = definition_options(definition.model_copy(update=changed))
+    for name, value in held.items():
+        words += ["--fix", f"{name}={_command_value(value)}"]
     return words
 
 
 def definition_options(definition: Definition) -> list[str]:
     """Return the options of `run` that create a study of this definition."""
-    renamed = {"source": "data", "factors": "factor"}
     words: list[str] = []
     for field, value in definition:
         if value is None or (field == "seed" and value == 0):
             continue
-        option = f"--{renamed.get(field, field).replace('_', '-')}"
+        option = f"--{RENAMED.get(field, field).replace('_', '-')}"
         for text in value if isinstance(value, tuple) else (value,):
-            words += [option, str(text)]
+            words += [option, list_word(text) if field in ("ignore", "factors") else str(text)]
     return words
 
 
 def evidence_remark(level: str) -> str:
     """Return a level of evidence as a remark on a setting: of an untested one, why it is."""
     return _REMARKS.get(level, level)
+
+
+def list_word(text: str) -> str:
+    """Return a name as a word of an option whose lists have commas: in quotes if it has some."""
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
 def recommendation_toml(recommendation: Recommendation) -> str:

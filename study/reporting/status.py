@@ -82,9 +82,9 @@ class StudyStatus(NamedTuple):
     before one has ended. latest: the trials that ended last. baseline: factor -> baseline option.
     workers: those that hold runs, on all machines. failures: reason -> number of failed runs, the
     most frequent first. running: trials in progress. epochs: of every run. varied: number of varied
-    factors. is_confirmation: whether it confirms another study; then its best run says little,
-    since arms differ in more than their configurations. stage: of a confirmation that this process
-    runs.
+    factors. is_fixed: whether nothing varies. is_confirmation: whether it confirms another study;
+    then its best run says little, since arms differ in more than their configurations. stage: of a
+    confirmation that this process runs.
     """
 
     name: str
@@ -103,6 +103,7 @@ class StudyStatus(NamedTuple):
     running: tuple[Trial, ...] = ()
     epochs: int = 0
     varied: int = 0
+    is_fixed: bool = False
     is_confirmation: bool = False
     stage: StageStatus | None = None
 
@@ -165,6 +166,7 @@ def compute_status(
         running=tuple(trial for trial in trials if trial.state == "RUNNING"),
         epochs=study.stamp.epochs,
         varied=len(study.stamp.space.varied),
+        is_fixed=study.stamp.space.is_fixed,
         is_confirmation=study.is_confirmation,
     )
 
@@ -212,6 +214,7 @@ def status_document(
         "data": status.data,
         "model": status.model,
         "objective": status.objective,
+        "varied": status.varied,
         "runs": {"total": status.total, "done": status.done},
         "phases": {phase: counts._asdict() for phase, counts in status.progress.items()},
         "states": status.states,
@@ -275,6 +278,11 @@ def draw_status(
 def _describe_best(status: StudyStatus) -> str:
     if status.best is None:
         return "no run is complete yet"
+    if status.is_fixed:
+        return (
+            f"nothing varies: one configuration with {plural(status.done, 'seed')}; importance "
+            f"shows its mean {status.objective}"
+        )
     return f"best configuration: {describe_best(status.best, status.objective)}"
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.study.analysis.answer import as_document, as_plain
 from training_factors.study.analysis.recommendation import chosen_setting
+from training_factors.study.analysis.seed_mean import mean_over_seeds
 from training_factors.study.reporting import matplotlib_charts
 from training_factors.study.reporting.charts import importance
 from training_factors.study.reporting.conclusion import conclusion_document
@@ -43,6 +44,38 @@ def report_document(report: Report) -> dict[str, Any]:
         "data_report": stamp.data_report.as_document(),
         "best": _best_document(report),
     }
+
+
+def seed_mean_document(report: Report) -> dict[str, Any]:
+    """Return what a study in which nothing varies has found, as a JSON document."""
+    return {
+        "schema": 1,
+        "study": report.name,
+        "objective": report.objective,
+        "varies": False,
+        "seeds": as_plain(mean_over_seeds(report.trials)),
+        "conclusion": conclusion_document(report.conclusion),
+        "best": _best_document(report),
+    }
+
+
+def draw_seed_mean(report: Report, lines: Mapping[str, str]) -> RenderableType:
+    """Draw the configuration of a study in which nothing varies, and its mean over seeds.
+
+    lines: what is at the very end; see `draw_short_answer`.
+    """
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for factor in report.space.factors:
+        option, hyperparameters = chosen_setting(factor, {})
+        table.add_row(f"  {factor.name}", option, format_settings(hyperparameters))
+    return Group(
+        Text("configuration", style="bold"),
+        table,
+        Text(),
+        draw_short_answer(
+            report.conclusion._replace(best=None), report.objective, report.space.baseline, lines
+        ),
+    )
 
 
 def _best_document(report: Report) -> dict[str, Any]:

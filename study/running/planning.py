@@ -33,7 +33,7 @@ class Plan(NamedTuple):
     do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
     is not built in, by factor. notes: about how the model is used. size: of the study, in words.
     probes_s: seconds of each probe run. confirm_runs: the least and the largest number of runs of
-    the confirmation that follows.
+    the confirmation that follows; 0 where nothing varies.
     """
 
     data: str
@@ -104,7 +104,7 @@ def make_plan(
         runs=len([*size.runs(), *division_runs(range(size.repeats), divisions)]),
         workers=workers,
         probes_s=tuple(probes),
-        confirm_runs=planned_size(space.describe()).runs,
+        confirm_runs=planned_size(space.describe()).runs if space.varied else (0, 0),
     )
 
 

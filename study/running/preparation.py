@@ -188,8 +188,8 @@ def prepare_study(
             left_out = (*left_out, *without_effect)
             opened = _try_baseline(fitted, opened, dataset.problem)
         reach = _reach(fitted, opened, dataset.problem)
-    if not fitted.varied:
-        raise ValueError("no factor is left to vary; fix or drop fewer factors")
+    if not fitted.varied and not any(changes):
+        raise ValueError("no factor is left to vary; bring other data or another model")
     notes = _notes(definition, fitted, opened, dataset.problem)
     return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes)
 
@@ -217,6 +217,8 @@ def _try_baseline(space: Space, model: Model, problem: Problem) -> Model:
 def _notes(definition: Definition, space: Space, model: Model, problem: Problem) -> tuple[str, ...]:
     """Return what the user should know about how the model is used."""
     notes = () if model.own is None else model.own.notes
+    if not space.varied:
+        notes = (*notes, "nothing varies: one configuration is trained with different seeds")
     if definition.weights is None or model.weights is None:
         return notes
     recipe = space.build(space.baseline(), problem)

@@ -63,13 +63,23 @@ def division_runs(repeated: Iterable[int], divisions: int) -> list[Run]:
     return [Run(DIVISION, row, number) for row in repeated for number in range(1, divisions)]
 
 
-def open_preset(name: str, rows: int | None = None) -> Preset:
-    """Return the preset of this name; rows: of the designed experiment, instead of the preset's.
+def open_preset(
+    name: str, rows: int | None = None, repeats: int | None = None, search: int | None = None
+) -> Preset:
+    """Return the preset of this name, with other numbers where they are named.
 
-    Raises ValueError when there is no preset of this name.
+    rows: of the designed experiment. repeats: number of these rows that are repeated. search: runs
+    of the search. Raises ValueError when there is no preset of this name, and for more repeated
+    rows than rows.
     """
     if name in PRESETS:
-        return PRESETS[name]._replace(**({} if rows is None else {"measure": rows}))
+        named = {"measure": rows, "repeats": repeats, "search": search}
+        size = PRESETS[name]._replace(**{n: v for n, v in named.items() if v is not None})
+        if repeats is not None and size.repeats > size.measure:
+            raise ValueError(
+                f"--repeats {repeats} must be at most the number of rows, {size.measure}"
+            )
+        return size
     matches = get_close_matches(name, PRESETS, n=1)
     hint = f"did you mean {matches[0]!r}?" if matches else f"use one of {', '.join(PRESETS)}"
     raise ValueError(f"preset {name!r} is unknown; {hint}")

@@ -156,9 +156,7 @@ def test_keywords_become_arguments_of_the_call() -> None:
 
 
 def test_a_model_that_draws_from_the_global_generators_is_seeded() -> None:
-    text = compare(
-        content_of({}, TABLE, "nets.py:Draws"), make_data(TABLE), numpy=numpy
-    )
+    text = compare(content_of({}, TABLE, "nets.py:Draws"), make_data(TABLE), numpy=numpy)
     assert "numpy.random.seed" in text
 
 
