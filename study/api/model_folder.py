@@ -9,21 +9,28 @@ from typing import NamedTuple
 
 from safetensors.torch import save_file
 
+from training_factors.search_spaces.recipe import Transform
 from training_factors.storage.files import write_folder
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.model_metrics import ModelMetrics
+from training_factors.study.data.division import divide
 from training_factors.study.exporting.data_parts import write_data
 from training_factors.study.exporting.normalization import model_metadata
 from training_factors.study.exporting.onnx_file import WholeNetwork, write_onnx
 from training_factors.study.exporting.own_code import own_files, refuse_names
+from training_factors.study.exporting.preprocessing import describe_preprocessing
 from training_factors.study.exporting.script_content import ScriptContent
 from training_factors.study.exporting.trained_network import (
     TrainedNetwork,
     TrainingJob,
+    fit_normalization,
     plain_weights,
 )
 from training_factors.study.exporting.training_loop import STARTING_WEIGHTS
-from training_factors.study.exporting.training_script import render_training_script
+from training_factors.study.exporting.training_script import (
+    render_loading_script,
+    render_training_script,
+)
 from training_factors.study.reporting.analyses import StudyData
 from training_factors.study.reporting.model_card import (
     FILES,
@@ -65,7 +72,8 @@ class ModelFolder(NamedTuple):
         """Write all files, or none; return their names. folder: a new one."""
         with write_folder(folder) as partial:
             self._write_network(partial, network, metrics.weights)
-            for name, text in self._texts(network.seed, metrics).items():
+            programs = self.programs(network.seed, network.normalize)
+            for name, text in {**programs, **self._texts(metrics)}.items():
                 (partial / name).write_text(text, encoding="utf-8")
             for name, path in self.own_files.items():
                 _copy(path, partial / name)
@@ -76,7 +84,7 @@ class ModelFolder(NamedTuple):
 
     def _write_network(self, folder: Path, network: TrainedNetwork, weights: str) -> None:
         """Write the weights, and the data and the ONNX file where they are wanted."""
-        assert network.network is not None and network.normalize is not None, "it did not diverge"
+        assert network.network is not None, "it did not diverge"
         about = model_metadata(weights == "averaged", network.normalize)
         save_file(plain_weights(network.network), folder / "model.safetensors", about)
         start = self.job.model.weights
@@ -90,8 +98,8 @@ class ModelFolder(NamedTuple):
             whole = WholeNetwork(network.network, network.normalize, scale)
             write_onnx(folder / "model.onnx", whole, self.job.data.validation.inputs)
 
-    def _texts(self, seed: int, metrics: ModelMetrics) -> dict[str, str]:
-        """Return the text of every file that has one, but for the model card."""
+    def _texts(self, metrics: ModelMetrics) -> dict[str, str]:
+        """Return the text of the configuration, the numbers and the classes."""
         model = self._model(metrics)
         documents: dict[str, object] = {
             "metrics.json": metrics_document(metrics, model.confirmation),
@@ -100,12 +108,26 @@ class ModelFolder(NamedTuple):
             documents["classes.json"] = list(self.prepared.dataset.classes)
         return {
             "config.toml": configuration_file(model),
-            "train.py": render_training_script(self.script(seed)),
             **{name: _as_json(document) for name, document in documents.items()},
         }
 
-    def script(self, seed: int) -> ScriptContent:
-        """Return what the programs are written from. seed: of the network."""
+    def programs(self, seed: int, normalize: Transform) -> dict[str, str]:
+        """Return the two programs, and the document by which load.py encodes new inputs.
+
+        seed: of the network. normalize: its fitted normalization.
+
+        Raises ValueError for what cannot be written as a program.
+        """
+        dataset, content = self.prepared.dataset, self._script(seed)
+        pool = divide(dataset, self.prepared.definition.seed).pool
+        preprocessing = describe_preprocessing(dataset, pool, content.target_scale, normalize)
+        return {
+            "train.py": render_training_script(content),
+            "load.py": render_loading_script(content, preprocessing),
+            "preprocess.json": _as_json(preprocessing.as_document()),
+        }
+
+    def _script(self, seed: int) -> ScriptContent:
         job, stamp = self.job, self.data.study.stamp
         part = training_part(job.recipe, job.data, seed)
         batch_size = min(job.recipe.batch_size, len(part.inputs))
@@ -144,4 +166,4 @@ def _as_json(document: object) -> str:
 def refuse_unwritable(folder: ModelFolder, seed: int) -> None:
     """Raise ValueError, before anything is trained, for a model that cannot leave as a program."""
     refuse_names(folder.own_files, FILES)
-    render_training_script(folder.script(seed))
+    folder.programs(seed, fit_normalization(folder.job, seed))

@@ -76,13 +76,13 @@ class TrainedNetwork(NamedTuple):
     """A network that was trained with one seed, as it is evaluated.
 
     network: on the CPU, for evaluation; with its averaged weights if the recipe averages them.
-    normalize: its fitted normalization, on the CPU. Both are None if the run diverged.
+    None if the run diverged. normalize: its fitted normalization, on the CPU.
     """
 
     seed: int
     outcome: Outcome
     network: nn.Module | None
-    normalize: Transform | None
+    normalize: Transform
 
 
 def open_job(
@@ -125,14 +125,18 @@ def train_network(job: TrainingJob, seed: int, after_epoch: Callable[[], None]) 
         every=evaluation_interval(job.epochs), metric=job.metric,
     )  # fmt: skip
     if outcome.diverged:
-        return TrainedNetwork(seed, outcome, None, None)
+        return TrainedNetwork(seed, outcome, None, fit_normalization(job, seed))
     training = _rebuilt(job, seed, states[-1])
     _refuse_hidden_state(job, training, outcome.metrics)
     evaluated = training.average.network()
     network = evaluated.module if isinstance(evaluated, AveragedModel) else evaluated
+    return TrainedNetwork(seed, outcome, network.cpu().eval(), fit_normalization(job, seed))
+
+
+def fit_normalization(job: TrainingJob, seed: int) -> Transform:
+    """Return the normalization of a network, fitted on the CPU to what it is trained on."""
     part = training_part(job.recipe, job.data, seed)
-    normalize = job.recipe.normalize(to_float(part.inputs.cpu()))
-    return TrainedNetwork(seed, outcome, network.cpu().eval(), normalize)
+    return job.recipe.normalize(to_float(part.inputs.cpu()))
 
 
 def _with_validation(data: Division) -> Division:

@@ -203,7 +203,7 @@ def _reading(model: ExportedModel) -> list[str]:
         )
     else:
         sentences.append(
-            "In brackets: the 95 % interval (t) of the mean over seeds. It does not say how much "
+            "In brackets below: the 95 % interval (t) of the mean over seeds. It does not say how much "
             "other data would differ."
         )
     if metrics.reproduction is not None:
@@ -267,7 +267,7 @@ def _origin(model: ExportedModel) -> list[str]:
             f"It has the highest validation {model.stamp.objective} of them. No fresh seeds have "
             "confirmed it."
         )
-    return [*sentences, f"What the study says: {as_sentence(conclusion.dated_sentence)}"]
+    return [*sentences, f"What the study says: {conclusion.dated_sentence}."]
 
 
 class CardConfirmation(NamedTuple):
@@ -306,7 +306,7 @@ def _training_table(model: ExportedModel) -> Markdown:
     ]
     if stamp.definition.weights is not None:
         rows.insert(1, ("start", f"the weights of {stamp.definition.weights}"))
-    return markdown_table(("", ""), rows)
+    return markdown_table(("training", "value"), rows)
 
 
 def _settings_table(model: ExportedModel) -> Markdown:
@@ -342,7 +342,7 @@ def _data_table(stamp: Stamp) -> Markdown:
         (f"{part.name} part", f"{part.samples:,} ({part.origin})")
         for part in stamp.data_report.parts
     ]
-    return markdown_table(("", ""), rows)
+    return markdown_table(("data", "value"), rows)
 
 
 def _commands(model: ExportedModel) -> Markdown:
@@ -355,7 +355,7 @@ def _commands(model: ExportedModel) -> Markdown:
         (f"pip install {' '.join(packages)}", "once"),
         ("python load.py", "predicts the test part, and prints how good that is"),
         ("python load.py photo.png", "predicts an image") if is_image else
-        ("python load.py name=value …", "predicts a row"),
+        ("python load.py COLUMN=VALUE …", "predicts a row; preprocess.json lists the columns"),
         ("python train.py", "trains the network anew: another seed is --seed 3"),
     ]  # fmt: skip
     width = max(len(command) for command, _ in lines)

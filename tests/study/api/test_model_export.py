@@ -1,7 +1,10 @@
 """An exported model: its folder is complete, and the network is that of the stored run."""
 
 import contextlib
+import io
 import json
+import runpy
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,10 +23,11 @@ from tests.support.program import run_verb
 from tests.support.session import once_per_session, session_folder
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.search_spaces.own_configuration import open_configuration, read_settings
+from training_factors.storage.arms import CONTRAST, RANK, Arm, add_arms
 from training_factors.storage.database import open_database
 from training_factors.storage.definition import Definition
 from training_factors.storage.run_queue import Run
-from training_factors.storage.studies import create_study
+from training_factors.storage.studies import Study, create_confirmation, create_study
 from training_factors.storage.trials import Trial, read_trials
 from training_factors.study.analysis.model_metrics import SeedMetrics, choose_network
 from training_factors.study.api import model_folder
@@ -31,7 +35,7 @@ from training_factors.study.api.study_file import STUDY_KEYS
 from training_factors.study.exporting import onnx_file, trained_network
 from training_factors.study.exporting.own_code import own_files, refuse_names
 from training_factors.study.reporting.markdown import code_span, escape_markdown
-from training_factors.study.running.preparation import prepare_study
+from training_factors.study.running.preparation import PreparedStudy, prepare_study
 from training_factors.study.running.settings import WorkerTiming
 from training_factors.study.running.signals import StopSignal
 from training_factors.study.running.worker import open_context, work
@@ -114,15 +118,46 @@ def folder_of_kind(kind: str) -> Path:
     return folder
 
 
-def run_short_study(name: str, **settings: Any) -> None:
+@once_per_session
+def exported_model(kind: str) -> tuple[Path, str]:
+    """Export a kind of study with three seeds; return the folder, and what was printed."""
+    folder = session_folder() / f"exported-{kind.replace(' ', '-')}"
+    words = ("export", str(folder), "--allow-code", "--seeds", "3", "--json")
+    ended = run_verb(folder_of_kind(kind), *words)
+    assert ended.returncode == 0, ended.stderr
+    return folder, ended.stdout
+
+
+def run_short_study(name: str, **settings: Any) -> Study:
     """Run the baseline and two measured runs of two epochs in this process."""
     prepared = prepare_study(Definition(**{"epochs": 2, **settings}))
     Path("runs").mkdir(exist_ok=True)
     database = open_database("sqlite:///runs/studies.db", create=True)
     study = create_study(database, name, prepared.stamp())
     study.queue.add([Run("baseline", 0), Run("measure", 0), Run("measure", 1)])
-    assert work(study, open_context(study, prepared, "cpu", 0, WorkerTiming()), StopSignal()) == 0
-    database.close()
+    run_all(study, prepared)
+    return study
+
+
+def run_all(study: Study, prepared: PreparedStudy) -> None:
+    """Train all runs of a study in this process."""
+    context = open_context(study, prepared, "cpu", 0, WorkerTiming())
+    assert work(study, context, StopSignal()) == 0
+
+
+def confirm(study: Study) -> None:
+    """Confirm the baseline with three seeds, against itself with another activation."""
+    prepared = prepare_study(study.stamp.definition)
+    best = {**prepared.space.baseline(), PLACEBO: 0.5}
+    arms = [
+        Arm(RANK, "trial 0", None, best),
+        Arm(CONTRAST, "best", None, best),
+        Arm(CONTRAST, "activation set to gelu", "activation", {**best, "activation": "gelu"}),
+    ]
+    confirmation = create_confirmation(study)
+    add_arms(confirmation, [], arms)
+    confirmation.queue.add([Run("confirm", row, seed) for row in range(3) for seed in range(3)])
+    run_all(confirmation, prepared)
 
 
 @pytest.fixture(params=KINDS)
@@ -154,23 +189,26 @@ def card(folder: Path) -> str:
 # The folder
 
 
-def test_the_folder_is_complete_and_the_network_that_of_the_run(kind: str, tmp_path: Path) -> None:
-    ended = run_verb(Path(), "export", str(tmp_path / "model"), "--allow-code", "--json")
-    assert ended.returncode == 0, ended.stderr
-    shown, written = json.loads(ended.stdout), document(tmp_path / "model")
+def test_the_folder_is_complete_and_the_first_network_that_of_the_run(kind: str) -> None:
+    folder, printed = exported_model(kind)
+    shown, written = json.loads(printed), document(folder)
     trial = stored(tf.load("mine"), written["run"])
-    assert written["reproduction"]["equal"] and written["kept"] == trial.seed
+    assert written["reproduction"]["equal"]
+    assert written["seeds"][0]["seed"] == trial.seed
     assert written["seeds"][0]["value"] == trial.value
-    assert shown == {"folder": str(tmp_path / "model"), "files": shown["files"], **written}
-    expected = {"README.md", "config.toml", "data.safetensors", "metrics.json", "model.safetensors"}
+    assert shown == {"folder": str(folder), "files": shown["files"], **written}
+    expected = {
+        "README.md", "config.toml", "data.safetensors", "load.py", "metrics.json",
+        "model.safetensors", "preprocess.json", "train.py",
+    }  # fmt: skip
     expected |= set() if kind == "regression" else {"classes.json"}
     expected |= {"my_net.py"} if kind == "own model" else set()
-    assert {path.name for path in (tmp_path / "model").iterdir()} == expected == {*shown["files"]}
+    assert {path.name for path in folder.iterdir()} == expected == {*shown["files"]}
 
 
-def test_the_card_has_the_numbers_of_the_document(kind: str, tmp_path: Path) -> None:
-    run_verb(Path(), "export", str(tmp_path / "model"), "--allow-code", "--seeds", "3")
-    text, written = card(tmp_path / "model"), document(tmp_path / "model")
+def test_the_card_has_the_numbers_of_the_document(kind: str) -> None:
+    folder, _ = exported_model(kind)
+    text, written = card(folder), document(folder)
     kept = next(one for one in written["seeds"] if one["seed"] == written["kept"])
     for name, value in kept["test"].items():
         chance, validation = written["chance"][name], kept["validation"][name]
@@ -181,12 +219,12 @@ def test_the_card_has_the_numbers_of_the_document(kind: str, tmp_path: Path) -> 
     for one in written["seeds"]:
         assert f"| {one['seed']} | " in text
     assert sorted(one["value"] for one in written["seeds"])[1] == kept["value"]
-    assert json.loads(json.dumps(written)) == written and "NaN" not in json.dumps(written)
+    assert "NaN" not in json.dumps(written)
 
 
-def test_the_files_hold_every_part_of_the_data(kind: str, tmp_path: Path) -> None:
-    run_verb(Path(), "export", str(tmp_path / "model"), "--allow-code")
-    data = load_file(tmp_path / "model" / "data.safetensors")
+def test_the_files_hold_every_part_of_the_data(kind: str) -> None:
+    folder, _ = exported_model(kind)
+    data = load_file(folder / "data.safetensors")
     study = tf.load("mine")._study
     samples = {part.name: part.samples for part in study.stamp.data_report.parts}
     for name, word in (("pool", "training"), ("validation", "validation"), ("test", "test")):
@@ -194,12 +232,54 @@ def test_the_files_hold_every_part_of_the_data(kind: str, tmp_path: Path) -> Non
         assert len(inputs) == len(targets) == samples[word]
         assert inputs.dtype == (torch.uint8 if inputs.dim() == 4 else torch.float32)
         assert targets.dtype == (torch.float32 if kind == "regression" else torch.int64)
-        assert not inputs.isnan().any() if inputs.is_floating_point() else True
+        assert not inputs.is_floating_point() or not inputs.isnan().any()
     if kind == "regression":
         assert data["pool.targets"].mean() > 100, "in the unit of the source"
-    with safe_open(tmp_path / "model" / "model.safetensors", "pt") as weights:
+    with safe_open(folder / "model.safetensors", "pt") as weights:
         assert weights.metadata()["weights"] == "last"
         assert not any(name.startswith("module.") for name in weights.keys())  # noqa: SIM118
+
+
+def run_script(folder: Path, name: str, *words: str) -> list[str]:
+    """Run a program of the folder in this process, as `python name` does; return what it prints."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+        patch.setattr(sys, "argv", [name, *words])
+        patch.syspath_prepend(folder)
+        for module in ("train", "my_net"):
+            patch.delitem(sys.modules, module, raising=False)
+        runpy.run_path(str(folder / name), run_name="__main__")
+        for module in ("train", "my_net"):
+            patch.delitem(sys.modules, module, raising=False)
+    return out.getvalue().splitlines()
+
+
+def test_the_programs_give_the_numbers_of_the_network(kind: str, tmp_path: Path) -> None:
+    folder, _ = exported_model(kind)
+    written = document(folder)
+    name = "r2" if kind == "regression" else "accuracy"
+    kept = next(one for one in written["seeds"] if one["seed"] == written["kept"])
+    assert run_script(folder, "load.py")[-1] == f"test {name}: {kept['test'][name]:.4f}"
+    lines = run_script(folder, "train.py", "--output", str(tmp_path / "anew"))
+    for part, line in zip(("validation", "test"), lines[-2:], strict=True):
+        words, value = line.rsplit(" ", 1)
+        assert words == f"{part} {name}:"
+        assert float(value) == pytest.approx(kept[part][name], abs=0.03)
+    weights, anew = load_file(folder / "model.safetensors"), load_file(tmp_path / "anew")
+    shapes, shapes_anew = ({n: each.shape for n, each in one.items()} for one in (weights, anew))
+    assert shapes == shapes_anew
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("images", ["photos/above/3.png"]), ("table", ["height=2.5", "colour=red"])],
+)
+def test_a_new_input_is_predicted(name: str, words: list[str]) -> None:
+    folder, _ = exported_model(name)
+    with contextlib.chdir(folder_of_kind(name)):
+        (line,) = run_script(folder, "load.py", *words)
+    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+    assert any(f": {each} (" in line for each in classes)
 
 
 def test_the_configuration_file_is_the_configuration_of_the_run(
@@ -261,23 +341,23 @@ def test_the_median_is_chosen_and_nothing_by_the_test_part() -> None:
         choose_network([seed(1, 0.1, 0.1, True), seed(2, 0.1, 0.1, True), seed(3, 0.9, 0.9)])
 
 
-def test_the_network_of_a_confirmation_has_its_test_value(tmp_path: Path) -> None:
+def test_the_confirmed_configuration_is_exported_with_its_confirmation(tmp_path: Path) -> None:
     with contextlib.chdir(tmp_path):
-        study = tf.run("wine", preset="smoke", rows=16, epochs=1, space="small", workers=0)
-        study.confirm(["optimizer"], seeds=3, top=1, workers=0)
-        confirming = tf.load(f"{study.name}.confirm")
+        confirm(run_short_study("mine", source="wine", space="small"))
+        study, confirming = tf.load("mine"), tf.load("mine.confirm")
         tested = next(t for t in read_trials(confirming._study) if t.test_value is not None)
-        exported = confirming.export("arm", trial=tested.number)
-        assert exported.metrics.reproduction is not None
-        assert exported.metrics.reproduction.is_equal
-        assert exported.metrics.reproduction.now_test == tested.test_value
-        assert exported.metrics.exported.test["accuracy"] == tested.test_value
+        of_arm = confirming.export("arm", trial=tested.number).metrics
+        assert of_arm.reproduction is not None and of_arm.reproduction.is_equal
+        assert of_arm.reproduction.now_test == tested.test_value
+        assert of_arm.exported.test["accuracy"] == tested.test_value
         best = study.export("best")
-        assert best.confirmation is not None and best.metrics.run >= 0
+        assert best.confirmation is not None
         text, numbers = card(best.folder), document(best.folder)["confirmation"]
-        assert f"a test accuracy of {numbers['value']:.4f}" in text
-        assert all(f"| {one.name} | " in text for one in best.confirmation.contrasts)
+        assert f"a test accuracy of {numbers['value']:.4f}" in text and numbers["seeds"] == 3
+        assert "| activation set to gelu | 3 | " in text
         assert "ranked first over fresh seeds" in text and "partly luck" not in text
+        with pytest.raises(ValueError, match="or one of the runs with --trial"):
+            confirming.export("neither")
 
 
 # What is not exported
