@@ -12,7 +12,7 @@ class ColumnKind(StrEnum):
     """
 
     NUMBER = "number"
-    TRUTH = "truth"
+    TRUTH = "truth value"
     DATE = "date"
     CATEGORY = "category"
 

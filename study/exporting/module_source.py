@@ -113,10 +113,11 @@ def is_copied(module: ModuleType) -> bool:
     That is so for this package, for modules that import it, and for files of the user's; other
     packages are imported.
     """
-    if module.__name__.partition(".")[0] == PACKAGE:
+    package = module.__name__.partition(".")[0]
+    if package in (PACKAGE, "__main__"):
         return True
-    if module.__name__.partition(".")[0] in sys.stdlib_module_names:
-        return module.__name__ == "__main__"
+    if package in sys.stdlib_module_names:
+        return False
     file = getattr(module, "__file__", None)
     if file is None:
         return False

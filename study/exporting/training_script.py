@@ -12,9 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.study.exporting.built_in_network import BuiltInNetwork, describe_built_in
 from training_factors.study.exporting.line_wrapping import wrap_long_lines
-from training_factors.study.exporting.module_source import Import, Target
+from training_factors.study.exporting.module_source import Import, Reference, Target
 from training_factors.study.exporting.own_network import OwnNetwork, Replacement, describe_own
 from training_factors.study.exporting.plain_layers import Piece, plain_text
+from training_factors.study.exporting.preprocessing import (
+    ColumnPreprocessing,
+    ImagePreprocessing,
+    Preprocessing,
+)
 from training_factors.study.exporting.script_content import ScriptContent
 from training_factors.study.exporting.source_code import (
     SourceCode,
@@ -29,7 +34,10 @@ from training_factors.study.exporting.training_loop import (
     loop_pieces,
 )
 
-__all__ = ["ScriptContent", "render_training_script"]
+FROM_TRAINING = ("CLASSES", "DEVICE", "build_network", "predict")
+"""What load.py may import from train.py, besides the definitions of the configuration."""
+
+__all__ = ["ScriptContent", "render_loading_script", "render_training_script"]
 
 IMPORTS: Mapping[str, Import] = {
     "Callable": Import("collections.abc", "Callable"),
@@ -40,6 +48,7 @@ IMPORTS: Mapping[str, Import] = {
     "argparse": Import("argparse", None),
     "functional": Import("torch.nn", "functional"),
     "hashlib": Import("hashlib", None),
+    "datetime": Import("datetime", "datetime"),
     "json": Import("json", None),
     "load_file": Import("safetensors.torch", "load_file"),
     "nn": Import("torch", "nn"),
@@ -48,6 +57,9 @@ IMPORTS: Mapping[str, Import] = {
     "random": Import("random", None),
     "TensorSpec": Import("safetensors", "TensorSpec"),
     "serialize_file": Import("safetensors", "serialize_file"),
+    "safe_open": Import("safetensors", "safe_open"),
+    "sys": Import("sys", None),
+    "timezone": Import("datetime", "timezone"),
     "torch": Import("torch", None),
 }
 """Imports by the names that templates and expressions use."""
@@ -110,7 +122,48 @@ def render_training_script(content: ScriptContent) -> str:
     }
     shown["network_text"] = _templates().get_template(template).render(shown).strip()
     body = _templates().get_template("train.py.jinja").render(shown)
-    return _assembled(_docstring(content), body, script, content)
+    use = "    python train.py --seed 3 --epochs 5"
+    docstring = f"{content.title}.\n\n{use}\n\n{_settings(content)}".strip()
+    return _assembled(_escaped(docstring), body, _names(script))
+
+
+def render_loading_script(content: ScriptContent, preprocessing: Preprocessing) -> str:
+    """Return load.py: a script that predicts new inputs with what train.py wrote.
+
+    It imports train.py, and reads model.safetensors, preprocess.json and, for classes,
+    classes.json beside it.
+
+    preprocessing: the content of preprocess.json.
+    """
+    script = _prepare(content)
+    inputs = preprocessing.inputs
+    image = inputs if isinstance(inputs, ImagePreprocessing) else None
+    columns = () if isinstance(inputs, ImagePreprocessing) else inputs.columns
+    shown = {
+        "c": content,
+        "t": script.texts,
+        "image": image,
+        "kinds": {str(column.encoding.kind) for column in columns},
+        "is_scaled": any(column.encoding.scaling is not None for column in columns),
+        "metric_name": content.metric.name.replace("_", " "),
+    }
+    body = _templates().get_template("load.py.jinja").render(shown)
+    names = dict(_names(script))
+    for target, name in script.code.names.items():
+        if isinstance(target, Reference):
+            del names[target]
+            names[Import("train", name)] = name
+    names |= {Import("train", name): name for name in FROM_TRAINING}
+    use = "    python load.py photo.png" if image else f"    python load.py {_example(columns)}"
+    docstring = f"Predict with {content.title}.\n\n{use}\n    python load.py   (the test part)"
+    return _assembled(_escaped(docstring), body, names)
+
+
+def _example(columns: Sequence[ColumnPreprocessing]) -> str:
+    """Return what names the first columns of a row on the command line."""
+    values = (column.encoding.values[-1:] or ("...",) for column in columns[:2])
+    shown = zip(columns, values, strict=False)
+    return " ".join(f'"{column.encoding.name}={value}"' for column, (value,) in shown)
 
 
 def _prepare(content: ScriptContent) -> Script:
@@ -154,8 +207,8 @@ def _network_pieces(network: BuiltInNetwork | OwnNetwork) -> dict[str, Piece]:
     }
 
 
-def _docstring(content: ScriptContent) -> str:
-    """Return the docstring of the script: what it trains, how it is used, and its settings."""
+def _settings(content: ScriptContent) -> str:
+    """Return the settings of the configuration as lines of text."""
     factors: dict[str, str] = {}
     held: dict[str, list[str]] = {}
     for name, value in content.settings.items():
@@ -171,8 +224,11 @@ def _docstring(content: ScriptContent) -> str:
         if factor != PLACEBO
     ]
     lines = textwrap.wrap("; ".join(texts) + ".", 98, break_on_hyphens=False) if texts else []
-    use = "    python train.py --seed 3 --epochs 5"
-    text = "\n".join([f"{content.title}.", "", use, "", *lines]).strip()
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """Return the text as it stands in a docstring."""
     return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
@@ -180,15 +236,20 @@ def _in_brackets(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)})" if texts else ""
 
 
-def _assembled(docstring: str, body: str, script: Script, content: ScriptContent) -> str:
-    """Return the script with its imports, in lines that are not too long."""
+def _assembled(docstring: str, body: str, names: Mapping[Target, str]) -> str:
+    """Return a script with its imports, in lines that are not too long."""
+    text = f'"""{docstring}\n"""\n\n{import_block(names, body)}\n\n{body.strip()}\n'
+    return wrap_long_lines(re.sub(r"\n{4,}", "\n\n\n", text))
+
+
+def _names(script: Script) -> dict[Target, str]:
+    """Return the names of all that train.py may import or defines."""
     names: dict[Target, str] = {target: name for name, target in IMPORTS.items()}
     names |= script.code.names
     if isinstance(script.network, OwnNetwork):
         imported = script.network.imported
         names[imported] = imported.name or imported.module
-    text = f'"""{docstring}\n"""\n\n{import_block(names, body)}\n\n{body.strip()}\n'
-    return wrap_long_lines(re.sub(r"\n{4,}", "\n\n\n", text))
+    return names
 
 
 @cache
