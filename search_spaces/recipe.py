@@ -199,7 +199,7 @@ class Recipe:
         place.
     penalize: (weights) -> None; adds the gradient of a penalty to their gradients, in place. Biases
         and the parameters of normalization layers are not among the weights.
-    clip: (parameters) -> None; limits their gradients, in place.
+    clip: (parameters) -> anything; limits their gradients, in place.
     schedule, warmup: (fraction of all steps that are done, in [0, 1)) -> multiplier of the learning
         rate; the two multipliers are multiplied with each other.
     average: (network) -> the provider of the network to evaluate, see `WeightAverage`.
@@ -223,7 +223,7 @@ class Recipe:
     class_weight: Callable[[Tensor], Tensor | None] = equal_weights
     optimizer: Callable[[nn.Module], torch.optim.Optimizer] = plain_sgd
     penalize: Callable[[list[Tensor]], None] = no_penalty
-    clip: Callable[[list[Tensor]], None] = no_clipping
+    clip: Callable[[list[Tensor]], object] = no_clipping
     schedule: Callable[[float], float] = constant_multiplier
     warmup: Callable[[float], float] = constant_multiplier
     average: Callable[[nn.Module], WeightAverage] = NoAveraging

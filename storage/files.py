@@ -1,9 +1,11 @@
-"""Write files atomically, and find out whether a path lies on a network file system."""
+"""Write files and folders atomically; find out whether a path lies on a network file system."""
 
 import os
 import shlex
+import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,9 @@ PARTIAL = ".partial"
 
 REPORT = 0o644
 """Permissions of reports, pictures and tables, which everybody may read."""
+
+FOLDER = 0o755
+"""Permissions of their folders."""
 
 NETWORK_FILESYSTEMS = frozenset(
     {
@@ -33,7 +38,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     Raises OSError when the file cannot be written; an earlier file of this name is unchanged.
     """
-    folder_mode = 0o755 if mode == REPORT else 0o700
+    folder_mode = FOLDER if mode == REPORT else 0o700
     path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
     partial = Path(name)
@@ -49,6 +54,43 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
             partial.unlink()
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """Let the block write the files of a new folder, which is then complete or not there at all.
+
+    Yields a hidden folder beside it, which takes its name when the block ends, and is deleted when
+    an error or Ctrl-C ends the block. Everybody may read the files.
+
+    folder: is not there, or empty; see `check_new_folder`.
+
+    Raises OSError when it cannot be written.
+    """
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder.parent))
+    try:
+        yield partial
+        for path in partial.rglob("*"):
+            path.chmod(FOLDER if path.is_dir() else REPORT)
+        partial.chmod(FOLDER)
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    _sync_folder(folder.parent)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise ValueError, with the remedy, unless a folder can be written anew: it holds nothing."""
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise ValueError(f"folder {str(folder)!r} exists and is not empty; name another one")
+    elif folder.exists() or folder.is_symlink():
+        raise ValueError(f"{str(folder)!r} exists and is no folder; name another one")
+    else:
+        check_parent(folder)
 
 
 def check_parent(path: Path) -> None:

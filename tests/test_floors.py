@@ -50,6 +50,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "study.running", "study.training", "study.data", "study.pruning", "storage",
         "search_spaces",
     ),
+    "study.exporting": (
+        "study.exporting", "study.running", "study.training", "study.data", "storage",
+        "search_spaces",
+    ),
     "study.analysis": (
         "study.analysis", "study.pruning", "storage", "search_spaces.dimension",
         "search_spaces.description", "search_spaces.distribution",

@@ -4,17 +4,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from training_factors.search_spaces.dimension import LogUniform
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.recipe import Recipe, no_clipping
-
-
-def clip_norm(parameters: list[Tensor], *, largest: float) -> None:
-    """Scale all gradients by one factor so that their total norm is at most `largest`, in place."""
-    clip_grad_norm_(parameters, largest)
 
 
 def none(recipe: Recipe) -> Recipe:
@@ -26,7 +20,7 @@ def norm(recipe: Recipe, largest: Annotated[float, LogUniform(0.1, 10.0)] = 1.0)
     """Clip the gradient of all parameters: g ← g · min(1, largest / ‖g‖) (Pascanu et al., 2013)."""
     if largest <= 0:
         raise ValueError(f"largest must be above 0, got {largest}")
-    return replace(recipe, clip=partial(clip_norm, largest=largest))
+    return replace(recipe, clip=partial(clip_grad_norm_, max_norm=largest))
 
 
 FACTOR = Factor("gradient_clip", topic="gradient clipping", options=(none, norm))

@@ -14,17 +14,14 @@ from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.problem import OWN_MODELS
 from training_factors.search_spaces.recipe import Layer, Recipe, unchanged_part
 
-
-def _fans(weight: Tensor) -> tuple[int, int]:
-    """Return fan-in and fan-out: the inputs of each output, and the outputs of each input."""
-    kernel_size = weight[0, 0].numel()
-    return weight.shape[1] * kernel_size, weight.shape[0] * kernel_size
+Draw = Callable[[Tensor, float, Generator], object]
+"""(weight, gain, generator) -> anything; fills the weight in place."""
 
 
 @torch.no_grad()
 def fill_default(layer: Layer, gain: float, generator: Generator) -> None:
     """Draw weights and biases from U(−1/√fan_in, 1/√fan_in), as torch does by default."""
-    bound = _fans(layer.weight)[0] ** -0.5
+    bound = layer.weight[0].numel() ** -0.5
     layer.weight.uniform_(-bound, bound, generator=generator)
     if layer.bias is not None:
         layer.bias.uniform_(-bound, bound, generator=generator)
@@ -38,13 +35,7 @@ def fill_normal(layer: Layer, gain: float, generator: Generator, *, std: float) 
 
 
 @torch.no_grad()
-def fill(
-    layer: Layer,
-    gain: float,
-    generator: Generator,
-    *,
-    draw: Callable[[Tensor, float, Generator], object],
-) -> None:
+def fill(layer: Layer, gain: float, generator: Generator, *, draw: Draw) -> None:
     """Fill the weights with `draw`, and set the biases to zero."""
     draw(layer.weight, gain, generator)
     if layer.bias is not None:
@@ -68,13 +59,13 @@ def draw_xavier_normal(weight: Tensor, gain: float, generator: Generator) -> Non
 
 def draw_he_uniform(weight: Tensor, gain: float, generator: Generator) -> None:
     """Fill from a uniform distribution of variance gain² / fan_in."""
-    bound = gain * (3 / _fans(weight)[0]) ** 0.5
+    bound = gain * (3 / weight[0].numel()) ** 0.5
     weight.uniform_(-bound, bound, generator=generator)
 
 
 def draw_he_normal(weight: Tensor, gain: float, generator: Generator) -> None:
     """Fill from a normal distribution of variance gain² / fan_in."""
-    weight.normal_(0, gain * _fans(weight)[0] ** -0.5, generator=generator)
+    weight.normal_(0, gain * weight[0].numel() ** -0.5, generator=generator)
 
 
 def draw_orthogonal(weight: Tensor, gain: float, generator: Generator) -> None:

@@ -1,7 +1,8 @@
 """The part of the training pool to train on; validation and test data stay the same in a study."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -13,48 +14,40 @@ from training_factors.search_spaces.problem import strata
 from training_factors.search_spaces.recipe import Recipe
 
 
-def _random_indices(count: int, fraction: float, targets: Tensor, generator: Generator) -> Tensor:
-    """Return a fraction of the indices 0 to count − 1 in random order, at least one index."""
-    order = torch.randperm(count, generator=generator, device=targets.device)
-    return order[: max(1, round(fraction * count))]
-
-
 def sample_randomly(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
     """Return the indices of a random fraction of all samples, regardless of their targets."""
-    return _random_indices(len(targets), fraction, targets, generator)
+    order = torch.randperm(len(targets), generator=generator, device=targets.device)
+    return order[: max(1, round(fraction * len(targets)))]
 
 
 def sample_by_class(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
     """Return the indices of a random fraction of each class, at least one sample of each."""
-    labels = strata(targets)
-    members = [(labels == label).nonzero().squeeze(1) for label in labels.unique()]
-    return torch.cat([m[_random_indices(len(m), fraction, targets, generator)] for m in members])
+    chosen = []
+    for label in targets.unique():
+        members = (targets == label).nonzero().squeeze(1)
+        chosen.append(members[sample_randomly(members, generator, fraction=fraction)])
+    return torch.cat(chosen)
 
 
-@dataclass(frozen=True)
-class Subset:
-    """A sampling function and the fraction of the samples that it draws, in (0, 1]."""
-
-    draw: Callable[..., Tensor]
-    fraction: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            raise ValueError(f"train_fraction must be in (0, 1], got {self.fraction}")
-
-    def __call__(self, targets: Tensor, generator: Generator) -> Tensor:
-        """Return the indices of the samples to train on."""
-        return self.draw(targets, generator, fraction=self.fraction)
+def sample_by_stratum(targets: Tensor, generator: Generator, *, fraction: float) -> Tensor:
+    """Return the indices of a random fraction of each class, or of each decile of numbers."""
+    return sample_by_class(strata(targets), generator, fraction=fraction)
 
 
 def stratified(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
     """Train on the fraction `train_fraction` of each class (for regression, of each decile)."""
-    return replace(recipe, split=Subset(sample_by_class, train_fraction))
+    return _with_sampling(recipe, sample_by_stratum, train_fraction)
 
 
 def random(recipe: Recipe, train_fraction: Annotated[float, Uniform(0.3, 1.0)] = 1.0) -> Recipe:
     """Train on the fraction `train_fraction` of all samples, drawn regardless of classes."""
-    return replace(recipe, split=Subset(sample_randomly, train_fraction))
+    return _with_sampling(recipe, sample_randomly, train_fraction)
+
+
+def _with_sampling(recipe: Recipe, sample: Callable[..., Tensor], fraction: float) -> Recipe:
+    if not 0 < fraction <= 1:
+        raise ValueError(f"train_fraction must be in (0, 1], got {fraction}")
+    return replace(recipe, split=partial(sample, fraction=fraction))
 
 
 FACTOR = Factor("split", topic="data split", options=(stratified, random))

@@ -212,7 +212,7 @@ def _contrast(arm: Arm, best: dict[int, float], changed: dict[int, float]) -> Co
 
 
 def mean_interval(values: Array) -> Interval:
-    """Return the 95 % t-interval of a mean."""
+    """Return the 95 % t-interval of a mean. values: two or more."""
     margin = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
     return float(values.mean()) - margin, float(values.mean()) + margin
 

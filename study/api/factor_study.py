@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from joblib import cpu_count
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from training_factors.study.api.model_export import Exported
     from training_factors.study.running.settings import StartMethod, WorkerTiming
 
 
@@ -175,7 +176,48 @@ class FactorStudy:
         report = read_report(self._study, cpu_count())
         return write_report_page(self._study, report, self._storage, file).path
 
-    def export(self, folder: FilePath, form: str = "csv") -> list[Path]:
+    def export(
+        self,
+        path: FilePath | None = None,
+        *,
+        trial: int | None = None,
+        seeds: int = 1,
+        on: Literal["pool", "all"] = "pool",
+        onnx: bool = False,
+        with_data: bool = True,
+        device: str = "auto",
+        allow_code: bool = False,
+        progress: bool | None = None,
+    ) -> "Exported":
+        """Train the best configuration and write it as a folder to take home; return what it holds.
+
+        It is trained in this process, with the seed of its run first, so that this network must be
+        the one of the study. The folder has the weights, the data, the metrics, a model card, and
+        two programs that need torch and safetensors alone.
+
+        path: of a new folder, in one that exists; None for `export` in the study's folder. trial:
+        number of another run to take. seeds: number of networks; the one with the median value on
+        the validation part is written. on: train on the training part, or with `all` on the
+        validation part as well. onnx: write model.onnx too, which needs the extra [onnx].
+        with_data: write the data, which train.py needs. device, allow_code, progress: as of
+        `training_factors.run`.
+
+        Raises ValueError for wrong input, a run that did not reach its end and a folder that is not
+        empty, NoAnswer when no run is complete. Nothing is written then.
+        """
+        from training_factors.study.api.model_export import ExportRequest, export_model
+
+        settings = worker_settings(
+            storage=self._storage, workers=0, per_gpu=1, device=device, start=None, cluster=None,
+            allow_code=allow_code or self._trusted, timing=check_timing(),
+        )._replace(given=self._given)  # fmt: skip
+        request = ExportRequest(trial, seeds, on, onnx, with_data)
+        folder = None if path is None else Path(path)
+        return export_model(
+            self._study, folder, request, settings, choose_output(progress), cpu_count()
+        )
+
+    def export_tables(self, folder: FilePath, form: str = "csv") -> list[Path]:
         """Write all tables into a folder; return the files.
 
         folder: is created if missing; the folder that holds it must exist. form: `csv`, or

@@ -55,7 +55,7 @@ def next_step(study: Study, found: Findings, storage: str | None, *, after: str 
     """Return the next step.
 
     An unfinished study goes on first. Then come the rows that would help, or else `confirm`, with
-    what that takes; once it is done `recommend`, and after that the report. after: verb of the
+    what that takes; once it is done `recommend`, and after that `export`. after: verb of the
     command that has just ended.
     """
     if found.conclusion.as_of:
@@ -66,8 +66,8 @@ def next_step(study: Study, found: Findings, storage: str | None, *, after: str 
         return NextStep(line, "trains twice as many seeds, for a narrower interval")
     if found.conclusion.is_confirmed:
         if after == "recommend":
-            line = command_line("report", study, storage, "--open")
-            return NextStep(line, "shows the answer and all evidence as a page")
+            line = command_line("export", study, storage)
+            return NextStep(line, "trains it and writes the model, with scripts that use it")
         line = command_line("recommend", study, storage)
         return NextStep(line, "prints all settings as a command and as TOML")
     more_rows = found.answer.verdict.more_rows if found.answer else 1

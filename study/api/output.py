@@ -31,14 +31,39 @@ class ShowProgress(Protocol):
         """
 
 
+ShowEpochs = Callable[[int, str], AbstractContextManager[Tick]]
+"""(number of epochs, what they are for in words) -> a block; the function that it yields shows that
+another epoch has ended."""
+
+
+@contextmanager
+def _show_no_epochs(total: int, words: str) -> Iterator[Tick]:
+    yield lambda: None
+
+
+@contextmanager
+def _show_epochs(total: int, words: str) -> Iterator[Tick]:
+    from tqdm import tqdm
+
+    # None: nothing is shown where standard error is no terminal.
+    with tqdm(total=total, desc=words, unit="epoch", leave=False, disable=None) as bar:
+
+        def tick() -> None:
+            bar.update()
+
+        yield tick
+
+
 class Output(NamedTuple):
     """Shows what happens while a study runs.
 
-    notify: shows one message. progress: opens a block that shows the progress.
+    notify: shows one message. progress: opens a block that shows the progress of a study. epochs:
+    opens one that shows the progress of training in this process.
     """
 
     notify: Callable[[str], None]
     progress: ShowProgress
+    epochs: ShowEpochs = _show_no_epochs
 
 
 def print_message(message: str) -> None:
@@ -76,10 +101,10 @@ def _show_bar(
 SILENT = Output(lambda message: None, _show_nothing)
 """Nothing is shown."""
 
-TERMINAL = Output(print_message, _show_table)
+TERMINAL = Output(print_message, _show_table, _show_epochs)
 """Messages, and a table or lines of progress."""
 
-BAR = Output(print_message, _show_bar)
+BAR = Output(print_message, _show_bar, _show_epochs)
 """Messages, and a progress bar of one line, which notebooks can show."""
 
 

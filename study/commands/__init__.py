@@ -15,6 +15,7 @@ from training_factors.study.api.command_lines import program_name, redacted
 from training_factors.study.api.settings import plain_message
 from training_factors.study.commands import (  # noqa: F401 - each adds its verbs to the app
     dashboard_verb,
+    export_verb,
     process_verbs,
     report_verbs,
     result_verbs,

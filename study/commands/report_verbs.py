@@ -1,17 +1,14 @@
-"""Verbs that write what a study has found: report, plot, export. None of them loads torch."""
+"""Verbs that write what a study has found: report and plot. Neither loads torch."""
 
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from training_factors.study.commands.app import app, count_cores, open_study, show, verb_context
 from training_factors.study.commands.options import Json, StorageUrl, StudyName
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command()
@@ -44,36 +41,6 @@ def report(
         print(f"report  {page}\ncharts  {folder} ({plural(len(files), 'file')}, .png and .svg)")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         print(f"no browser can be opened here; open {page} by hand", file=sys.stderr)
-
-
-@app.command()
-def export(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder for the files (default: tables, of the study).")
-    ] = None,
-    study: StudyName = None,
-    storage: StorageUrl = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Write .csv files (the default).")] = False,
-    parquet: Annotated[bool, typer.Option("--parquet", help="Write .parquet files.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Write trials, shares, effects, settings and contrasts as tables, to .csv or .parquet."""
-    with verb_context():
-        opened = open_study(study, storage)
-        from training_factors.storage.files import check_parent
-        from training_factors.study.api.exports import tables_of, write_tables
-        from training_factors.study.reporting.analyses import read_study_data
-
-        forms = [name for name, wanted in (("csv", csv), ("parquet", parquet)) if wanted]
-        place = folder or opened.folder / "tables"
-        if folder is not None:
-            check_parent(folder)  # before the answer is computed
-        tables = tables_of(read_study_data(opened, jobs=count_cores()))
-        files = [path for form in forms or ["csv"] for path in write_tables(tables, place, form)]
-    if as_json:
-        show({"schema": 1, "files": [str(file) for file in files]})
-    else:
-        print("\n".join(map(str, files)))
 
 
 @app.command()

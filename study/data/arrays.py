@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training_factors.storage.data_report import CONVERTED, LEFT_OUT, PARTS, DataNote, data_note
 from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.encoding import ColumnEncoding
 from training_factors.study.data.features import as_features
 from training_factors.study.data.images import lay_over, value_scale
 from training_factors.study.data.options import NO_OPTIONS, DataOptions
@@ -189,10 +190,11 @@ def from_arrays(
     read = read_targets(targets, f"y of {source!r}", options.task)
     kept = inputs if read.kept.all() else inputs[read.kept]
     converted: NDArray[Any]
+    encoding: tuple[ColumnEncoding, ...] | None = None
     if inputs.ndim == 2:
         if options.scale is not None:
             raise ValueError(f"data {source!r} is a table; leave --scale out")
-        converted, further = as_table(kept, source, options.impute or "median")
+        converted, further, encoding = as_table(kept, source, options.impute or "median")
     else:
         converted, further = as_images(kept, source, options.scale)
     given = unassigned(len(read.kept)) if parts is None else parts
@@ -203,13 +205,14 @@ def from_arrays(
         given[read.kept],
         notes=(*notes, *read.notes, *further),
         groups=None if groups is None else as_groups(groups, str(options.group), source)[read.kept],
+        encoding=encoding,
     )
 
 
 def as_table(
     inputs: NDArray[Any], source: str, impute: str = "median"
-) -> tuple[NDArray[np.float32], tuple[DataNote, ...]]:
-    """Convert rows of numeric features to float32; return them and what was done.
+) -> tuple[NDArray[np.float32], tuple[DataNote, ...], tuple[ColumnEncoding, ...]]:
+    """Convert rows of numeric features to float32; return them, and what was done and how.
 
     Raises ValueError for other types, no columns, or infinite values.
     """
@@ -222,7 +225,9 @@ def as_table(
             f"fill it or leave it out"
         )
     columns = [inputs[:, i : i + 1] for i in range(inputs.shape[1])]
-    return as_features(columns, [f"column {i}" for i in range(len(columns))], impute, source)
+    names = [f"column {i}" for i in range(len(columns))]
+    table, notes, scaled = as_features(columns, names, impute, source)
+    return table, notes, tuple(ColumnEncoding(name, scaling=scaled.get(name)) for name in names)
 
 
 def as_images(

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from training_factors.storage.data_report import read_data_report
 from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
+from training_factors.study.data.encoding import encoding_document, read_encoding
 
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 """Version of the decoders; increase it when one gives other values, to ignore older entries."""
 
 MAX_FULL_BYTES = 2**28
@@ -170,6 +171,7 @@ def _read_entry(entry: Path, name: str) -> Dataset | None:
             skipped=tuple(metadata["skipped"]),
             fingerprint=str(metadata["fingerprint"]),
             notes=read_data_report(metadata).notes,
+            encoding=read_encoding(metadata["encoding"]),
             **tensors,
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError):
@@ -213,6 +215,7 @@ def _write_files(folder: Path, dataset: Dataset) -> None:
         "skipped": dataset.skipped,
         "fingerprint": dataset.fingerprint,
         "notes": [note._asdict() for note in dataset.notes],
+        "encoding": encoding_document(dataset.encoding),
     }
     for name, array in arrays.items():
         with (folder / f"{name}.npy").open("wb") as file:

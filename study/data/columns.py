@@ -67,7 +67,7 @@ class Column(NamedTuple):
 
     name: of the column. form: one of `FORMS`. numbers: (rows,) float64, nan where missing; None
     for codes and texts. texts: (rows,), None where missing; None for all other forms.
-    about: how the cells were read, for a note.
+    about: how the cells were read, for a note. first_day: of dates, in UTC and ISO 8601.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Column(NamedTuple):
     numbers: NDArray[np.float64] | None = None
     texts: pd.Series | None = None
     about: str = ""
+    first_day: str = ""
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -277,4 +278,5 @@ def _from_dates(name: str, dates: pd.Series, form: str) -> Column:
         about += ", month before day"
     elif form.startswith(("%d/%m", "%d-%m")):
         about += ", day before month"
-    return Column(name, DATES, days, about=about)
+    first_day = first.tz_localize(None).isoformat() if pd.notna(first) else ""
+    return Column(name, DATES, days, about=about, first_day=first_day)

@@ -12,6 +12,7 @@ from torch import Tensor
 from training_factors.search_spaces.problem import Problem
 from training_factors.storage.data_report import DataNote
 from training_factors.study.data.duplicates import find_twins
+from training_factors.study.data.encoding import Encoding
 
 
 class Decoded(NamedTuple):
@@ -24,6 +25,7 @@ class Decoded(NamedTuple):
     skipped: tuple[str, ...] = ()
     notes: tuple[DataNote, ...] = ()
     groups: NDArray[np.int64] | None = None
+    encoding: Encoding | None = None
 
     def choose(self, samples: NDArray[Any]) -> "Decoded":
         """Return the data with these samples only. samples: indices, or a mask."""
@@ -53,6 +55,7 @@ class Dataset(NamedTuple):
     twins: (samples,): int64, equal for samples that are nearly the same, -1 for all others.
     groups: (samples,): int64, equal for samples that stay in one part; empty without groups.
     impute: how missing numbers are filled; see `options.DataOptions`.
+    encoding: how images or columns became these inputs; None if they came as arrays of them.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Dataset(NamedTuple):
     twins: Tensor
     groups: Tensor
     impute: str = "median"
+    encoding: Encoding | None = None
 
     @property
     def problem(self) -> Problem:
@@ -96,6 +100,7 @@ def to_dataset(decoded: Decoded, name: str) -> Dataset:
         decoded.notes,
         torch.from_numpy(find_twins(arrays[0])),
         torch.from_numpy(np.zeros(0, np.int64) if decoded.groups is None else decoded.groups),
+        encoding=decoded.encoding,
     )
 
 

@@ -1,7 +1,9 @@
 """Divide the data into training pool, validation and test part: once per study, by its seed.
 
-Only `load_test_part` gives the test part, and only the confirmation may call it: data that has
-influenced a choice cannot tell how good the choice is (`tests/study/data/test_division.py`).
+Data that has influenced a choice cannot tell how good the choice is. So only `load_test_part` and
+`load_all_parts` give the test part, and only the confirmation and the export of a trained model may
+call them: the one compares configurations that were chosen without it, the other takes home one
+that is chosen, and chooses nothing by it (`tests/study/data/test_division.py`).
 """
 
 import warnings
@@ -67,6 +69,14 @@ class Division(NamedTuple):
     target_scale: TargetScale | None = None
 
 
+class AllParts(NamedTuple):
+    """The samples of all parts; the targets are as in `Dataset`, not standardized."""
+
+    pool: DataPart
+    validation: DataPart
+    test: DataPart
+
+
 class PartIndices(NamedTuple):
     """Indices of each part's samples: int64, ascending; every sample is in exactly one part."""
 
@@ -126,10 +136,21 @@ def load_division(dataset: Dataset, indices: PartIndices, device: torch.device) 
 def load_test_part(dataset: Dataset, seed: int, device: torch.device) -> DataPart:
     """Return the test part, on a device and on the training pool's scale.
 
-    Reserved for the confirmation; a test fails if anything else calls it.
+    Reserved for the confirmation and the export; a test fails if anything else calls it.
     """
     indices = divide(dataset, seed)
     return _load_part(dataset, indices.test, indices, _target_scale(dataset, indices), device)
+
+
+def load_all_parts(dataset: Dataset, seed: int) -> AllParts:
+    """Return every part on the CPU, with the targets of regression in the unit of the source.
+
+    Reserved for the export, which writes them beside a trained model; a test fails if anything else
+    calls it.
+    """
+    indices = divide(dataset, seed)
+    cpu = torch.device("cpu")
+    return AllParts(*(_load_part(dataset, part, indices, None, cpu) for part in indices))
 
 
 def report_data(dataset: Dataset, seed: int) -> DataReport:

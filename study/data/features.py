@@ -1,6 +1,6 @@
 """Bring the numbers of a table to float32 without a loss, and fill missing ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training_factors.storage.data_report import CONVERTED, FILLED, DataNote, data_note
+from training_factors.study.data.encoding import Scaling64
 
 MAX_ROUNDING = 1e-3
 """Rounding to float32, in standard deviations of a column, above which 64 bits are used first."""
@@ -20,10 +21,11 @@ Table = NDArray[np.float32]
 
 def as_features(
     blocks: Sequence[NDArray[Any]], names: Sequence[str], impute: str, source: str
-) -> tuple[Table, tuple[DataNote, ...]]:
+) -> tuple[Table, tuple[DataNote, ...], Mapping[str, Scaling64]]:
     """Return blocks of columns as one table (rows, features), with nan where a number is missing.
 
-    Columns whose digits float32 would lose are standardized in float64 before.
+    Columns whose digits float32 would lose are standardized in float64 before; how is returned by
+    their names, and so are notes about what was done.
 
     blocks: (rows, columns) each. names: one for each block. impute: see `options.DataOptions`;
     here it only decides whether numbers may be missing, and is noted: `fill_missing` fills them.
@@ -31,16 +33,18 @@ def as_features(
     Raises ValueError for missing numbers if `impute` is `none`.
     """
     table = np.empty((len(blocks[0]), sum(block.shape[1] for block in blocks)), np.float32)
-    scaled: dict[str, None] = {}
+    scaled: dict[str, Scaling64] = {}
     gaps = []
     place = 0
     for block, name in zip(blocks, names, strict=True):
         for column in block.T:
             values = column
             if loses_digits(values):
-                scaled[name] = None
-                values = values.astype(np.float64) / np.nanmax(np.abs(values))
-                values = (values - np.nanmean(values)) / np.nanstd(values)
+                largest = np.nanmax(np.abs(values))
+                values = values.astype(np.float64) / largest
+                mean, deviation = np.nanmean(values), np.nanstd(values)
+                scaled[name] = (float(largest), float(mean), float(deviation))
+                values = (values - mean) / deviation
             table[:, place] = values
             place += 1
         missing = np.isnan(block.astype(np.float64, copy=False)).any(axis=1)
@@ -60,7 +64,7 @@ def as_features(
         how = "median" if impute == "median" else "most frequent value"
         text = f"missing numbers, with the {how} of the training part"
         notes.append(data_note(FILLED, text, gaps))
-    return table, tuple(notes)
+    return table, tuple(notes), scaled
 
 
 def fill_missing(table: Table, training: Table, impute: str) -> Table:
@@ -70,9 +74,18 @@ def fill_missing(table: Table, training: Table, impute: str) -> Table:
     """
     if not np.isnan(table).any():
         return table
+    return np.asarray(_fit_imputer(training, impute).transform(table), dtype=np.float32)
+
+
+def filling_values(training: Table, impute: str) -> NDArray[np.float64]:
+    """Return the number that fills a missing one, for every column of the training part."""
+    return np.asarray(_fit_imputer(training, impute).statistics_, dtype=np.float64)
+
+
+def _fit_imputer(training: Table, impute: str) -> Any:
+    """Return a fitted imputer of scikit-learn, which has no type annotations."""
     sklearn = import_module("sklearn.impute")  # takes a second
-    imputer = sklearn.SimpleImputer(strategy=impute, keep_empty_features=True).fit(training)
-    return np.asarray(imputer.transform(table), dtype=np.float32)
+    return sklearn.SimpleImputer(strategy=impute, keep_empty_features=True).fit(training)
 
 
 def loses_digits(values: NDArray[Any]) -> bool:

@@ -175,7 +175,7 @@ def decode_folder(listing: Listing, side: int | None, fit: str | None = None) ->
     Raises ValueError when no file can be read.
     """
     paths = [listing.root / name for name in listing.files]
-    images, readable, notes = decode_images(paths, side, fit)
+    images, readable, notes, encoding = decode_images(paths, side, fit)
     if not any(readable):
         raise ValueError(
             f"none of the {len(readable)} images in {str(listing.root)!r} can be read; "
@@ -194,6 +194,7 @@ def decode_folder(listing: Listing, side: int | None, fit: str | None = None) ->
         tuple(skipped),
         (*listing.notes, *unreadable, *notes),
         None if listing.groups is None else listing.groups[readable],
+        encoding,
     )
 
 

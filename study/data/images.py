@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from training_factors.storage.data_report import CONVERTED, RESIZED, WARNING, DataNote, data_note
 from training_factors.study.data.cache import allocate
+from training_factors.study.data.encoding import ImageEncoding
 
 DEFAULT_SIDE = 64
 """Largest side in pixels of images that come in several sizes; images of one size have no more
@@ -129,11 +130,13 @@ class DecodedImages(NamedTuple):
 
     images: (readable files, channels, height, width), with one channel when all are grey, else
     three. readable: for each path whether it could be read. notes: what was done to them.
+    encoding: how.
     """
 
     images: Pixels
     readable: list[bool]
     notes: tuple[DataNote, ...]
+    encoding: ImageEncoding
 
 
 def decode_images(
@@ -167,7 +170,8 @@ def decode_images(
             else:
                 images[count] = image
                 count += 1
-    return DecodedImages(images[:count], readable, notes)
+    encoding = ImageEncoding(conversion.fit, conversion.low, conversion.high, conversion.background)
+    return DecodedImages(images[:count], readable, notes, encoding)
 
 
 def is_image(path: Path) -> bool:

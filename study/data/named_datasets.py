@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from training_factors.study.data.arrays import as_images
 from training_factors.study.data.cache import cache_folder
 from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.encoding import ColumnEncoding, ImageEncoding
 from training_factors.study.data.parts import PartLabel, unassigned
 
 SCIKIT_LEARN = ("digits", "wine", "breast_cancer", "diabetes")
@@ -45,12 +46,14 @@ def decode_builtin(name: str) -> Decoded:
     """
     raw: Any = getattr(import_module("sklearn.datasets"), f"load_{name}")()
     undivided = unassigned(len(raw.target))
+    columns = tuple(ColumnEncoding(str(column)) for column in raw.feature_names)
     if name == "diabetes":
         inputs, targets = raw.data.astype(np.float32), raw.target.astype(np.float32)
-        return Decoded(inputs, targets, None, undivided)
+        return Decoded(inputs, targets, None, undivided, encoding=columns)
     classes = tuple(str(label) for label in raw.target_names)
     inputs = _grey_bytes(raw.images) if name == "digits" else raw.data.astype(np.float32)
-    return Decoded(inputs, raw.target.astype(np.int64), classes, undivided)
+    encoding = ImageEncoding() if name == "digits" else columns
+    return Decoded(inputs, raw.target.astype(np.int64), classes, undivided, encoding=encoding)
 
 
 def decode_torchvision(name: str) -> Decoded:

@@ -116,7 +116,7 @@ def _from_images(
     others = [n for n in frame.columns if n not in {target, options.group, options.split_column}]
     if others:
         notes.append(data_note(LEFT_OUT, "columns beside the images", others))
-    images, readable, further = decode_images(
+    images, readable, further, encoding = decode_images(
         [items[row] for row in rows], options.image_size, options.fit
     )
     if not all(readable):
@@ -129,6 +129,7 @@ def _from_images(
         samples.parts[readable],
         notes=(*notes, *samples.notes, *further),
         groups=None if samples.groups is None else samples.groups[readable],
+        encoding=encoding,
     )
 
 

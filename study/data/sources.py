@@ -14,6 +14,7 @@ from training_factors.study.data.arrays import read_npz
 from training_factors.study.data.cache import digest_files, load_or_decode
 from training_factors.study.data.checks import refuse_unlearnable, warnings_about
 from training_factors.study.data.dataset import Dataset, Decoded, filled_by, to_dataset
+from training_factors.study.data.encoding import ImageEncoding
 from training_factors.study.data.functions import call_function, read_returned
 from training_factors.study.data.image_folder import (
     decode_folder,
@@ -203,7 +204,9 @@ def _apply_options(decoded: Decoded, source: str, options: DataOptions) -> Decod
     if options.image_size is None or decoded.inputs.shape[2:] == (options.image_size,) * 2:
         return decoded
     images, notes = resize(decoded.inputs, options.image_size, options.fit)
-    return decoded._replace(inputs=images, notes=(*decoded.notes, *notes))
+    of_files = decoded.encoding if isinstance(decoded.encoding, ImageEncoding) else ImageEncoding()
+    encoding = of_files._replace(fit=options.fit or "pad")
+    return decoded._replace(inputs=images, notes=(*decoded.notes, *notes), encoding=encoding)
 
 
 def _checked(decoded: Decoded, source: str) -> Decoded:

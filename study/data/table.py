@@ -25,6 +25,7 @@ from training_factors.study.data.columns import (
     CODES,
     DATES,
     MAX_CATEGORIES,
+    TRUTH,
     WRITTEN,
     Column,
     clean,
@@ -32,6 +33,7 @@ from training_factors.study.data.columns import (
     read_clean_column,
 )
 from training_factors.study.data.dataset import Decoded
+from training_factors.study.data.encoding import ColumnEncoding, ColumnKind, Scaling64
 from training_factors.study.data.features import as_features
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.samples import choose_column, count_of, read_samples
@@ -113,7 +115,7 @@ def from_frame(
         raise ValueError(
             f"file {source!r} has no column besides its target {target!r}{why}; add some"
         )
-    inputs, further = _encode(columns, options.impute or "median", source)
+    inputs, further, encoding = _encode(columns, options.impute or "median", source)
     return Decoded(
         inputs,
         samples.targets,
@@ -121,6 +123,7 @@ def from_frame(
         samples.parts,
         notes=(*notes, *further),
         groups=samples.groups,
+        encoding=encoding,
     )
 
 
@@ -157,8 +160,11 @@ def _read_parquet(source: str) -> pd.DataFrame:
 
 def _encode(
     columns: Sequence[Column], impute: str, source: str
-) -> tuple[NDArray[np.float32], tuple[DataNote, ...]]:
-    """Return the columns as float32, (rows, features), with nan for missing numbers, and notes."""
+) -> tuple[NDArray[np.float32], tuple[DataNote, ...], tuple[ColumnEncoding, ...]]:
+    """Return the columns as float32, (rows, features), with nan for missing numbers.
+
+    Notes say what was done, and an encoding for each column how.
+    """
     notes: list[DataNote] = []
     encoded: list[NDArray[Any]] = []
     texts = []
@@ -191,8 +197,22 @@ def _encode(
                 f"column out with --ignore {gaps[0].name!r}"
             )
         notes.append(data_note(FILLED, "missing texts, as a value of their own", names))
-    table, further = as_features(encoded, [column.name for column in columns], impute, source)
-    return table, (*notes, *further)
+    names = [column.name for column in columns]
+    table, further, scaled = as_features(encoded, names, impute, source)
+    encodings = tuple(_encoding(column, scaled.get(column.name)) for column in columns)
+    return table, (*notes, *further), encodings
+
+
+def _encoding(column: Column, scaling: Scaling64 | None) -> ColumnEncoding:
+    if column.texts is not None:
+        values = tuple(sorted(set(column.texts.fillna(""))))
+        return ColumnEncoding(column.name, ColumnKind.CATEGORY, values)
+    kind = ColumnKind.TRUTH if column.form == TRUTH else ColumnKind.NUMBER
+    if column.first_day:
+        kind = ColumnKind.DATE
+    return ColumnEncoding(
+        column.name, kind, first_day=column.first_day, scaling=scaling, about=column.about
+    )
 
 
 def _one_hot(texts: pd.Series) -> NDArray[Any]:

@@ -134,6 +134,12 @@ def _study_data(
     return StudyData(study, trials, progress, answer, reason, confirmation)
 
 
+def confirmation_of(data: StudyData, trial: Trial) -> Confirmation | None:
+    """Return the result of the confirmation if it is about the configuration of this trial."""
+    found = data.confirmed
+    return found if found is not None and found.config == trial.parameters else None
+
+
 def read_confirmation_data(confirming: Study) -> ConfirmationData:
     """Read a confirming study and analyse its runs."""
     arms, trials = read_arms(confirming), read_trials(confirming)

@@ -92,11 +92,12 @@ def _contrast_table(confirmation: Confirmation, unit: Unit) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("evidence")
     for contrast in confirmation.contrasts:
-        table.add_row(*_cells(contrast, unit), style="" if contrast.confirmed else "dim")
+        table.add_row(*contrast_cells(contrast, unit), style="" if contrast.confirmed else "dim")
     return table
 
 
-def _cells(contrast: Contrast, unit: Unit) -> tuple[str, ...]:
+def contrast_cells(contrast: Contrast, unit: Unit) -> tuple[str, ...]:
+    """Return the cells of one change: name, seeds, drop, interval, p-value and evidence."""
     return (
         contrast.name,
         str(contrast.seeds),

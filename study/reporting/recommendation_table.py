@@ -215,6 +215,11 @@ def definition_options(definition: Definition) -> list[str]:
     return words
 
 
+def evidence_remark(level: str) -> str:
+    """Return a level of evidence as a remark on a setting: of an untested one, why it is."""
+    return _REMARKS.get(level, level)
+
+
 def list_word(text: str) -> str:
     """Return a name as a word of an option whose lists have commas: in quotes if it has some."""
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
@@ -231,9 +236,7 @@ def recommendation_toml(recommendation: Recommendation) -> str:
             f"{recommendation.study}: {recommendation.source}",
             "Trains this configuration: run --config. Adds it to another study: run --also.",
         ],
-        remarks={
-            one.factor: _REMARKS.get(one.evidence_level, one.evidence_level) for one in settings
-        },
+        remarks={one.factor: evidence_remark(one.evidence_level) for one in settings},
     )
 
 

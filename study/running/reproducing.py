@@ -28,7 +28,7 @@ def find_run(study: Study, number: int) -> Trial:
         state = ended.get(trial.state, "has not ended")
         raise ValueError(
             f"run #{number} of {study.name} {state}; only a run that was trained to its end can be "
-            "compared"
+            "trained again"
         )
     return trial
 

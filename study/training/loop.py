@@ -139,7 +139,7 @@ def _train(
     """Train a network as `train` says."""
     problem = data.problem
     objective = open_objective(metric, data.validation.targets, problem, data.target_scale)
-    part = _training_part(recipe, data, seed)
+    part = training_part(recipe, data, seed)
     training = start_training(recipe, part, problem, model, epochs, seed)
     first_epoch = 0 if start is None else restore_state(training, start)
     eager_step = partial(train_step, training)
@@ -158,7 +158,7 @@ def _train(
         should_stop = report(epoch, value, partial(save_state, training, epoch))
         if should_stop and value is not None and not is_last:
             return Outcome(value, {}, diverged=False, stopped=True, epochs=epoch + 1)
-    metrics = _measure_in_source_unit(data, outputs, data.validation.targets)
+    metrics = measure_in_source_unit(data, outputs, data.validation.targets)
     value = objective.of(metrics)
     on_training = float(objective.evaluate(predict(training, part.inputs), part.targets))
     if isfinite(on_training):  # AUC is not defined where the recipe's part lacks a class
@@ -192,7 +192,7 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
     order_generator = training.generators["order"]
     order = torch.randperm(len(training.inputs), generator=order_generator, device=device)
     used = order[: len(order) // size * size]
-    for samples in used.split(size * _batches_at_once(training)):
+    for samples in used.split(size * batches_at_once(size, training.inputs)):
         inputs, targets = augmented(
             recipe,
             to_float(training.inputs[samples]),
@@ -204,11 +204,11 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
         yield from zip(laid_out.split(size), targets.split(size), strict=True)
 
 
-def _batches_at_once(training: Training) -> int:
-    """Return the number of batches that are augmented in one pass, at least 1."""
-    is_cpu = training.inputs.device.type == "cpu"
+def batches_at_once(batch_size: int, inputs: Tensor) -> int:
+    """Return the number of batches of these inputs that are augmented in one pass, at least 1."""
+    is_cpu = inputs.device.type == "cpu"
     limit_bytes = CPU_AUGMENTATION_BYTES if is_cpu else GPU_AUGMENTATION_BYTES
-    batch_bytes = training.batch_size * training.inputs[0].numel() * torch.float32.itemsize
+    batch_bytes = batch_size * inputs[0].numel() * torch.float32.itemsize
     return max(1, limit_bytes // batch_bytes)
 
 
@@ -255,7 +255,7 @@ def predict(training: Training, inputs: Tensor) -> Tensor:
         )
 
 
-def _training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
+def training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
     """Return the samples of the pool that the recipe trains on."""
     targets = data.pool.targets
     samples = recipe.split(targets, generator(seed, "split", targets.device))
@@ -270,7 +270,7 @@ def _precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
+def measure_in_source_unit(data: Division, outputs: Tensor, targets: Tensor) -> Metrics:
     """Measure all metrics; those of regression in the unit of the source."""
     scale = data.target_scale
     if scale is not None:
@@ -282,7 +282,7 @@ def _add_test_part(
     outcome: Outcome, metric: Metric, training: Training, data: Division, test: DataPart
 ) -> Outcome:
     outputs = predict(training, test.inputs)
-    metrics = _measure_in_source_unit(data, outputs, test.targets)
+    metrics = measure_in_source_unit(data, outputs, test.targets)
     objective = open_objective(metric, test.targets, data.problem, data.target_scale)
     return outcome._replace(
         test=metrics,

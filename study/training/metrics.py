@@ -4,6 +4,7 @@ Every run stores all metrics, which scikit-learn computes once at its end. The o
 needed after every few epochs, so it is computed from formulas that do not leave the device.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ Metrics = dict[str, float]
 ConfusionCells = tuple[tuple[int, int, int], ...]
 """Confusion matrix as (true class, predicted class, number of samples), largest numbers first."""
 
-EPSILON = float(np.finfo(np.float64).eps)
+EPSILON = sys.float_info.epsilon
 """Smallest probability of a class in the log loss, and smallest distance from 1."""
 
 MAX_CONFUSION_CELLS = 400

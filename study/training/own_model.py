@@ -148,32 +148,50 @@ class OwnModel:
         """Return a network, and the number of modules that surgery found for every part."""
         # The fast path of torch's transformers does not run their modules, which surgery looks for.
         torch.backends.mha.set_fastpath_enabled(False)
-        if not self.reads_recipe:
-            recipe = replace(recipe, **{part: UNCHANGED_PARTS[part] for part in self.kept})
+        recipe = self.applied(recipe)
         with seeded_globals(weights.initial_seed()):
-            network = self._make(recipe, problem, dropout)
-            self._check_parameters(network)
+            network = self.make_network(recipe, problem, dropout)
             counts: dict[str, int] = {}
             if self.reads_recipe:
                 trace_calls(network, problem)  # gives lazy modules their shapes
             else:
-                by_keyword = {KEYWORDS[name].part for name in self.keywords}
-                parts = tuple(part for part in PARTS if part not in by_keyword)
-                counts = Surgeon(recipe, weights, dropout, parts).operate(network, problem)
+                counts = self.surgeon(recipe, weights, dropout).operate(network, problem)
         for name, parameter in network.named_parameters():
             if is_lazy(parameter):
                 raise ValueError(f"{name} has no shape, since no input reaches its lazy module")
         return network, counts
 
-    def _make(self, recipe: Recipe, problem: Problem, dropout: Generator) -> nn.Module:
-        arguments = {}
-        for name in self.keywords:
-            keyword = KEYWORDS[name]
-            if keyword.part is None or not is_unchanged(recipe, keyword.part):
-                arguments[name] = keyword.value(recipe, problem, dropout)
-        network = self.make(**arguments)
+    def applied(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the parts unchanged that no factor of the study sets."""
+        if self.reads_recipe:
+            return recipe
+        return replace(recipe, **{part: UNCHANGED_PARTS[part] for part in self.kept})
+
+    def surgeon(self, recipe: Recipe, weights: Generator, dropout: Generator) -> Surgeon:
+        """Return what applies those parts of the recipe that no keyword brings to the network."""
+        by_keyword = {KEYWORDS[name].part for name in self.keywords}
+        parts = tuple(part for part in PARTS if part not in by_keyword)
+        return Surgeon(recipe, weights, dropout, parts)
+
+    def arguments(
+        self, recipe: Recipe, problem: Problem, dropout: Generator
+    ) -> Mapping[str, object]:
+        """Return the arguments that the function of the model is given."""
+        return {
+            name: KEYWORDS[name].value(recipe, problem, dropout)
+            for name in self.keywords
+            if (part := KEYWORDS[name].part) is None or not is_unchanged(recipe, part)
+        }
+
+    def make_network(self, recipe: Recipe, problem: Problem, dropout: Generator) -> nn.Module:
+        """Return the network as its function makes it, before surgery.
+
+        Raises ValueError if it is none, or cannot be trained.
+        """
+        network = self.make(**self.arguments(recipe, problem, dropout))
         if not isinstance(network, nn.Module):
             raise ValueError(f"it returns {type(network).__name__}, not an nn.Module")
+        self._check_parameters(network)
         return network
 
     def _check_parameters(self, network: nn.Module) -> None:
@@ -279,6 +297,41 @@ class RepeatChannel(nn.Module):
         return inputs.expand(-1, 3, -1, -1)
 
 
+@dataclass(frozen=True)
+class LibraryModel:
+    """Makes a network of torchvision or timm.
+
+    function: of the library, which makes a network by its name. name: of the model. fixed:
+    arguments that do not depend on the problem. size: the argument that takes the side of images;
+    empty if there is none. takes_grey: whether the function makes networks for one channel.
+    """
+
+    function: str
+    name: str
+    fixed: Mapping[str, object]
+    size: str
+    takes_grey: bool
+
+    def arguments(self, num_classes: int, in_chans: int, image_size: object) -> dict[str, object]:
+        """Return the keywords of the function."""
+        channels = {"in_chans": in_chans} if self.takes_grey else {}
+        size = {self.size: image_size} if self.size else {}
+        return {**self.fixed, "num_classes": num_classes, **channels, **size}
+
+    def __call__(self, num_classes: int, in_chans: int, image_size: object) -> nn.Module:
+        """Return a network."""
+        module, _, function = self.function.rpartition(".")
+        make = getattr(importlib.import_module(module), function)
+        network: nn.Module = make(self.name, **self.arguments(num_classes, in_chans, image_size))
+        if in_chans == 3 or self.takes_grey:
+            return network
+        return nn.Sequential(RepeatChannel(), network)
+
+
+LIBRARY_KEYWORDS = ("num_classes", "in_chans", "image_size")
+"""The arguments that a `LibraryModel` is given."""
+
+
 def open_torchvision(name: str) -> OwnModel:
     """Return a classifier of torchvision.models, without its weights.
 
@@ -291,13 +344,11 @@ def open_torchvision(name: str) -> OwnModel:
     settings = _constructor_arguments(builder)
     fixed = {"aux_logits": False, "init_weights": True}  # else some warn, or return a tuple
     chosen = {key: value for key, value in fixed.items() if key in settings}
-
-    def make(num_classes: int, in_chans: int, image_size: object) -> nn.Module:
-        size = {"image_size": image_size} if "image_size" in settings else {}
-        network: nn.Module = builder(weights=None, num_classes=num_classes, **chosen, **size)
-        return network if in_chans == 3 else nn.Sequential(RepeatChannel(), network)
-
-    return OwnModel(f"torchvision:{name}", make, ("num_classes", "in_chans", "image_size"))
+    size = "image_size" if "image_size" in settings else ""
+    make = LibraryModel(
+        "torchvision.models.get_model", name, {"weights": None, **chosen}, size, takes_grey=False
+    )
+    return OwnModel(f"torchvision:{name}", make, LIBRARY_KEYWORDS)
 
 
 def open_timm(name: str) -> OwnModel:
@@ -311,15 +362,9 @@ def open_timm(name: str) -> OwnModel:
         raise ValueError("timm is not installed; pip install 'training-factors[timm]'") from None
     plain = name.partition(".")[0]  # what follows names weights
     builder = _find("timm", plain, timm.list_models(), timm.models.model_entrypoint)
-    settings = _constructor_arguments(builder)
-
-    def make(num_classes: int, in_chans: int, img_size: object) -> object:
-        size = {"img_size": img_size} if "img_size" in settings else {}
-        return timm.create_model(
-            plain, pretrained=False, num_classes=num_classes, in_chans=in_chans, **size
-        )
-
-    return OwnModel(f"timm:{name}", make, ("num_classes", "in_chans", "img_size"))
+    size = "img_size" if "img_size" in _constructor_arguments(builder) else ""
+    make = LibraryModel("timm.create_model", plain, {"pretrained": False}, size, takes_grey=True)
+    return OwnModel(f"timm:{name}", make, LIBRARY_KEYWORDS)
 
 
 def _find(

@@ -61,6 +61,30 @@ class Call(NamedTuple):
     outputs: Tensor
 
 
+class Change(NamedTuple):
+    """Holds the layer that replaces a module.
+
+    part: the field of the recipe that made it. features, axes: the arguments of a norm.
+    """
+
+    part: str
+    layer: nn.Module
+    features: int = 0
+    axes: int = 0
+
+
+class Operation(NamedTuple):
+    """Holds what surgery changes in a network.
+
+    counts: number of modules of each part. changes: by the module that is replaced. layers: those
+    that are initialized, in the order in which they ran; the last one gives the outputs.
+    """
+
+    counts: Mapping[str, int]
+    changes: Mapping[nn.Module, Change]
+    layers: tuple[Layer, ...]
+
+
 class FeaturesLast(nn.Module):
     """A normalization layer for inputs whose last axis holds the features, such as tokens.
 
@@ -95,41 +119,50 @@ class Surgeon:
 
         Parts that the recipe leaves unchanged are counted, but not changed.
         """
+        operation = self.plan(network, problem)
+        layers = {module: change.layer for module, change in operation.changes.items()}
+        _replace_modules(network, layers)
+        self._initialize(operation.layers)
+        return dict(operation.counts)
+
+    def plan(self, network: nn.Module, problem: Problem) -> "Operation":
+        """Return what is to be changed. So far only modules that work in place are changed."""
         calls = trace_calls(network, problem)
         found = {part: _modules(part, calls) for part in self.parts}
         _work_out_of_place(network, problem)
-        replacements: dict[nn.Module, nn.Module] = {}
+        changes: dict[nn.Module, Change] = {}
+        layers: list[Layer] = []
         for part, modules in found.items():
-            if part != "initialize" and not self._is_unchanged(part):
-                replacements |= {
-                    module: self._replacement(part, modules[module]) for module in modules
-                }
-        _replace_modules(network, replacements)
-        if "initialize" in found and not self._is_unchanged("initialize"):
-            layers = [layer for layer in found["initialize"] if isinstance(layer, LAYERS)]
-            self._initialize(layers)
-        return {part: len(modules) for part, modules in found.items()}
+            if self._is_unchanged(part):
+                continue
+            if part == "initialize":
+                layers = [layer for layer in modules if isinstance(layer, LAYERS)]
+            else:
+                changes |= {module: self._change(part, modules[module]) for module in modules}
+        counts = {part: len(modules) for part, modules in found.items()}
+        return Operation(counts, changes, tuple(layers))
 
     def _is_unchanged(self, part: str) -> bool:
         value = getattr(self.recipe, part)
         return (value.function if part == "activation" else value) is unchanged_part
 
-    def _replacement(self, part: str, call: Call) -> nn.Module:
+    def _change(self, part: str, call: Call) -> Change:
         if part == "activation":
-            return Pointwise(self.recipe.activation.function)
+            return Change(part, Pointwise(self.recipe.activation.function))
         if part == "dropout":
-            return self.recipe.dropout(self.dropout)
+            return Change(part, self.recipe.dropout(self.dropout))
         return self._norm(call)
 
-    def _norm(self, call: Call) -> nn.Module:
+    def _norm(self, call: Call) -> Change:
         """Return the recipe's normalization of the features that a layer normalizes."""
         shape = getattr(call.module, "normalized_shape", None)
         if shape is not None and len(shape) == 1 and call.inputs.dim() > 2:
-            return FeaturesLast(self.recipe.norm(shape[0], 0))
-        return self.recipe.norm(call.inputs.shape[1], call.inputs.dim() - 2)
+            features, axes = shape[0], 0
+            return Change("norm", FeaturesLast(self.recipe.norm(features, axes)), features, axes)
+        features, axes = call.inputs.shape[1], call.inputs.dim() - 2
+        return Change("norm", self.recipe.norm(features, axes), features, axes)
 
     def _initialize(self, layers: Sequence[Layer]) -> None:
-        """Initialize the layers in the order in which they ran; the last one gives the outputs."""
         for number, layer in enumerate(layers, start=1):
             gain = 1.0 if number == len(layers) else self.recipe.activation.gain
             self.recipe.initialize(layer, gain, self.weights)

@@ -8,7 +8,14 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from training_factors.storage.files import PARTIAL, REPORT, network_filesystem, write_atomically
+from training_factors.storage.files import (
+    PARTIAL,
+    REPORT,
+    check_new_folder,
+    network_filesystem,
+    write_atomically,
+    write_folder,
+)
 
 
 class Mount(NamedTuple):
@@ -143,3 +150,39 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert "File too large" in ended.stderr
     assert path.read_bytes() == b"old"
     assert not list(tmp_path.glob(f"*{PARTIAL}"))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_is_written_whole(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "model"
+    if is_there:
+        folder.mkdir()
+    check_new_folder(folder)
+    with write_folder(folder) as partial:
+        (partial / "a").write_text("content", encoding="utf-8")
+        (partial / "a").chmod(0o600)
+        assert not (folder / "a").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (folder / "a").read_text(encoding="utf-8") == "content"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "a").stat().st_mode) == REPORT
+    with pytest.raises(ValueError, match=r"model' exists and is not empty; name another one"):
+        check_new_folder(folder)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
+def test_an_interrupted_folder_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), write_folder(tmp_path / "model") as partial:
+        (partial / "a").write_text("content", encoding="utf-8")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_folder_needs_a_place(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(ValueError, match=r"exists and is no folder; name another one"):
+            check_new_folder(tmp_path / name)
+    with pytest.raises(ValueError, match="create it first: mkdir -p"):
+        check_new_folder(tmp_path / "no" / "model")

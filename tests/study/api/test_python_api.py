@@ -77,7 +77,7 @@ def test_a_missing_folder_of_a_report_is_refused_before_anything_is_computed() -
     with pytest.raises(ValueError, match="create it first: mkdir -p no/such"):
         study.report("no/such/page.html")
     with pytest.raises(ValueError, match="create it first: mkdir -p no/such"):
-        study.export("no/such/tables")
+        study.export_tables("no/such/tables")
     assert not Path("no").exists()
 
 
@@ -297,7 +297,8 @@ def test_a_chart_is_a_figure_and_the_report_a_page(tmp_path: Path) -> None:
 
 def test_exported_tables_read_back(tmp_path: Path) -> None:
     study = simulated()
-    csv, parquet = study.export(tmp_path / "csv"), study.export(tmp_path / "parquet", "parquet")
+    csv = study.export_tables(tmp_path / "csv")
+    parquet = study.export_tables(tmp_path / "parquet", "parquet")
     assert [path.stem for path in csv] == [path.stem for path in parquet]
     trials = study.trials()
     for path, read in ((csv[0], pd.read_csv), (parquet[0], pd.read_parquet)):
@@ -306,9 +307,9 @@ def test_exported_tables_read_back(tmp_path: Path) -> None:
         assert list(back.columns) == list(trials.columns)
         assert np.array_equal(back.value, trials.value, equal_nan=True)
     with pytest.raises(ValueError, match="csv or parquet, not as 'xlsx'"):
-        study.export(tmp_path / "xlsx", "xlsx")
+        study.export_tables(tmp_path / "xlsx", "xlsx")
     with pytest.raises(ValueError, match="create it first"):
-        study.export(tmp_path / "no" / "where")
+        study.export_tables(tmp_path / "no" / "where")
     assert execute(["export", str(tmp_path / "again"), "--parquet", "--csv"]) == 0
     assert len(list((tmp_path / "again").iterdir())) == 2 * len(csv)
 

@@ -1,4 +1,4 @@
-"""The division is fair, and only the confirmation sees the test part."""
+"""The division is fair, and only the confirmation and the export see the test part."""
 
 import ast
 from pathlib import Path
@@ -12,12 +12,24 @@ from torch import Tensor
 
 from training_factors.search_spaces.problem import strata
 from training_factors.study.data.dataset import Dataset, Decoded, to_dataset
-from training_factors.study.data.division import divide, load_test_part, training_division
+from training_factors.study.data.division import (
+    divide,
+    load_all_parts,
+    load_test_part,
+    training_division,
+)
 from training_factors.study.data.parts import PartLabel, unassigned
 from training_factors.study.data.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
-MAY_LOAD_TEST_PART = ROOT / "study" / "running" / "confirmation.py"
+MAY_NAME = {
+    "load_test_part": ["study/exporting/data_parts.py", "study/running/confirmation.py"],
+    "load_all_parts": ["study/exporting/data_parts.py"],
+    "open_test_part": ["study/running/worker.py"],
+    "load_measured_part": ["study/exporting/trained_network.py"],
+}
+"""Each function that gives the test part -> the only files that may name it: those of the
+confirmation, and those of the export, which measures what is chosen already."""
 CPU = torch.device("cpu")
 
 
@@ -39,15 +51,16 @@ def with_own_test() -> Dataset:
     return classified([30, 30, 30], parts)
 
 
-def mentions_test_part(source: str) -> bool:
-    """Return whether code imports, reads or names `load_test_part`, other than to define it."""
+def mentioned(source: str) -> set[str]:
+    """Return the functions of `MAY_NAME` that code imports, reads or names, but not defines."""
+    names = set()
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Name(id="load_test_part") | ast.Attribute(attr="load_test_part"):
-                return True
-            case ast.alias(name="load_test_part") | ast.Constant(value="load_test_part"):
-                return True
-    return False
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                names.add(name)
+            case ast.alias(name=name) | ast.Constant(value=str(name)):
+                names.add(name)
+    return names & set(MAY_NAME)
 
 
 counts = st.lists(st.integers(10, 60), min_size=2, max_size=8)
@@ -100,20 +113,26 @@ def test_a_missing_part_is_a_fifth_of_the_undivided_samples() -> None:
     assert abs(len(parts.validation) - 67 / 5) <= 1
 
 
-def test_only_the_confirmation_loads_the_test_part() -> None:
+def test_only_the_confirmation_and_the_export_load_the_test_part() -> None:
     files = [*ROOT.glob("*.py")]
     for folder in ("search_spaces", "storage", "study", "benchmarks", "tests/support"):
         files += (ROOT / folder).rglob("*.py")
     assert len(files) > 20
-    callers = [file for file in files if mentions_test_part(file.read_text(encoding="utf-8"))]
-    assert callers == [MAY_LOAD_TEST_PART]
+    callers: dict[str, list[str]] = {name: [] for name in MAY_NAME}
+    for file in sorted(files):
+        for name in mentioned(file.read_text(encoding="utf-8")):
+            callers[name].append(file.relative_to(ROOT).as_posix())
+    assert callers == MAY_NAME
 
 
 def test_loading_the_test_part_elsewhere_is_detected() -> None:
     package = "training_factors.study.training"
-    assert mentions_test_part(f"from {package}.division import load_test_part as other")
-    assert mentions_test_part(f"from {package} import division\ndivision.load_test_part(data, 0)")
-    assert mentions_test_part("getattr(division, 'load_test_part')")
+    for code in (
+        f"from {package}.division import load_test_part as other",
+        f"from {package} import division\ndivision.load_test_part(data, 0)",
+        "getattr(division, 'load_test_part')",
+    ):
+        assert mentioned(code) == {"load_test_part"}
 
 
 def contents(division: object) -> list[bytes | str]:
@@ -157,6 +176,17 @@ def test_the_division_of_digits() -> None:
     assert (len(division.pool.targets), len(division.validation.targets)) == (1079, 359)
     assert division.pool.inputs.dtype == torch.uint8
     assert division.target_scale is None
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+def test_all_parts_are_those_of_the_study_in_the_unit_of_the_source(name: str) -> None:
+    dataset = load_dataset(name)
+    division, parts = training_division(dataset, 3, CPU), load_all_parts(dataset, 3)
+    assert parts.pool.inputs.equal(division.pool.inputs)
+    assert parts.validation.inputs.equal(division.validation.inputs)
+    assert parts.test.inputs.equal(load_test_part(dataset, 3, CPU).inputs)
+    for part, chosen in zip(parts, divide(dataset, 3), strict=True):
+        assert part.targets.equal(dataset.targets[chosen])
 
 
 def test_regression_targets_are_standardized_by_the_pool() -> None:
