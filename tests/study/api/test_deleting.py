@@ -62,6 +62,26 @@ def test_a_folder_with_nothing_else_in_it_goes_too(study: Study, tmp_path: Path)
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == []
 
 
+def test_whatever_commands_write_is_known_as_the_study_s_own(tmp_path: Path) -> None:
+    """A file of a new kind would be kept for ever: add it to `OWN_FILES`."""
+    made = create_simulated_study(f"sqlite:///{tmp_path}/runs/studies.db", 20, space="small")
+    for words in (["importance"], ["recommend"], ["plot", "gains"], ["export", "--csv"]):
+        ended = run_verb(tmp_path, *words)
+        assert ended.returncode == 0, ended.stderr
+    files = files_of(made.folder)
+    assert files.foreign == []
+    assert {path.suffix for path in files.own} == {
+        ".html",
+        ".json",
+        ".png",
+        ".svg",
+        ".toml",
+        ".csv",
+    }
+    assert run_verb(tmp_path, "delete", "--study", "simulated", "-y").returncode == 0
+    assert not made.folder.exists()
+
+
 def test_a_link_to_a_folder_of_the_user_s_is_not_followed(study: Study, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
