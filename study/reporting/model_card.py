@@ -203,8 +203,8 @@ def _reading(model: ExportedModel) -> list[str]:
         )
     else:
         sentences.append(
-            "In brackets below: the 95 % interval (t) of the mean over seeds. It does not say how much "
-            "other data would differ."
+            "In brackets below: the 95 % interval (t) of the mean over seeds. It does not say how "
+            "much other data would differ."
         )
     if metrics.reproduction is not None:
         sentences += [as_sentence(line) for line in describe_reproduction(

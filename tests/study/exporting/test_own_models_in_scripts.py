@@ -98,7 +98,7 @@ FULL: Config = {
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nets.py").write_text(MODELS, encoding="utf-8")
-    monkeypatch.setattr(loop, "_batches_at_once", lambda training: 2)
+    monkeypatch.setattr(loop, "batches_at_once", lambda size, inputs: 2)
 
 
 def module_of(file: Path) -> ModuleType:

@@ -51,7 +51,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def batches_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_batches_at_once", lambda training: 2)
+    monkeypatch.setattr(loop, "batches_at_once", lambda size, inputs: 2)
 
 
 def same_weights(content: ScriptContent, data: Data) -> nn.Module:
