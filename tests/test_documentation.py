@@ -43,7 +43,17 @@ QUICK = {"status", "list", "importance", "effects", "recommend", "factors", "plo
 SLOW = ("--of", "--lenses", "--from", "--parquet")
 """Options with which these take more time, or need what the study's folder does not have."""
 
-FOREIGN = {"--debug", "--no-color", "--version", "--help", "--keep-going", "--check", "--rivals"}
+FOREIGN = {
+    "--debug",
+    "--no-color",
+    "--version",
+    "--help",
+    "--keep-going",
+    "--check",
+    "--rivals",
+    "--verify",
+    "--words",
+}
 """Options in the text that belong to all verbs, to Sphinx, ruff or a benchmark."""
 
 

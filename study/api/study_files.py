@@ -11,7 +11,15 @@ OWN_FILES = {
     "tables": ("*.csv", "*.parquet"),
     "logs": ("*.log",),
     "checkpoints": (f"*{SUFFIX}",),
-    ".": ("report.html", "importance.json", "importance.png", "importance.svg", "recommended.toml"),
+    "also": ("*.toml",),
+    ".": (
+        "report.html",
+        "answer.json",
+        "importance.json",
+        "importance.png",
+        "importance.svg",
+        "recommended.toml",
+    ),
 }
 """Folder within that of the study -> patterns of the names of the files that are written there.
 

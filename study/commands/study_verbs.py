@@ -20,23 +20,19 @@ if TYPE_CHECKING:
 def status(study: StudyName = None, storage: StorageUrl = None, as_json: Json = False) -> None:
     """Show the progress of a study and of its confirmation: runs, workers, failures, best run."""
     with verb_context():
-        from training_factors.storage.studies import find_confirmation
-        from training_factors.study.api.explaining import explain_status
+        from training_factors.study.api.explaining import explain_statuses
         from training_factors.study.reporting.status import draw_status, status_document
 
-        opened = open_study(study, storage)
-        confirmation = None if opened.is_confirmation else find_confirmation(opened)
-        found = explain_status(opened, storage)
-        confirming = confirmation and explain_status(confirmation, storage)
+        found, *confirmations = explain_statuses(open_study(study, storage), storage)
     if as_json:
+        more = [status_document(each.status, each.explanations) for each in confirmations]
         document = status_document(found.status, found.explanations)
-        more = confirming and status_document(confirming.status, confirming.explanations)
-        show({**document, "confirmation": more})
+        show({**document, "confirmation": more[0] if more else None})
         return
     show(draw_status(*found))
-    if confirming:
+    for each in confirmations:
         show("")
-        show(draw_status(*confirming))
+        show(draw_status(*each))
 
 
 @app.command("list")
