@@ -398,7 +398,7 @@ def test_the_commands_of_the_chapter_are_understood(document: Document) -> None:
     for line in (same, not_repeated):
         _, _, end = line.partition(" other entries" if line is same else " runs of the search")
         assert end and end in CHAPTER
-    starts = ("not the same, but within noise", "the verdict is the same", "other than then")
+    starts = ("not the same, but within noise: ", "verdict then: ", "other than then: ")
     for words in (*starts, "shares: all inside the intervals of then; "):
         assert words in CHAPTER
 
