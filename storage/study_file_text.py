@@ -13,7 +13,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from training_factors.search_spaces.description import (
     DescribedFactor,
@@ -32,6 +32,7 @@ from training_factors.search_spaces.dimension import (
 )
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
+from training_factors.storage.stamp import describe_left_out
 
 RENAMED = {"source": "data", "factors": "factor"}
 """Field of a definition -> its key in a study file and its name on the command line, where they
@@ -76,13 +77,13 @@ def resolved_study_file(
     *,
     metric: str,
     options: Mapping[str, object],
-    left_out: Iterable[tuple[str, str]],
+    left_out: Sequence[tuple[str, str]],
 ) -> str:
     """Return the study file that says everything about a study, also what is a default.
 
     space: that of the study, in which every factor has a table. metric: name of what it maximizes.
     options: key -> value, of the size of the study and its workers. left_out: factors and options
-    that do not apply, each as (name, reason), which become comments.
+    that do not apply, each as (name, reason), which become a comment.
     """
     varied = space.varied
     lines = [_comment("every setting of a study; `run --config FILE` trains it")]
@@ -95,8 +96,8 @@ def resolved_study_file(
         remark = "" if factor.name in varied else NOT_VARIED
         table = factor_parameters(values, factor.name)
         lines += ["", *_factor_table(factor.name, table, remark)]
-    for name, reason in left_out:
-        lines += ["", _comment(f"left out: {name} ({reason})")]
+    if left_out:
+        lines += ["", _comment(f"left out: {describe_left_out(left_out)}")]
     return "\n".join(lines) + "\n"
 
 
@@ -168,9 +169,10 @@ def _is_about_value(change: str, settings: Mapping[str, object]) -> bool:
     A factor with a single hyperparameter may stand for it: `batch_size=16,32`.
     """
     path, _, values = change.partition("=")
-    if "." in path or settings.get(path) in values.split(","):
-        return "." in path and path in settings
-    return any(name.startswith(f"{path}.") for name in settings)
+    if "." in path or path not in settings:
+        return path in settings
+    names_options = settings[path] in values.split(",")
+    return not names_options and any(name.startswith(f"{path}.") for name in settings)
 
 
 def _values(factor: DescribedFactor) -> Iterator[tuple[str, object]]:

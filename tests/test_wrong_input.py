@@ -272,7 +272,7 @@ OWN = ["run", "--study", "mine"]
         (["run", "--study", "mine", "--also", "../far.toml"], "or begin a study with --range opt"),
         (["run", "--cluster", "slurm"], "worker NAME --cluster slurm"),
         (["stop", "--study", "mine", "--now"], "No such option: --now"),
-        (["run", "--range", "optimizer.sgd.lr=1:1e-3"], "1:1e-3"),
+        (["run", "--range", "optimizer.sgd.lr=1:1e-3"], "1:0.001"),
         (["run", "--range", "optimizer.sgd.lr=0:1:log"], "log"),
         (["run", "--range", "optimizer.sgd.lr=nan:1"], "nan"),
         (["run", "--range", "optimizer.sgd.lr=0.1:inf"], "inf"),

@@ -75,12 +75,15 @@ def open_or_create(
     from training_factors.study.running.settings import Preset, division_runs, open_preset
     from training_factors.study.running.sizing import FIRST
 
-    size = FIRST if is_timed else open_preset(preset or "quick", rows, repeats, search)
+    name_of_preset = "quick" if preset is None else preset
+    size = FIRST if is_timed else open_preset(name_of_preset, rows, repeats, search)
     _check_divisions(divisions)
     completed = with_default_model(settings)
     names = [_study_name(completed, name)]
     if completed is not settings and name is None:
         names.append(_study_name(settings, None))  # as earlier versions named it, with their model
+    if name is None:
+        names.append(_earlier_name(completed))
     own = [named for path in also for named in read_settings(path, STUDY_KEYS)]
     name, study = _find_first(names, storage)
     stored = study.stamp.definition if study else Definition()
@@ -200,6 +203,18 @@ def _study_name(settings: DefinitionValues, name: str | None) -> str:
             "choose another"
         )
     return name
+
+
+def _earlier_name(settings: DefinitionValues) -> str:
+    """Return the name by which earlier versions knew a study, from changes as they are written."""
+    from training_factors.storage.definition import default_name
+
+    written = {
+        field: tuple(texts)
+        for field in ("fix", "drop", "range", "choices")
+        if isinstance(texts := settings.get(field), list | tuple)
+    }
+    return default_name(check_definition(settings).model_copy(update=written))
 
 
 def _named_texts(settings: DefinitionValues) -> set[str]:

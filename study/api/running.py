@@ -97,9 +97,10 @@ def run(
     StudyStoppedError when the study stops before its end.
     """
     named = {
-        "preset": preset, "rows": rows, "repeats": repeats, "search": search,
-        "hours": hours, "also": _paths(also), "divisions": divisions, "study": study, "storage": storage, "workers": workers,
-        "per_gpu": per_gpu, "device": device, "start": start, "cluster": cluster,
+        "preset": preset, "rows": rows, "repeats": repeats, "search": search, "hours": hours,
+        "also": _paths(also), "divisions": divisions, "study": study, "storage": storage,
+        "workers": workers, "per_gpu": per_gpu, "device": device, "start": start,
+        "cluster": cluster,
     }  # fmt: skip
     values, given = definition_values(data, model, settings)
     file = NO_FILE if config is None else read_study_file(fspath(config))
@@ -108,14 +109,14 @@ def run(
     call = RunOptions.model_construct(**options)
     with named_in_errors(file), kept_process_settings():
         pool = worker_settings(
-            storage=call.storage, workers=call.workers, per_gpu=call.per_gpu or 1,
-            device=call.device or "auto", start=call.start, cluster=call.cluster,
+            storage=call.storage, workers=call.workers, per_gpu=call.per_gpu,
+            device=call.device, start=call.start, cluster=call.cluster,
             allow_code=allow_code, timing=timing or check_timing(**call.timing()),
         )._replace(given=given)  # fmt: skip
         opened, code = run_study(
             values, pool, choose_output(progress), name=call.study, storage=call.storage,
             preset=call.preset, rows=call.rows, repeats=call.repeats, search=call.search,
-            divisions=call.divisions or 1, hours=call.hours, also=call.also or (),
+            divisions=call.divisions, hours=call.hours, also=call.also or (),
             retries_failed=retry_failed, file=file,
         )  # fmt: skip
     stop_if_interrupted(opened, code)

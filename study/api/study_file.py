@@ -35,7 +35,7 @@ _SIZE = ("preset", "rows", "repeats", "search", "hours")
 
 
 class RunOptions(BaseModel):
-    """The options of `run` beside those of the study's definition; None where a file has none."""
+    """The options of `run` beside those of the study's definition."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -44,13 +44,13 @@ class RunOptions(BaseModel):
     repeats: int | None = Field(default=None, ge=0)
     search: int | None = Field(default=None, ge=0)
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    divisions: int | None = Field(default=None, ge=1)
+    divisions: int = Field(default=1, ge=1)
     also: list[str] | None = None
     study: str | None = None
     storage: str | None = None
     workers: int | None = Field(default=None, ge=0)
-    per_gpu: int | None = Field(default=None, ge=1)
-    device: str | None = None
+    per_gpu: int = Field(default=1, ge=1)
+    device: str = "auto"
     start: str | None = None
     cluster: str | None = None
     heartbeat: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -245,6 +245,8 @@ def _is_about(message: str, file: StudyFile) -> bool:
             path, _, rest = str(text).partition("=")
             words = [path, *path.split("."), *rest.split(",")] if field in CHANGES else [text]
             if f"{flag} {text}" in message or f"{flag} {path}" in message:
+                return True
+            if field in CHANGES and message.startswith(f"{path} "):
                 return True
             if any(word and repr(word) in message for word in words):
                 return True

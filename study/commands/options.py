@@ -190,7 +190,7 @@ Repeats = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Number of these that run with two more seeds each, instead of those of the preset.",
+        help="Number of rows that run with two more seeds each, instead of the preset's.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -231,9 +231,8 @@ Config = Annotated[
     str | None,
     typer.Option(
         "--config",
-        help="Study file, TOML with these options and a table per factor; options that are named "
-        "here replace the file's, lists as a whole, and changes of a factor the file's of that "
-        "factor.",
+        help="Study file: TOML with these options and a table per factor. What is named here "
+        "replaces what the file says: a list as a whole, a change of a factor for that factor.",
         rich_help_panel=_STUDY,
     ),
 ]

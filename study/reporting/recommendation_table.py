@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from training_factors.search_spaces.description import parse_parameter
 from training_factors.storage.definition import Definition
 from training_factors.storage.files import REPORT, write_atomically
 from training_factors.storage.metrics import metric_of
@@ -193,13 +194,14 @@ def holding_options(recommendation: Recommendation) -> list[str]:
         if (setting.share is not None if holds_all else setting.evidence_level in _WELL_SUPPORTED)
         for name, value in setting_values(setting).items()
     }
-    changed = {
-        "space": "full", "fix": (), "drop": (), "only": (), "seed": 0,
-        **permitting_changes(definition, held),
-    }  # fmt: skip
+    permitting = permitting_changes(definition, held)
+    changed = {"space": "full", "fix": (), "drop": (), "only": (), "seed": 0, **permitting}
     words = definition_options(definition.model_copy(update=changed))
+    own = {change.partition("=")[0] for changes in permitting.values() for change in changes}
     for name, value in held.items():
-        words += ["--fix", f"{name}={_command_value(value)}"]
+        # A value of the study's own range or choices is not rounded, which could lead out of them.
+        is_own = name in own or parse_parameter(name).factor in own
+        words += ["--fix", f"{name}={value if is_own else _command_value(value)}"]
     return words
 
 

@@ -13,6 +13,7 @@ from training_factors.search_spaces.dimension import (
     Uniform,
     Varied,
     dimension_document,
+    normal_text,
     read_dimension,
 )
 
@@ -92,3 +93,26 @@ def test_invalid_bounds_choices_and_texts_are_rejected(make: object, message: st
 def test_a_bool_is_not_a_number() -> None:
     assert not Integer(0, 1).contains(True)
     assert OneOf(False, True).contains(True)
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("1e-4", "0.0001"), ("32.0", "32"), ("+7", "7"), (".5", "0.5"), ("1E3", "1000"),
+        ("true", "True"), (" adam ", "adam"), ("1e999", "inf"), ("nan", "nan"), ("1_0", "1_0"),
+        ("9007199254740993", "9007199254740993"), ("", ""), ("1:2", "1:2"),
+    ],
+)  # fmt: skip
+def test_a_value_has_one_text(text: str, normal: str) -> None:
+    assert normal_text(text) == normal
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_the_one_text_of_a_number_is_the_same_number(number: float) -> None:
+    assert float(normal_text(str(number))) == number
+
+
+def test_a_choice_is_found_by_any_of_its_texts() -> None:
+    assert OneOf(False, True).parse("true") is True
+    assert OneOf(0.5, 1.0).parse("1") == 1.0
+    assert OneOf("1.0", "1").parse("1") == "1"

@@ -1,8 +1,10 @@
 import pytest
 
+from training_factors.search_spaces.description import read_description
+from training_factors.search_spaces.dimension import OneOf
 from training_factors.search_spaces.overrides import Overrides, open_space, override
 from training_factors.search_spaces.problem import Problem
-from training_factors.search_spaces.space import Space, named_space
+from training_factors.search_spaces.space import Space, described_space, named_space
 
 DOCUMENTED = named_space("documented")
 DIGITS = Problem((1, 8, 8), 10)
@@ -90,6 +92,17 @@ def test_a_range_moves_the_default_inside_it() -> None:
         ({"fix": ["optimizer=adam", "optimizer.sgd.lr=0.1"]}, "fixed at adam"),
         ({"fix": ["optimizer=adm", "optimizer.adam.lr=0.01"]}, "did you mean 'adam'"),
         ({"choices": ["activation=relu,glue"]}, "did you mean 'gelu'"),
+        ({"choices": ["batch_size=16,x"]}, "batch_size.minibatch.samples=16,x: expected a number"),
+        ({"choices": ["batch_size=16,1.5"]}, "expected a whole number, got '1.5'"),
+        ({"choices": ["batch_size=0,16"]}, "samples must be at least 1, got 0"),
+        ({"choices": ["batch_size=16,16.0"]}, "names a value twice"),
+        ({"choices": ["optimizer.adamw.lr=1e-3,nan"]}, "lr must be finite, got nan"),
+        ({"choices": ["optimizer.adamw.lr=1e-3,-1"]}, "lr must be above 0, got -1"),
+        ({"choices": ["optimizer.sgd.nesterov=False,maybe"]}, "expected one of False, True"),
+        ({"choices": ["batch_size=16", "batch_size.minibatch.samples=32"]}, "is given twice"),
+        ({"only": ["optimizerr"]}, "did you mean 'optimizer'"),
+        ({"only": ["optimizer", "optimizer"]}, "--only optimizer is given twice"),
+        ({"only": ["optimizer"], "drop": ["optimizer"]}, "is in both --only and --drop"),
     ],
 )
 def test_an_invalid_override_is_rejected_with_one_line(
@@ -125,3 +138,49 @@ def test_further_options_can_be_chosen_in_any_space() -> None:
     chosen = override(DOCUMENTED, Overrides(choices=["optimizer=sgd,lion"]), DIGITS)
     assert [option.name for option in chosen.factor("optimizer").options] == ["sgd", "lion"]
     assert "lion" not in {option.name for option in DOCUMENTED.factor("optimizer").options}
+
+
+def test_hyperparameters_vary_over_values_of_ones_own() -> None:
+    space = changed(choices=["batch_size=16,32", "optimizer.adamw.lr=1e-3,3e-3,1e-2"])
+    dimensions = {axis.name: axis.dimension for axis in space.coordinates()}
+    assert dimensions["batch_size.minibatch.samples"] == OneOf(16, 32)
+    assert dimensions["optimizer.adamw.lr"] == OneOf(0.001, 0.003, 0.01)
+    assert space.baseline()["batch_size.minibatch.samples"] == 16  # 64 is none of them
+    kept = changed(choices=["batch_size=32,64,512"])
+    assert kept.baseline()["batch_size.minibatch.samples"] == 64
+    described = described_space(read_description(space.describe().as_document()))
+    assert described.fingerprint() == space.fingerprint()
+    one = changed(choices=["batch_size=48"])
+    assert "batch_size" not in {factor.name for factor in one.varied}
+    assert one.build({}, DIGITS).batch_size == 48
+
+
+def test_values_of_a_hyperparameter_can_be_written_for_its_factor_alone() -> None:
+    assert changed(fix=["batch_size=32"]).build({}, DIGITS).batch_size == 32
+    assert changed(fix=["batch_size=minibatch"]).build({}, DIGITS).batch_size == 64
+    names = ("width.scaled.multiplier", "width")
+    long, short = (changed(choices=[f"{name}=0.5,2"]) for name in names)
+    assert long.fingerprint() == short.fingerprint()
+    wider = changed(choices=["batch_size=16,48"], fix=["batch_size=48"])
+    assert wider.build({}, DIGITS).batch_size == 48
+
+
+def test_only_some_factors_vary() -> None:
+    space = changed(only=["optimizer", "schedule"], fix=["dropout=dropout"])
+    assert [factor.name for factor in space.varied] == ["optimizer", "schedule"]
+    assert space.factor("dropout").baseline.name == "dropout"
+    assert space.factor("dropout").coordinates() == ()
+    fixed = changed(only=["optimizer"], fix=["optimizer=adamw"])
+    assert {axis.name for axis in fixed.coordinates()} == {
+        "optimizer.adamw.lr", "optimizer.adamw.beta1", "placebo",
+    }  # fmt: skip
+
+
+def test_a_range_or_value_that_changes_nothing_is_no_change() -> None:
+    """Bounds of the code may be whole numbers, and those of a text are not."""
+    same = changed(
+        range=["augment_geometry.affine.rotation=0:20"],
+        choices=["optimizer.sgd.nesterov=False,True", "batch_size=32,64,128,256"],
+    )
+    varied = changed(choices=["batch_size.minibatch.samples=32,64,128,256"])
+    assert same.fingerprint() == varied.fingerprint()

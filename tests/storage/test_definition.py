@@ -44,3 +44,16 @@ def test_a_metric_is_named_with_dashes_or_capitals() -> None:
 def test_an_unknown_metric_names_the_nearest(wrong: str, near: str) -> None:
     with pytest.raises(ValidationError, match=f"did you mean '{near}"):
         Definition(metric=wrong)
+
+
+def test_changes_that_say_the_same_are_equal_texts() -> None:
+    one = Definition(
+        fix=("b.c.d = 1e-3", "a=x"), range=("e.f.g=0.10:1:log",), choices=("h= 16, 32.0",),
+        drop=("k,i",), only=("m", "l"),
+    )  # fmt: skip
+    other = Definition(
+        fix=("a=x", "b.c.d=0.001"), range=("e.f.g=.1:1.0:log",), choices=("h=16,32",),
+        drop=("i", "k"), only=("l, m",),
+    )  # fmt: skip
+    assert one == other and default_name(one) == default_name(other)
+    assert one.fix == ("a=x", "b.c.d=0.001") and one.only == ("l", "m")

@@ -18,7 +18,6 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Space, named_space
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
-from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import Study
 from training_factors.study.analysis import checks
 from training_factors.study.analysis.checks import Check
@@ -38,6 +37,7 @@ from training_factors.study.reporting.status import (
     status_document,
 )
 from training_factors.study.running.preparation import space_changes
+from training_factors.study.running.settings import PRESETS
 
 EDGE = Check(
     "edge", "Found.", "Mend it.", "run",
@@ -86,7 +86,7 @@ def test_a_new_study_has_the_settings_and_the_size_of_the_old_one(study: Study) 
     expected = {**study.stamp.definition.model_dump(), "range": EDGE.options[1::2]}
     assert definition == Definition.model_validate(expected)
     overridden(definition)
-    study.queue.add(Run("measure", row) for row in range(32))  # as many as a preset has
+    study.queue.add(PRESETS["smoke"].runs())
     (words,) = check_commands(study, [EDGE], None)
     assert words is not None and words[-2:] == ["--preset", "smoke"]
 
