@@ -21,6 +21,7 @@ from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, named_space
 from training_factors.storage.metrics import METRICS, Metric
+from training_factors.study.exporting.line_wrapping import MAX_WIDTH
 from training_factors.study.exporting.normalization import model_metadata
 from training_factors.study.exporting.training_loop import STARTING_WEIGHTS
 from training_factors.study.exporting.training_script import (
@@ -57,7 +58,9 @@ def batches_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def same_weights(content: ScriptContent, data: Data) -> nn.Module:
     """Train in both ways, and compare the networks that are evaluated; return the script's."""
-    script = run_script(render_training_script(content))
+    text = render_training_script(content)
+    assert max(map(len, text.splitlines())) <= MAX_WIDTH
+    script = run_script(text)
     network, *_ = as_tuple(script.train(data, epochs=content.epochs))
     ours = evaluated(train_here(content, data))
     assert_equal_states(network.state_dict(), ours.state_dict())
@@ -107,7 +110,7 @@ def configurations(draw: st.DrawFn, problem: Problem) -> Config:
     return space.decode(draw(st.lists(units, min_size=count, max_size=count)))
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(data=st.data())
 @pytest.mark.parametrize(
     ("model", "problem"),
@@ -202,6 +205,21 @@ def test_without_its_data_the_script_says_what_it_needs(
     with pytest.raises(SystemExit):
         run_script(render_training_script(content_of({}, TABLE))).main()
     assert "data.safetensors is not there" in capsys.readouterr().err
+
+
+def test_batches_that_are_augmented_one_by_one() -> None:
+    content = content_of({"augment_crop_flip": "flip"}, IMAGES)
+    assert "BATCHES_AT_ONCE" in render_training_script(content)
+    text = render_training_script(content._replace(augmented_at_once=1))
+    assert "BATCHES_AT_ONCE" not in text
+    run_script(text).train(make_data(IMAGES), epochs=1)
+
+
+def test_settings_are_those_of_the_chosen_options() -> None:
+    config: Config = {"optimizer": "adam", "optimizer.adam.lr": 0.01, "optimizer.sgd.lr": 0.5}
+    text = render_training_script(content_of(config, TABLE))
+    assert "optimizer adam (lr 0.01)" in text
+    assert "penalty" not in text and "placebo" not in text
 
 
 def test_a_plain_configuration_is_about_a_page_and_names_what_it_uses() -> None:
