@@ -87,6 +87,8 @@ def check_new_folder(folder: Path) -> None:
     if folder.is_dir():
         if any(folder.iterdir()):
             raise ValueError(f"folder {str(folder)!r} exists and is not empty; name another one")
+        if folder.resolve() == Path.cwd():  # it would be replaced below whoever works in it
+            raise ValueError(f"folder {str(folder)!r} is the current one; name one within it")
     elif folder.exists() or folder.is_symlink():
         raise ValueError(f"{str(folder)!r} exists and is no folder; name another one")
     else:

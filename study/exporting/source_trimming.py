@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Collection, Iterator
 
+from training_factors.study.exporting.line_wrapping import MAX_WIDTH
+
 CHECKER_COMMENT = re.compile(r"[ \t]*# (type: ignore|fmt: |noqa)[^\n]*")
 """A comment for a type checker, formatter or linter."""
 
@@ -37,7 +39,9 @@ def _docstring_edits(text: str) -> Iterator[Edit]:
             continue
         indent = " " * node.body[0].col_offset
         paragraph = docstring.partition("\n\n")[0].replace("\n", f"\n{indent}")
-        yield (*_span(node.body[0], offsets), f'"""{paragraph}"""')
+        last = f'{indent}"""{paragraph}"""'.rpartition("\n")[2]
+        end = f"\n{indent}" if len(last) > MAX_WIDTH else ""
+        yield (*_span(node.body[0], offsets), f'"""{paragraph}{end}"""')
 
 
 def _annotation_edits(text: str, aliases: Collection[str]) -> Iterator[Edit]:

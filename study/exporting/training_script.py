@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from training_factors.search_spaces.description import PLACEBO
+from training_factors.search_spaces.description import PLACEBO, parse_parameter
 from training_factors.study.exporting.built_in_network import BuiltInNetwork, describe_built_in
 from training_factors.study.exporting.line_wrapping import wrap_long_lines
 from training_factors.study.exporting.module_source import Import, Reference, Target
@@ -33,6 +33,9 @@ from training_factors.study.exporting.training_loop import (
     learning_rate,
     loop_pieces,
 )
+
+WITHOUT_EFFECT = ("none", "unchanged")
+"""Names of options that change nothing, which the settings of a script leave out."""
 
 FROM_TRAINING = ("CLASSES", "DEVICE", "build_network", "predict")
 """What load.py may import from train.py, besides the definitions of the configuration."""
@@ -212,16 +215,16 @@ def _settings(content: ScriptContent) -> str:
     factors: dict[str, str] = {}
     held: dict[str, list[str]] = {}
     for name, value in content.settings.items():
-        factor, *path = name.split(".")
+        path = parse_parameter(name)
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        if path:
-            held.setdefault(factor, []).append(f"{path[-1]} {shown}")
-        else:
-            factors[factor] = shown
+        if path.hyperparameter is None:
+            factors[path.factor] = shown
+        elif content.settings.get(path.factor, path.option) == path.option:
+            held.setdefault(path.factor, []).append(f"{path.hyperparameter} {shown}")
     texts = [
         " ".join(filter(None, (factor, factors.get(factor), _in_brackets(held.get(factor, ())))))
         for factor in dict.fromkeys((*factors, *held))
-        if factor != PLACEBO
+        if factor != PLACEBO and factors.get(factor) not in WITHOUT_EFFECT
     ]
     lines = textwrap.wrap("; ".join(texts) + ".", 98, break_on_hyphens=False) if texts else []
     return "\n".join(lines)

@@ -178,7 +178,10 @@ def test_an_interrupted_folder_leaves_nothing(tmp_path: Path, error: type[BaseEx
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_folder_needs_a_place(tmp_path: Path) -> None:
+def test_a_new_folder_needs_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is the current one; name one within it"):
+        check_new_folder(Path())
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("file", "link"):

@@ -165,6 +165,14 @@ def test_predictions_of_image_files(
     ]
 
 
+def test_a_file_that_is_no_image_ends_with_one_line() -> None:
+    exported = export("digits", DataOptions(limit=200))
+    Path("notes.txt").write_text("no image", encoding="utf-8")
+    for file in ("notes.txt", "missing.png"):
+        with pytest.raises(SystemExit, match=f"^{file} cannot be read: "):
+            exported.load.read_image(file)
+
+
 @pytest.fixture
 def people(tmp_path: Path) -> pd.DataFrame:
     """Write a table with a column of every kind; return it."""

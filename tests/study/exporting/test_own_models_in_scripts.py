@@ -9,7 +9,7 @@ import numpy
 import pytest
 import torchvision
 
-from tests.study.exporting.test_training_script import assert_equal_states
+from tests.study.exporting.test_training_script import as_tuple, assert_equal_states
 from tests.support.scripts import Data, content_of, make_data, run_script, train_here
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config
@@ -113,8 +113,7 @@ def compare(content: ScriptContent, data: Data, **also: Any) -> str:
     """Train in both ways, compare the weights, and return the script."""
     text = render_training_script(content)
     own = {"nets": module_of(Path("nets.py")), **also}
-    trained = run_script(text, also=own).train(data, content.epochs)
-    network = trained[0] if isinstance(trained, tuple) else trained
+    network, *_ = as_tuple(run_script(text, also=own).train(data, content.epochs))
     ours = train_here(content, data).average.network()
     assert_equal_states(network.state_dict(), ours.state_dict())
     return text
