@@ -40,7 +40,7 @@ VERBS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 QUICK = {"status", "list", "importance", "effects", "recommend", "factors", "plot", "export"}
 """Verbs that take little time on the study `digits-mlp`."""
 
-SLOW = ("--of", "--lenses", "--from", "--parquet")
+SLOW = ("--of", "--lenses", "--from", "--parquet", "--seeds", "--onnx", "--on")
 """Options with which these take more time, or need what the study's folder does not have."""
 
 FOREIGN = {

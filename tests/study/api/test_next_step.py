@@ -32,7 +32,7 @@ def test_recommend_ends_as_importance_does(study: Study, tmp_path: Path) -> None
     assert ": confirm takes about " in purpose and purpose[0] + purpose[-1] == "()"
     add_simulated_confirmation(study)
     command, purpose = last_lines(tmp_path, "recommend")
-    assert command.endswith("report --study simulated --open")
+    assert command.endswith("export --study simulated")
     assert purpose == "(shows the answer and all evidence as a page)"
     assert " recommend " in last_lines(tmp_path, "importance")[0]
 
