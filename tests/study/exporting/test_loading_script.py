@@ -220,6 +220,13 @@ def test_the_prediction_of_a_row(
     ]
 
 
+def test_missing_cells_are_named(people: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    exported = export("people.csv", DataOptions(target="target"))
+    exported.load.read_row(["sex=m", "age=3"])
+    words = "missing, filled as in training: favourite colour, born, big"
+    assert capsys.readouterr().err.splitlines() == [words]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
