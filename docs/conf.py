@@ -7,6 +7,7 @@ an argument means as `name: meaning`; `describe_arguments` makes lists of them.
 import dataclasses
 import inspect
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,8 +109,26 @@ def tidy_code(app: Sphinx, document: nodes.document, page: str) -> None:
         block[:] = [nodes.Text(block.rawsource)]
 
 
+def copy_examples(app: Sphinx, config: Config) -> None:
+    """Copy the pages and charts of the examples, which Sphinx reads from the folder of pages."""
+    copied = Path(__file__).parent / "examples"
+    shutil.rmtree(copied, ignore_errors=True)
+    ignore = shutil.ignore_patterns("*.py", "*.json", "__pycache__")
+    shutil.copytree(ROOT / "examples", copied, ignore=ignore)
+
+
+def link_examples(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let links between the pages and the examples, which suit the repository, suit the site."""
+    if page.startswith("examples/"):
+        source[0] = source[0].replace("](../../docs/", "](../../")
+    else:
+        source[0] = source[0].replace("](../examples/", "](examples/")
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions above to what Sphinx does."""
     app.connect("autodoc-process-docstring", describe_arguments)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("doctree-resolved", tidy_code)
+    app.connect("config-inited", copy_examples)
+    app.connect("source-read", link_examples)

@@ -28,7 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(made)
         run("wine", study="accuracy")
         run("wine", study="loss", metric="log-loss")
-        run("diabetes", study="error", metric="rmse")
+        # These two explain most of what differs, whatever the processor rounds.
+        run("diabetes", study="error", metric="rmse", epochs=10, only=["optimizer", "normalization"])
     return made
 
 

@@ -33,7 +33,7 @@ def test_recommend_ends_as_importance_does(study: Study, tmp_path: Path) -> None
     add_simulated_confirmation(study)
     command, purpose = last_lines(tmp_path, "recommend")
     assert command.endswith("export --study simulated")
-    assert purpose == "(shows the answer and all evidence as a page)"
+    assert purpose == "(trains it and writes the model, with scripts that use it)"
     assert " recommend " in last_lines(tmp_path, "importance")[0]
 
 
