@@ -15,12 +15,13 @@ class Example(NamedTuple):
     """One example: a study, its confirmation, and what is written about them.
 
     name: of its folder and of its study. options: of `run`. script: what makes its data; empty
-    where the data come with scikit-learn.
+    where the data come with scikit-learn. seeds: of the confirmation.
     """
 
     name: str
     options: tuple[str, ...] = ()
     script: str = ""
+    seeds: int = 5
 
     @property
     def folder(self) -> Path:
@@ -35,7 +36,7 @@ class Example(NamedTuple):
     @property
     def confirm(self) -> list[str]:
         """The words of the command that confirms its best configuration."""
-        return [PROGRAM, "confirm", "--study", self.name, "--path", "--seeds", "5"]
+        return [PROGRAM, "confirm", "--study", self.name, "--path", "--seeds", str(self.seeds)]
 
     def commands(self) -> list[str]:
         """Return the lines that a reader types, in order."""
@@ -48,7 +49,7 @@ class Example(NamedTuple):
 
 
 EXAMPLES = (
-    Example("digits-mlp"),
+    Example("digits-mlp", seeds=10),
     Example("digits-cnn", ("--model", "cnn", "--epochs", "10")),
     Example("wine", ("--data", "wine")),
     Example("breast-cancer", ("--data", "breast_cancer")),

@@ -29,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run("wine", study="accuracy")
         run("wine", study="loss", metric="log-loss")
         # These two explain most of what differs, whatever the processor rounds.
-        run("diabetes", study="error", metric="rmse", epochs=10, only=["optimizer", "normalization"])
+        two = ["optimizer", "normalization"]
+        run("diabetes", study="error", metric="rmse", epochs=10, only=two)
     return made
 
 

@@ -12,7 +12,7 @@ from training_factors.study.analysis.reproduction import Reproduction
 
 
 class SeedMetrics(NamedTuple):
-    """What a network reaches that was trained with one seed.
+    """The metrics of a network that was trained with one seed.
 
     value: the objective on the validation part. validation, test: metric -> its value; None where
     it is not defined. value is None, and validation empty, where the network was trained on the
@@ -34,7 +34,7 @@ class MetricMean(NamedTuple):
 
 
 class ModelMetrics(NamedTuple):
-    """What an exported model reaches, and how its networks were trained.
+    """The metrics of an exported model, and how its networks were trained.
 
     study: its name. run: number of the run whose configuration it has. objective: of the study. on:
     the samples trained on, `pool`, or `all` with the validation part. weights: `last`, those after

@@ -85,7 +85,7 @@ class Pair(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """Where a study ran: versions of packages, processor, and devices of the runs."""
+    """The machine of a study: versions of packages, processor, and devices of the runs."""
 
     versions: Mapping[str, str]
     processor: str

@@ -17,7 +17,7 @@ from training_factors.study.reporting.status import compute_status
 
 
 class Deletion(NamedTuple):
-    """What is deleted of a study and its confirmation, or would be.
+    """The parts of a study and its confirmation that are deleted, or would be.
 
     runs: name of each study -> number of its runs that have begun. folders: those of the studies
     that exist. files: of these folders, those that this tool has written. size: of all files, in

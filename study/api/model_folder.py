@@ -47,7 +47,7 @@ CARD = "README.md"
 
 
 class ModelFolder(NamedTuple):
-    """What goes into the folder of an exported model, but for the trained network.
+    """The content of the folder of an exported model, but for the trained network.
 
     data, trial: the study and its run whose configuration it is. on: samples trained on. onnx:
     whether to write model.onnx. with_data: whether to write data.safetensors.

@@ -19,7 +19,7 @@ class NextStep(NamedTuple):
 
 
 class Findings(Protocol):
-    """What has been found so far: a report, or the data that it is made of."""
+    """The results so far: a report, or the data that it is made of."""
 
     @property
     def conclusion(self) -> Conclusion:

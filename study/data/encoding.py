@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class ColumnKind(StrEnum):
-    """What the cells of a column are.
+    """The kind of the cells of a column.
 
     A number may be written with a unit, or be a time in hours; a date becomes a number of days.
     """
@@ -23,7 +23,7 @@ bits: (value / largest − mean) / deviation."""
 
 
 class ImageEncoding(NamedTuple):
-    """How image files become bytes of one size; see `images.Conversion`."""
+    """The way in which image files become bytes of one size; see `images.Conversion`."""
 
     fit: str = "pad"
     low: float = 0.0
@@ -32,7 +32,7 @@ class ImageEncoding(NamedTuple):
 
 
 class ColumnEncoding(NamedTuple):
-    """How the cells of a column become numbers.
+    """The way in which the cells of a column become numbers.
 
     values: of a category: all its texts in the order of their columns of 0 and 1, the empty text
     where some were missing; of two texts only the second has a column. first_day: of a date, the

@@ -35,7 +35,7 @@ class BlockShape(NamedTuple):
 
 
 class BuiltInNetwork(NamedTuple):
-    """What the template of a built-in network needs.
+    """The values that the template of a built-in network needs.
 
     outputs: of the network. is_spatial: convolutional. pieces: texts by their names in the
     template; a piece that is missing is not part of the configuration. gain: of hidden layers; None

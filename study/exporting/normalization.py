@@ -20,7 +20,7 @@ TRIAL_SAMPLES = 8
 
 
 class NormalizationSource(NamedTuple):
-    """How a script writes a normalization.
+    """A normalization as a script writes it.
 
     fit: fits it to the training inputs; the whole expression where there is nothing to fit.
     rebuild: makes it from `statistics`, the tensors by their names. statistics: an expression of

@@ -53,7 +53,7 @@ class Replacement(NamedTuple):
 
 
 class OwnNetwork(NamedTuple):
-    """What the template of a network of other code needs.
+    """The values that the template of a network of other code needs.
 
     call: makes the network. imported: what the script imports for it. replacements: of modules.
     shared: path of a module that is replaced -> a path at which it stands as well. layers: paths of

@@ -16,7 +16,7 @@ from training_factors.study.exporting.normalization import normalization_values
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """How an image file becomes an input: bytes (channels, height, width).
+    """The way from an image file to an input: bytes (channels, height, width).
 
     encoding: how images of another shape are fitted, which values of deep images become 0 and 255,
     and the grey level under transparent pixels.
@@ -50,7 +50,7 @@ class ImagePreprocessing:
 
 @dataclass(frozen=True)
 class ColumnPreprocessing:
-    """How a cell becomes numbers.
+    """The way from a cell to numbers.
 
     fill: the number, encoded as others are, that stands for a missing cell; None if none may be
     missing, and for categories: a missing text is a value of its own, if it is one at all.
@@ -76,7 +76,7 @@ class ColumnPreprocessing:
 
 @dataclass(frozen=True)
 class TablePreprocessing:
-    """How a row becomes an input: float32 numbers, in the order of the columns."""
+    """The way from a row to an input: float32 numbers, in the order of the columns."""
 
     columns: tuple[ColumnPreprocessing, ...]
 
@@ -87,7 +87,7 @@ class TablePreprocessing:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How new inputs become those of the network, and its outputs numbers in the source's unit.
+    """The way from new inputs to those of the network, and from its outputs to the source's unit.
 
     target: mean and deviation of the target that is predicted; None for classes. normalization: the
     numbers of the fitted normalization, see `normalization_values`; it is applied to images in

@@ -163,16 +163,28 @@ def _drops_sentence(tried: Sequence[Contrast], objective: str, unit: Unit) -> st
 
 
 def _path_sentence(path: ConfirmedPath, objective: str, unit: Unit) -> str:
-    """Return what the factors add on the path, the largest significant gain first."""
+    """Return what the factors add on the path, the largest significant gain first.
+
+    A larger step that is not significant is named too, since its true gain may be the largest.
+    """
     way = f"from the baseline to the best configuration ({unit.signed(path.total)} {unit.name})"
     steps = sorted((one for one in path.steps if one.confirmed), key=lambda one: -one.gain)
     if not steps:
         return f"{way}, no single factor raises test {objective} significantly"
     first, *others = steps
     gains = [(one.factor, unit.signed(one.gain)) for one in others]
+    largest = max(path.steps, key=lambda one: one.gain)
+    among, unsure = "", ""
+    if largest.gain > first.gain:
+        among = "of the significant steps "
+        unsure = (
+            f"; {largest.factor} adds {unit.signed(largest.gain)} in these runs, but the interval "
+            f"is wide, {unit.interval(largest.gain_interval)}, and it is not significant"
+        )
     return (
-        f"{way}, {first.factor} adds most to test {objective}: {unit.signed(first.gain)} "
+        f"{way}, {among}{first.factor} adds most to test {objective}: {unit.signed(first.gain)} "
         f"{unit.name} (95 % interval {unit.interval(first.gain_interval)}){_followed_by(gains)}"
+        f"{unsure}"
     )
 
 

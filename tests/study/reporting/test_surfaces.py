@@ -16,7 +16,12 @@ from tests.support.reports import COMMANDS, report_of, simulated_space
 from tests.support.session import once_per_session
 from tests.support.simulations import Array, Simulation, simulate_trials
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.contrasts import Confirmation, Contrast
+from training_factors.study.analysis.contrasts import (
+    Confirmation,
+    ConfirmedPath,
+    Contrast,
+    PathStep,
+)
 from training_factors.study.analysis.verdict import CONFIRMED, PROBABLE, SIGNIFICANT
 from training_factors.study.reporting import frames, importance_tables, page, status, summary
 from training_factors.study.reporting.chart_list import charts_of
@@ -98,6 +103,24 @@ def surface_report(name: str) -> Report:
     found = report_of(scaled, objective, left=case.left, confirm=case.confirm)
     stamp = found.stamp._replace(model=case.model)
     return found._replace(stamp=stamp, status=found.status._replace(model=case.model))
+
+
+def test_a_larger_step_of_the_path_that_is_not_significant_is_named() -> None:
+    steps = (
+        PathStep("optimizer", {"optimizer": "adam"}, 0.8, (0.7, 0.9), 40.0, (5.0, 75.0), 0.2),
+        PathStep("residual", {"residual": "residual"}, 0.9, (0.88, 0.92), 9.0, (5.0, 13.0), 0.01),
+    )
+
+    def confirm(best: Trial) -> Confirmation:
+        path = ConfirmedPath(5, 0.4, (0.3, 0.5), steps, 50.0, (45.0, 55.0))
+        return confirmed_drops(optimizer=0, residual=0)(best)._replace(path=path)
+
+    trials = simulate_trials(Simulation(simulated_space(), EQUAL), 24, noise=0.05, repeats=4)
+    assert (
+        "of the significant steps residual adds most to test accuracy: +9.0 points (95 % interval "
+        "+5.0 to +13.0); optimizer adds +40.0 in these runs, but the interval is wide, +5.0 to "
+        "+75.0, and it is not significant"
+    ) in report_of(trials, "accuracy", confirm=confirm).conclusion.sentence
 
 
 def printed(drawn: RenderableType) -> str:
