@@ -9,10 +9,12 @@ from typing import NamedTuple
 from optuna.distributions import CategoricalDistribution
 
 from training_factors.search_spaces.description import (
+    Coordinate,
     DescribedFactor,
     DescribedOption,
     SpaceDescription,
 )
+from training_factors.search_spaces.dimension import OneOf
 from training_factors.storage.database import Database
 from training_factors.storage.live_trial import LiveTrial, start_trial
 from training_factors.storage.run_queue import Run
@@ -34,15 +36,20 @@ FACTOR = f"optimizer {HOSTILE} [x](javascript:alert(2)) **b** | c"
 OPTION = "![a](http://example.invalid/x.png) `d` <script>alert(3)</script>"
 SENTENCE = f"{FACTOR} matters most (95 % confidence)"
 
+OPTIONS = {FACTOR: ("sgd", OPTION), "loss": ("hard", "smoothed")}
+
 STAMP = Stamp(
     "accuracy",
     space=SpaceDescription(
+        coordinates=tuple(
+            Coordinate(name, name, None, OneOf(*options)) for name, options in OPTIONS.items()
+        ),
         factors=tuple(
             DescribedFactor(
                 name, "t", "", "", tuple(DescribedOption(option, "", "", ()) for option in options)
             )
-            for name, options in ((FACTOR, ("sgd", OPTION)), ("loss", ("hard", "smoothed")))
-        )
+            for name, options in OPTIONS.items()
+        ),
     ),
 )
 
