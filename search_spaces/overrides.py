@@ -72,6 +72,7 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     """
     changes = _with_full_names(space, changes)
     _refuse_repetitions(changes)
+    _refuse_held_ranges(changes)
     choices = [_split(text, "--choices", "FACTOR=OPTION,OPTION") for text in changes.choices]
     # Options come first: a value may be that of a hyperparameter of a chosen option.
     for path, names in sorted(choices, key=lambda choice: "." in choice[0]):
@@ -91,6 +92,19 @@ def override(space: Space, changes: Overrides, problem: Problem) -> Space:
     for name in changes.drop:
         space = space.replace_factor(_factor(space, name).hold())
     return _vary_only(space, changes.only) if changes.only else space
+
+
+def _refuse_held_ranges(changes: Overrides) -> None:
+    """Raise ValueError when a factor that `only` holds is given values to vary over."""
+    several = [text for text in changes.choices if "," in text]
+    for flag, texts in (("--range", changes.range), ("--choices", several)):
+        for text in texts if changes.only else ():
+            name = parse_parameter(_path(text)).factor
+            if name not in changes.only:
+                raise ValueError(
+                    f"{flag} {text}: {name} does not vary, since it is not in --only; add it "
+                    "there, or set it with --fix"
+                )
 
 
 def _vary_only(space: Space, names: Sequence[str]) -> Space:
@@ -276,13 +290,28 @@ def _parse_value(path: str, dimension: Dimension, text: str) -> Value:
     try:
         value = dimension.parse(text)
     except ValueError as error:
-        raise ValueError(f"--fix {path}={text}: {error}") from None
+        raise ValueError(
+            f"--fix {path}={text}: {error}{_allowing(path, dimension, text)}"
+        ) from None
     if not dimension.contains(value):
         raise ValueError(
             f"--fix {path}={text} is outside its range {dimension}; "
             f"choose a value inside it or widen it with --range"
         )
     return value
+
+
+def _allowing(path: str, dimension: Dimension, text: str) -> str:
+    """Return how a number that is not among the choices of a dimension may be allowed, or nothing.
+
+    dimension: that the hyperparameter `path` has.
+    """
+    is_numeric = isinstance(dimension, OneOf) and all(map(is_number, dimension.choices))
+    try:
+        float(text)
+    except ValueError:
+        return ""
+    return f"; other values: --choices {path}={text}" if is_numeric else ""
 
 
 def _parse_range(path: str, dimension: Dimension, text: str) -> Uniform | LogUniform | Integer:

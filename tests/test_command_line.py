@@ -58,7 +58,7 @@ def test_ctrl_c_before_anything_runs_is_one_line(
     assert execute(["list"]) == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "run_study.py: error: interrupted; the same command starts again\n"
+    assert err == "run_study.py: error: interrupted; nothing is lost: run the same command again\n"
 
 
 @pytest.mark.parametrize(

@@ -319,8 +319,6 @@ def _without(setting: Setting, stamp: Stamp) -> tuple[str, ...]:
     rest = [str(choice) for choice in axis.dimension.choices if choice != setting.choice]
     if len(rest) > 1:
         return "--choices", f"{axis.name}={','.join(rest)}"
-    if rest == [stamp.space.factor(axis.name).baseline.name]:
-        return "--drop", axis.name
     return ("--fix", f"{axis.name}={rest[0]}") if rest else ()
 
 

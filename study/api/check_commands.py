@@ -12,6 +12,7 @@ from training_factors.study.api.command_lines import (
     size_options,
     storage_words,
 )
+from training_factors.study.api.own_configuration_files import own_configuration_words
 from training_factors.study.api.space_changes import CHANGES, changed_values
 from training_factors.study.reporting.recommendation_table import definition_options
 
@@ -36,8 +37,14 @@ def _command(study: Study, check: Check, storage: str | None) -> list[str] | Non
         return None  # a command line cannot name an object of a Python program
     return [
         *program_words(), *definition_options(definition), *size_options(study),
-        *storage_words(study, storage),
+        *_own_configurations(study, check), *storage_words(study, storage),
     ]  # fmt: skip
+
+
+def _own_configurations(study: Study, check: Check) -> list[str]:
+    """Return the options that keep the user's configurations, unless the space may lose them."""
+    changes_space = any(_field(option) in CHANGES for option in check.options[::2])
+    return [] if changes_space else own_configuration_words(study)
 
 
 def changed_definition(definition: Definition, check: Check) -> Definition:

@@ -5,23 +5,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training_factors.search_spaces.user_code import GIVEN
-from training_factors.storage.files import REPORT, write_atomically
-from training_factors.storage.own_configurations import read_own_configurations
 from training_factors.storage.studies import Study
-from training_factors.storage.study_file_text import complete_settings, fixed_study_file
 from training_factors.study.api import command_lines
 from training_factors.study.api.answer_file import write_answer
 from training_factors.study.api.check_commands import check_commands
 from training_factors.study.api.next_step import next_step
+from training_factors.study.api.own_configuration_files import own_configuration_words
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
-from training_factors.study.reporting.formatting import slug
 from training_factors.study.reporting.page import Commands
 from training_factors.study.reporting.recommendation_table import (
     definition_options,
     holding_options,
-    list_word,
 )
 from training_factors.study.reporting.report import Report
 
@@ -82,25 +78,5 @@ def repeating_command(study: Study, storage: str | None) -> str:
         *command_lines.program_words(), *definition_options(stamp.definition),
         *command_lines.size_options(study),
     ]  # fmt: skip
-    for path in _write_own_configurations(study):
-        words += ["--also", list_word(str(path))]
     place = command_lines.storage_words(study, storage)
-    return shlex.join([*words, "--study", study.name, *place])
-
-
-def _write_own_configurations(study: Study) -> list[Path]:
-    """Write each of the user's configurations that a study has as a study file; return the paths.
-
-    A file's name is that of the configuration, so that it keeps it.
-    """
-    folder = study.folder / "also"
-    paths: list[Path] = []
-    for name, config in read_own_configurations(study):
-        settings = complete_settings(config, study.stamp.space)
-        text = fixed_study_file(study.stamp.definition, settings)
-        path = folder / f"{slug(name)}.toml"
-        if path in paths:  # of another folder's file with the same name
-            path = folder / f"{slug(name)}-{len(paths)}.toml"
-        write_atomically(path, text.encode(), REPORT)
-        paths.append(path)
-    return paths
+    return shlex.join([*words, *own_configuration_words(study), "--study", study.name, *place])

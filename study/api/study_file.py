@@ -203,7 +203,11 @@ def _known_keys(path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         if name in LINE_ONLY:
             raise ValueError(f"{path}: {key} is for the command line alone; remove it from the "
                              "file")  # fmt: skip
+        if name == "factor" and isinstance(value, dict):
+            raise ValueError(f"{path}: tables of factors are called [{FACTORS}.NAME], not "
+                             f"[{key}.NAME]")  # fmt: skip
         if name not in (*STUDY_KEYS, FACTORS):
+            _refuse_factor(path, key)
             known = "put factors into tables, [factors.NAME]; the other keys are the options of run"
             raise ValueError(
                 f"{path}: the key {key!r} is unknown; "
@@ -213,6 +217,16 @@ def _known_keys(path: str, document: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{path}: {name} is given twice, also as {key}; keep one of them")
         values[name] = [value] if name in LISTS and isinstance(value, str) else value
     return values
+
+
+def _refuse_factor(path: str, key: str) -> None:
+    """Raise ValueError when an unknown key is the name of a factor."""
+    from training_factors.search_spaces.registry import known_factors
+
+    if key in {factor.name for factor in known_factors()}:
+        raise ValueError(
+            f"{path}: {key} is a factor; put it below [{FACTORS}], or into [{FACTORS}.{key}]"
+        )
 
 
 def _check(path: str, model: type[BaseModel], values: Mapping[str, Any]) -> None:

@@ -87,7 +87,9 @@ def verb_context() -> Iterator[None]:
         with _errors_as_command_errors():
             yield
     except KeyboardInterrupt as error:
-        raise CommandError("interrupted; the same command starts again", 130) from error
+        raise CommandError(
+            "interrupted; nothing is lost: run the same command again", 130
+        ) from error
 
 
 @contextmanager

@@ -127,18 +127,20 @@ def describe_seed_mean(found: SeedMean | None, objective: str) -> str:
 
 
 def _confirmed_sentences(confirmation: Confirmation, objective: str, unit: Unit) -> tuple[str, str]:
-    """Return two sentences, on the changes of the best configuration and on the path to it.
+    """Return two sentences, on the path to the best configuration and on the changes of it.
 
-    The one with a confirmed effect comes first. The second is empty where no path was run.
+    The one with the larger confirmed effect comes first. The second is empty where no path was run.
     """
     tried = _fairest(confirmation)
     drops = _drops_sentence(tried, objective, unit)
     if confirmation.path is None:
         return drops or f"no effect is confirmed: {_no_drop(tried)}", ""
     path = _path_sentence(confirmation.path, objective, unit)
-    if drops or not any(step.confirmed for step in confirmation.path.steps):
-        return drops or f"no effect is confirmed: {_no_drop(tried)}", path
-    return f"confirmed: {path}", _no_drop(tried)
+    largest_gain = max((one.gain for one in confirmation.path.steps if one.confirmed), default=0)
+    largest_drop = max((one.difference for one in tried if one.confirmed), default=0)
+    if largest_gain > largest_drop:
+        return f"confirmed: {path}", drops.removeprefix("confirmed: ") or _no_drop(tried)
+    return drops or f"no effect is confirmed: {_no_drop(tried)}", path
 
 
 def _no_drop(tried: Sequence[Contrast]) -> str:
@@ -244,8 +246,8 @@ def _disagreement(
 def _change(contrast: Contrast, unit: Unit) -> str:
     """Return what a change that is not confirmed does to the best configuration."""
     return (
-        f"{contrast.name} changes the best configuration by "
-        f"{unit.signed(-contrast.difference, 2)} {unit.name}, {NOT_DISTINGUISHABLE} from 0"
+        f"with {contrast.name} the best configuration drops by "
+        f"{unit.signed(contrast.difference, 2)} {unit.name}, {NOT_DISTINGUISHABLE} from 0"
     )
 
 

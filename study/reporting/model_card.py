@@ -9,10 +9,11 @@ from training_factors.storage.metrics import Metric, metric_of
 from training_factors.storage.stamp import DataStamp, Stamp
 from training_factors.storage.study_file_text import complete_settings, fixed_study_file
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.contrasts import Confirmation
+from training_factors.study.analysis.contrasts import Confirmation, ConfirmedPath
 from training_factors.study.analysis.model_metrics import MetricMean, ModelMetrics
 from training_factors.study.analysis.recommendation import chosen_setting, recommend
 from training_factors.study.reporting.analyses import StudyData, confirmation_of
+from training_factors.study.reporting.charts import path as path_chart
 from training_factors.study.reporting.confirmation_table import contrast_cells
 from training_factors.study.reporting.formatting import (
     as_sentence,
@@ -198,8 +199,8 @@ def _reading(model: ExportedModel) -> list[str]:
         )
     if len(metrics.seeds) == 1:
         sentences.append(
-            "One network was trained, so no interval is known here: another seed gives other "
-            "numbers. Five networks and their interval: export --seeds 5."
+            "This table is of the one network in this folder; another seed gives other numbers. "
+            "Five networks and their interval: export --seeds 5."
         )
     else:
         sentences.append(
@@ -271,11 +272,15 @@ def _origin(model: ExportedModel) -> list[str]:
 
 
 class CardConfirmation(NamedTuple):
-    """The words and the table of a confirmation. note: what a drop is."""
+    """The words and the tables of a confirmation.
+
+    note: what a drop is. path: the way from the baseline; None where it was not run.
+    """
 
     sentence: str
     table: Markdown
     note: str
+    path: Markdown | None
 
 
 def _confirmation(model: ExportedModel) -> CardConfirmation | None:
@@ -291,8 +296,15 @@ def _confirmation(model: ExportedModel) -> CardConfirmation | None:
         markdown_table(headings, [contrast_cells(one, unit) for one in found.contrasts]),
         f"A drop is the mean difference to this configuration with the same seeds, in {unit.words} "
         f"({unit.note}); p is that of the paired t test, corrected for the number of changes "
-        "(Holm).",
+        "(Holm). The placebo is a number that training never reads.",
+        None if found.path is None else _path_table(found.path, objective),
     )
+
+
+def _path_table(path: ConfirmedPath, objective: str) -> Markdown:
+    headings = ("one factor more at a time", f"test {objective}", "gain", "95 % interval")
+    rows = path_chart.table_rows(path, unit_of(objective))
+    return markdown_table(headings, [(row[0], row[1], row[3], row[4]) for row in rows])
 
 
 def _training_table(model: ExportedModel) -> Markdown:
@@ -349,14 +361,14 @@ def _commands(model: ExportedModel) -> Markdown:
     """Return the commands to paste, each with what it does."""
     library = model.stamp.model.partition(":")[0]
     is_image = len(model.stamp.data.shape) == 3
-    packages = ["torch", "safetensors", *(["pillow"] if is_image else [])]
+    packages = ["torch", "'safetensors>=0.8'", "numpy", *(["pillow"] if is_image else [])]
     packages += [library] if library in LIBRARIES else []
     lines = [
         (f"pip install {' '.join(packages)}", "once"),
         ("python load.py", "predicts the test part, and prints how good that is"),
         ("python load.py photo.png", "predicts an image") if is_image else
         ("python load.py COLUMN=VALUE …", "predicts a row; preprocess.json lists the columns"),
-        ("python train.py", "trains the network anew: another seed is --seed 3"),
+        ("python train.py", "trains it anew, to retrained.safetensors: another seed is --seed 3"),
     ]  # fmt: skip
     width = max(len(command) for command, _ in lines)
     return Markdown("\n".join(f"{command:{width}}  # {words}" for command, words in lines))

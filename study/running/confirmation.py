@@ -18,7 +18,7 @@ from training_factors.search_spaces.description import (
     ParameterName,
     parse_parameter,
 )
-from training_factors.search_spaces.dimension import Fixed
+from training_factors.search_spaces.dimension import Fixed, Value
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.space import PLACEBO_COORDINATE, Config, Space
 from training_factors.storage.arms import (
@@ -152,11 +152,17 @@ def _mean(trials: Sequence[Trial]) -> float:
 def _change_factor(space: Space, best: Config, factor: Factor, alternative: str) -> Arm:
     """Return the best configuration with one factor at its baseline.
 
-    Where the factor is at its baseline already, it is set to the alternative option instead.
+    Where the factor is at its baseline already, it is set to the alternative option instead. A
+    factor that has one option only gets other values of its hyperparameters, half a range away.
     """
     baseline = replace_factor(best, factor.name, space.baseline())
     if baseline != best:
         return Arm(CONTRAST, f"{factor.name} at its baseline", factor.name, baseline)
+    if not any(coordinate.is_choice for coordinate in factor.coordinates()):
+        values = {each.name: _opposite(each, best) for each in factor.coordinates()}
+        words = ", ".join(f"{parse_parameter(n).hyperparameter} {v}" for n, v in values.items())
+        config = replace_factor(best, factor.name, values)
+        return Arm(CONTRAST, f"{factor.name} set to {words}", factor.name, config)
     option = factor.option(alternative)
     varied = {coordinate.name for coordinate in factor.coordinates()}
     defaults = {
@@ -167,6 +173,13 @@ def _change_factor(space: Space, best: Config, factor: Factor, alternative: str)
     changed |= {name: value for name, value in defaults.items() if name in varied}
     config = replace_factor(best, factor.name, changed)
     return Arm(CONTRAST, f"{factor.name} set to {option.name}", factor.name, config)
+
+
+def _opposite(coordinate: Coordinate, best: Config) -> Value:
+    """Return the value that lies half the range away from that of the best configuration."""
+    dimension = coordinate.dimension
+    assert not isinstance(dimension, Fixed)
+    return dimension.decode((dimension.encode(best[coordinate.name]) + 0.5) % 1)
 
 
 # Re-tuning learning rates

@@ -148,8 +148,8 @@ def _title(path: ConfirmedPath, unit: Unit) -> str:
         return f"From the baseline to the best configuration: {total}"
     largest = max(clear, key=lambda one: one.gain)
     return (
-        f"From the baseline to the best configuration: {total}, "
-        f"of which {unit.signed(largest.gain, 2)} with {largest.factor}"
+        f"From the baseline to the best configuration: {total}; "
+        f"the largest certain step is {largest.factor}, {unit.signed(largest.gain, 2)}"
     )
 
 

@@ -151,7 +151,7 @@ def fail_where(fails: Condition) -> Callable[[Array], Array]:
             "the option relu of activation", ("--choices", "activation=tanh,gelu"),
         ),
         (lambda u: u[:, 0] < 0.5, "the option sgd of optimizer", ("--fix", "optimizer=adam")),
-        (lambda u: u[:, 0] > 0.5, "the option adam of optimizer", ("--drop", "optimizer")),
+        (lambda u: u[:, 0] > 0.5, "the option adam of optimizer", ("--fix", "optimizer=sgd")),
     ],
 )  # fmt: skip
 def test_an_option_that_is_mostly_at_chance_is_left_out(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import training_factors as tf
 from tests.support.program import run_verb
+from training_factors.search_spaces.description import parse_parameter
 from training_factors.search_spaces.dimension import Integer, OneOf
 from training_factors.search_spaces.factor import Factor
 from training_factors.search_spaces.overrides import open_space, override
@@ -97,7 +98,10 @@ def definitions(draw: st.DrawFn) -> Definition:
             draw_hyperparameters(draw, factor, changes)
     if draw(st.booleans()):
         names = [factor.name for factor in space.factors if factor.name not in changes["drop"]]
-        changes["only"] = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        drawn = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        ranged = [*changes["range"], *(text for text in changes["choices"] if "," in text)]
+        needed = (parse_parameter(text.partition("=")[0]).factor for text in ranged)
+        changes["only"] = list(dict.fromkeys((*drawn, *needed)))
     return Definition(space=name, **changes)  # type: ignore[arg-type]
 
 
@@ -246,6 +250,9 @@ def test_code_that_only_a_file_names_has_to_be_allowed(tmp_path: Path) -> None:
 
 WRONG = {
     "epoch = 3": "the key 'epoch' is unknown; did you mean 'epochs'?",
+    'optimizer = "adamw"': "optimizer is a factor; put it below [factors], or into [factors.opt",
+    '[factor.optimizer]\noption = "sgd"': "tables of factors are called [factors.NAME], not ",
+    'only = ["dropout"]\n[factors]\nbatch_size = [16, 32]': "batch_size does not vary, since it is",
     'epochs = "three"': 'epochs = "three": must be a valid integer',
     "epochs = 0": "epochs = 0: must be greater than or equal to 1",
     "rows = 3": "rows = 3: must be greater than or equal to 16",

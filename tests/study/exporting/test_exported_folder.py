@@ -25,10 +25,12 @@ def test_train_and_load_run_as_programs(tmp_path: Path) -> None:
     Path("train.py").write_text(render_training_script(content), encoding="utf-8")
     Path("load.py").write_text(render_loading_script(content, preprocessing), encoding="utf-8")
     Path("model.safetensors").unlink()
-    lines = program(tmp_path, "train.py", "--epochs", "2")
+    *lines, written = program(tmp_path, "train.py", "--epochs", "2")
     assert [line.partition(":")[0] for line in lines] == [
         "epoch 1 of 2", "epoch 2 of 2", "validation accuracy", "test accuracy",
     ]  # fmt: skip
+    assert written.startswith(f"weights: {tmp_path / 'retrained.safetensors'}; ")
+    Path("retrained.safetensors").rename("model.safetensors")
     predicted = program(tmp_path, "load.py")
     assert len(predicted) == 6
     assert predicted[-1] == lines[-1]

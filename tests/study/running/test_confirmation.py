@@ -119,6 +119,28 @@ class Simulated:
         )  # fmt: skip
 
 
+def test_every_factor_can_be_changed_also_one_with_a_single_option() -> None:
+    """The best configuration is the baseline, so that each is set to something else."""
+    space, _ = named_space("full").for_problem(Problem(shape=(1, 8, 8), classes=10))
+    best = space.baseline()
+    alternatives = {factor.name: factor.options[-1].name for factor in space.varied}
+    request = ConfirmationRequest(alternatives, 0.01)
+    known = {coordinate.name for coordinate in space.coordinates()}
+    arms: list[Arm] = []
+    trials: list[Trial] = []
+    while not any(arm.purpose == CONTRAST for arm in arms):
+        stage = next_stage([candidate(0, 0.9, best)], arms, trials, space, request)
+        arms += stage.arms
+        trials += [
+            candidate(len(trials), 0.9, arms[run.row].config)._replace(row=run.row)
+            for run in stage.runs
+        ]
+    changed = {arm.factor: arm.config for arm in arms if arm.purpose == CONTRAST and arm.factor}
+    assert {*alternatives} <= {*changed}
+    for config in changed.values():
+        assert {*config} <= known and config != best
+
+
 def test_the_stages_follow_each_other_and_end() -> None:
     simulated = Simulated()
     ranking = simulated.step()
