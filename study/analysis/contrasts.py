@@ -123,6 +123,16 @@ class Confirmation(NamedTuple):
         found = [one.confirmed for one in (self.of(factor), self.step(factor)) if one is not None]
         return any(found) if found else None
 
+    @property
+    def path_leads(self) -> bool:
+        """Return whether the largest effect is a step of the path, not a change of the best."""
+        steps = self.path.steps if self.path else ()
+        gain = max((step.gain for step in steps if step.confirmed), default=0.0)
+        names = {contrast.factor for contrast in self.contrasts if contrast.is_of_a_factor}
+        drops = [self.of(name) for name in names]
+        drop = max((one.difference for one in drops if one and one.confirmed), default=0.0)
+        return gain > drop
+
     def step(self, factor: str) -> PathStep | None:
         """Return the step of the path that sets a factor, or None."""
         steps = self.path.steps if self.path else ()

@@ -136,9 +136,7 @@ def _confirmed_sentences(confirmation: Confirmation, objective: str, unit: Unit)
     if confirmation.path is None:
         return drops or f"no effect is confirmed: {_no_drop(tried)}", ""
     path = _path_sentence(confirmation.path, objective, unit)
-    largest_gain = max((one.gain for one in confirmation.path.steps if one.confirmed), default=0)
-    largest_drop = max((one.difference for one in tried if one.confirmed), default=0)
-    if largest_gain > largest_drop:
+    if confirmation.path_leads:
         return f"confirmed: {path}", drops.removeprefix("confirmed: ") or _no_drop(tried)
     return drops or f"no effect is confirmed: {_no_drop(tried)}", path
 
@@ -223,7 +221,7 @@ def _disagreement(
             return (
                 f"{step.factor} adds {unit.signed(step.gain)} {unit.name} on that way, but "
                 f"{_change(contrast, unit)}: the other factors, set as in the best configuration, "
-                "may make up for it"
+                "may make up for it, or these runs are too few to tell"
             )
     for factor in factors:
         contrast = tried.get(factor.name)
@@ -246,7 +244,7 @@ def _disagreement(
 def _change(contrast: Contrast, unit: Unit) -> str:
     """Return what a change that is not confirmed does to the best configuration."""
     return (
-        f"with {contrast.name} the best configuration drops by "
+        f"with {contrast.name}, the best configuration drops by "
         f"{unit.signed(contrast.difference, 2)} {unit.name}, {NOT_DISTINGUISHABLE} from 0"
     )
 

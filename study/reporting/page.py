@@ -287,8 +287,8 @@ def render_page(report: Report, charts: Mapping[str, Chart], commands: Commands)
 def _leading_charts(report: Report, charts: Mapping[str, Chart]) -> tuple[list[str], list[str]]:
     """Return the charts that say how sure the answer is, and those of the further evidence.
 
-    Charts of the confirmation come first. A chart in which nothing is significant is all grey, and
-    never stands at the top; such shares are folded.
+    Charts of the confirmation come first, that of the larger effect before the other. A chart in
+    which nothing is significant is all grey, and never stands at the top; such shares are folded.
     """
     confirmation, answer = report.confirmation, report.answer
     contrasts = confirmation.contrasts if confirmation else ()
@@ -298,7 +298,10 @@ def _leading_charts(report: Report, charts: Mapping[str, Chart]) -> tuple[list[s
         "path": any(step.confirmed for step in (path.steps if path else ())),
         "importance": any(factor.matters for factor in (answer.factors if answer else ())),
     }
-    confirmed = [name for name in ("confirmation", "path") if clear[name]]
+    order = ["confirmation", "path"]
+    if confirmation is not None and confirmation.path_leads:
+        order.reverse()
+    confirmed = [name for name in order if clear[name]]
     shown = confirmed or ["importance"] * clear["importance"]
     further = ["confirmation", "path", *["importance"] * clear["importance"], "gains"]
     return (

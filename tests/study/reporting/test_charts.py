@@ -325,7 +325,9 @@ def test_the_waterfall_leads_from_the_baseline_to_the_best() -> None:
     walked = confirmed_path()
     chart = path.chart(walked, "accuracy", BASELINE)
     assert chart is not None
-    assert chart.title.endswith("+2.25 accuracy points; the largest certain step is optimizer, +4.25")
+    assert chart.title.endswith(
+        "+2.25 accuracy points; the largest certain step is optimizer, +4.25"
+    )
     (panel,) = chart.panels
     bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
     places = sorted(place for mark in bars for place in mark.places)
