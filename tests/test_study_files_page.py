@@ -33,7 +33,8 @@ def definition_of(folder: Path, text: str) -> Definition:
 
 @pytest.mark.parametrize("text", FILES)
 def test_its_files_are_studies(tmp_path: Path, text: str) -> None:
-    prepare_study(definition_of(tmp_path, text))
+    definition = definition_of(tmp_path, text)
+    assert prepare_study(definition).definition == definition
 
 
 def test_a_line_of_a_table_is_its_flag(tmp_path: Path) -> None:

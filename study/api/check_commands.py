@@ -2,19 +2,12 @@
 
 from collections.abc import Sequence
 
-from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.definition import Definition
 from training_factors.storage.studies import Study
 from training_factors.study.analysis.checks import Check
-from training_factors.study.api.command_lines import (
-    command_words,
-    program_words,
-    size_options,
-    storage_words,
-)
-from training_factors.study.api.own_configuration_files import own_configuration_words
+from training_factors.study.api.command_lines import command_words
+from training_factors.study.api.repeating import repeating_words
 from training_factors.study.api.space_changes import CHANGES, changed_values
-from training_factors.study.reporting.recommendation_table import definition_options
 
 
 def check_commands(
@@ -32,19 +25,10 @@ def _command(study: Study, check: Check, storage: str | None) -> list[str] | Non
         return None
     if not check.needs_new_study:
         return command_words(check.verb, study, storage, *check.options)
-    definition = changed_definition(study.stamp.definition, check)
-    if any(name.startswith(GIVEN) for name in (definition.source, definition.model)):
-        return None  # a command line cannot name an object of a Python program
-    return [
-        *program_words(), *definition_options(definition), *size_options(study),
-        *_own_configurations(study, check), *storage_words(study, storage),
-    ]  # fmt: skip
-
-
-def _own_configurations(study: Study, check: Check) -> list[str]:
-    """Return the options that keep the user's configurations, unless the space may lose them."""
+    # A changed space may no longer have the user's configurations.
     changes_space = any(_field(option) in CHANGES for option in check.options[::2])
-    return [] if changes_space else own_configuration_words(study)
+    definition = changed_definition(study.stamp.definition, check)
+    return repeating_words(study, definition, storage, keeps_own=not changes_space)
 
 
 def changed_definition(definition: Definition, check: Check) -> Definition:

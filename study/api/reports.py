@@ -4,21 +4,17 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.studies import Study
 from training_factors.study.api import command_lines
 from training_factors.study.api.answer_file import write_answer
 from training_factors.study.api.check_commands import check_commands
 from training_factors.study.api.next_step import next_step
-from training_factors.study.api.own_configuration_files import own_configuration_words
+from training_factors.study.api.repeating import repeating_words
 from training_factors.study.reporting import page
 from training_factors.study.reporting.chart import Chart
 from training_factors.study.reporting.chart_list import charts_of
 from training_factors.study.reporting.page import Commands
-from training_factors.study.reporting.recommendation_table import (
-    definition_options,
-    holding_options,
-)
+from training_factors.study.reporting.recommendation_table import holding_options
 from training_factors.study.reporting.report import Report
 
 PASSED_OBJECTS = "the Python program that passed its data, model or factors as objects"
@@ -70,13 +66,5 @@ def repeating_command(study: Study, storage: str | None) -> str:
     The user's configurations that take part in it are written to its folder, as study files.
     storage: the database's URL as the user gave it.
     """
-    stamp = study.stamp
-    names = (stamp.definition.source, stamp.definition.model)
-    if any(name.startswith(GIVEN) for name in (*names, *(f.source for f in stamp.space.factors))):
-        return PASSED_OBJECTS
-    words = [
-        *command_lines.program_words(), *definition_options(stamp.definition),
-        *command_lines.size_options(study),
-    ]  # fmt: skip
-    place = command_lines.storage_words(study, storage)
-    return shlex.join([*words, *own_configuration_words(study), "--study", study.name, *place])
+    words = repeating_words(study, study.stamp.definition, storage, name=study.name)
+    return PASSED_OBJECTS if words is None else shlex.join(words)

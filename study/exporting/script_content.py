@@ -1,4 +1,4 @@
-"""What the scripts of a configuration are written from."""
+"""The content of the scripts of a configuration, as a record."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from training_factors.study.training.model import Model
 
 
 class ScriptContent(NamedTuple):
-    """Holds what the scripts of a configuration are written from.
+    """The content of train.py and load.py: a configuration, and how it was trained.
 
     title: one line. recipe: of the configuration. model: as it was trained. epochs, seed: of the
     run. metric: the objective. target_scale: of regression targets; None for classes.

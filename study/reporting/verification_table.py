@@ -46,8 +46,8 @@ def _headline(found: Verification) -> str:
     if found.same:
         return f"the same: {_parts(found)} are equal to the last digit"
     noise = "but within noise" if found.within_noise else "and beyond noise"
-    if not found.runs.differences:
-        noise = "though all runs are"
+    if found.runs.same and (found.confirmed is None or found.confirmed.same):
+        noise = "though all measured runs are equal"
     return f"not the same, {noise}: {_parts(found)} differ"
 
 

@@ -160,6 +160,16 @@ def test_data_that_only_a_python_program_has_gets_no_command_line(study: Study) 
     assert check_commands(StudyOfObjects, [EDGE], None) == (None,)  # type: ignore[arg-type]
 
 
+def test_a_factor_that_only_a_python_program_has_gets_no_command_line(study: Study) -> None:
+    first, *others = study.stamp.space.factors
+    space = study.stamp.space._replace(factors=(first._replace(source=f"{GIVEN}mine"), *others))
+
+    class StudyOfObjects:
+        stamp = study.stamp._replace(space=space)
+
+    assert check_commands(StudyOfObjects, [EDGE], None) == (None,)  # type: ignore[arg-type]
+
+
 NUMERIC = [
     (one.name, one.dimension)
     for one in named_space("full").describe().coordinates

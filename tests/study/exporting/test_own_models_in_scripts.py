@@ -123,7 +123,8 @@ def compare(content: ScriptContent, data: Data, **also: Any) -> str:
 @pytest.mark.parametrize("norm", ["unchanged", "batch", "layer", "group", "none"])
 def test_replaced_modules_are_written(norm: str) -> None:
     config = {**FULL, "batch_norm": norm}
-    compare(content_of(config, IMAGES, "nets.py:Surgery", epochs=1), make_data(IMAGES))
+    text = compare(content_of(config, IMAGES, "nets.py:Surgery", epochs=1), make_data(IMAGES))
+    assert "network.set_submodule(path, " in text
 
 
 @pytest.mark.parametrize("model", ["nets.py:Surgery", "nets.py:keywords", "nets.py:Tokens"])
@@ -173,7 +174,8 @@ def test_a_model_of_torchvision() -> None:
 def test_a_model_of_timm() -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed")
     content = content_of(FULL, GREY, "timm:test_resnet", epochs=1)
-    compare(content, make_data(GREY, 64), timm=timm)
+    text = compare(content, make_data(GREY, 64), timm=timm)
+    assert "timm.create_model(" in text
 
 
 @pytest.mark.parametrize(

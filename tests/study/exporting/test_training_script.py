@@ -156,6 +156,7 @@ def test_training_starts_from_a_file_of_weights(option: str, tmp_path: Path) -> 
     save_file(some, tmp_path / STARTING_WEIGHTS)
     content = content_of({**ACTIVE, "start": option}, problem, weights=some)
     same_weights(content, make_data(problem))
+    assert (STARTING_WEIGHTS in render_training_script(content)) == (option != "scratch")
 
 
 @pytest.mark.parametrize("name", [metric.name for metric in METRICS])
