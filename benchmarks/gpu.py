@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,7 +28,7 @@ from benchmarks.plain_loop import Loop
 from benchmarks.whole_studies import FULL, Workload, definition_of
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.storage.database import open_database
-from training_factors.storage.definition import Definition
+from training_factors.storage.definition import BFLOAT16, FLOAT32, Definition
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study
 from training_factors.storage.trials import read_trials
@@ -39,7 +39,6 @@ from training_factors.study.running.settings import WorkerPool, WorkerTiming
 from training_factors.study.running.signals import StopSignal
 from training_factors.study.running.supervisor import run_workers
 from training_factors.study.running.worker import open_context, work
-from training_factors.study.training import loop
 from training_factors.study.training.loop import Outcome, train
 
 BATCH, EPOCHS, SEEDS = 512, 3, 5
@@ -65,21 +64,14 @@ def resident(place: Place) -> str:
     return f"{spent}: {plain / ours:.1f}×"
 
 
-def captured(place: Place) -> str:
-    """2: a step as one CUDA graph against kernel by kernel."""
-    found = []
-    for size in (64, 256, BATCH):
-        sized = place._replace(recipe=replace(place.recipe, batch_size=size))
-        eager, graph = (_seconds(lambda: _train(sized, capture=on)) for on in (False, True))  # noqa: B023
-        found.append(f"batch {size}: {eager / graph:.2f}×")
-    return ", ".join(found)
-
-
 def precision(place: Place) -> str:
     """3: bfloat16 against float32, in time and in accuracy."""
-    half_s, half = _seconds(lambda: _train(place)), _accuracies(place)
-    with patch.object(loop, "_precision", lambda device: nullcontext()):
-        single_s, single = _seconds(lambda: _train(place)), _accuracies(place)
+    timed = []
+    for precision in (BFLOAT16, FLOAT32):
+        model = replace(place.prepared.model, precision=precision)
+        there = place._replace(prepared=place.prepared._replace(model=model))
+        timed.append((_seconds(lambda: _train(there)), _accuracies(there)))  # noqa: B023
+    (half_s, half), (single_s, single) = timed
     return (
         f"{single_s / half_s:.2f}× as fast; accuracy {statistics.mean(half):.4f} against "
         f"{statistics.mean(single):.4f}, deviation of a seed {statistics.stdev(single):.4f}"
@@ -93,7 +85,7 @@ def crowd(place: Place) -> str:
 
 
 def _crowd(definition: Definition, folder: Path) -> str:
-    prepared, found = prepare_study(definition), []
+    prepared, found = prepare_study(definition, device=torch.device("cuda")), []
     for workers in (1, 2, 4, 8):
         url = f"sqlite:///{folder}/{workers}.db"
         study = create_study(open_database(url, create=True), "crowd", prepared.stamp())
@@ -159,11 +151,9 @@ def _step_s(members: int) -> float:
     return _seconds(lambda: [graphed(images).square().sum().backward() for _ in range(20)]) / 20
 
 
-def _train(place: Place, seed: int = 0, capture: bool = False) -> Outcome:
+def _train(place: Place, seed: int = 0) -> Outcome:
     epochs, never = place.prepared.definition.epochs, lambda *_: False
-    return train(
-        place.recipe, place.data, place.prepared.model, epochs, seed, never, capture=capture
-    )
+    return train(place.recipe, place.data, place.prepared.model, epochs, seed, never)
 
 
 def _accuracies(place: Place) -> list[float]:
@@ -182,8 +172,9 @@ def _seconds(does: Callable[[], object], times: int = 3) -> float:
     return statistics.median(spent[-times:])
 
 
-ROWS = {1: resident, 2: captured, 3: precision, 4: crowd, 7: outside, 8: exhausted, 9: grouped}
-"""Rows 5 and 6 are studies: `run_study.py --preset standard` on the images, and `--preset quick` on
+ROWS = {1: resident, 3: precision, 4: crowd, 7: outside, 8: exhausted, 9: grouped}
+"""Row 2, a whole step as one CUDA graph, is to be built where a card can be had; rows 5 and 6 are
+studies: `run_study.py --preset standard` on the images, and `--preset quick` on
 digits with `--device cuda` and `--device cpu`, of which `compare` shows the shares."""
 
 
@@ -194,8 +185,9 @@ def opened(images: Path | None) -> Iterator[Place]:
         random = definition_of(Workload("cnn:small", EPOCHS, (20_000, 32, 3), 0, 0), Path(folder))
         source = str(images) if images else random.source
         definition = Definition(source=source, model="cnn", epochs=EPOCHS, fix=FULL)
-        prepared = prepare_study(definition)
-        data = training_division(prepared.dataset, 0, torch.device("cuda"))
+        device = torch.device("cuda")
+        prepared = prepare_study(definition, device=device)
+        data = training_division(prepared.dataset, 0, device)
         recipe = prepared.space.build(prepared.space.baseline(), data.problem)
         yield Place(prepared, data, replace(recipe, batch_size=BATCH), Path(folder))
 

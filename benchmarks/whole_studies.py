@@ -64,6 +64,7 @@ WORKLOADS = {
     "digits CNN": Workload("cnn:small", 15, None, 6, 6),
     "28 × 28 CNN": Workload("cnn:small", 6, (1280, 28, 1), 6, 3),
     "32 × 32 colour CNN": Workload("cnn:small", 6, (640, 32, 3), 6, 4),
+    "64 × 64 colour CNN": Workload("cnn:small", 6, (320, 64, 3), 6, 4),
 }
 
 

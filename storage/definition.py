@@ -11,9 +11,17 @@ from training_factors.search_spaces.dimension import normal_text
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.metrics import DEFAULT_METRICS, metric_name
 
+Precision = Literal["float32", "bfloat16", "by device"]
+"""Precision of forward passes: that of studies of earlier versions was decided by the device."""
+
+FLOAT32: Precision = "float32"
+BFLOAT16: Precision = "bfloat16"
+BY_DEVICE: Precision = "by device"
+
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
     "group_from", "split_column", "metric", "only",
+    "precision",
 )  # fmt: skip
 """Settings that earlier versions did not have; at their defaults they do not change names."""
 
@@ -24,6 +32,7 @@ class Definition(BaseModel):
     source, and from limit to split_column: the data; see `training_factors.study.data.options`.
     weights: a file of weights to start from. metric: name of the metric that is maximized, or
     minimized if it is a loss (see `storage.metrics`); None for accuracy, or R² for regression.
+    precision: of forward passes; `auto` for the fastest, which the stamp then names.
     factors: the user's files with factors; see `training_factors.search_spaces.registry`.
     fix, drop, only, range, choices: changes to the space, as texts in one form (see
     `normal_change`), sorted; see `training_factors.search_spaces.overrides`.
@@ -54,6 +63,7 @@ class Definition(BaseModel):
     range: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     metric: str | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     epochs: int = Field(default=15, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
 

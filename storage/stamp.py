@@ -14,7 +14,7 @@ from training_factors.search_spaces.description import (
     read_description,
 )
 from training_factors.storage.data_report import DataReport, read_data_report
-from training_factors.storage.definition import Definition
+from training_factors.storage.definition import BY_DEVICE, Definition, Precision
 
 SCHEMA = 1
 """Version of the stamp's JSON document."""
@@ -52,7 +52,7 @@ class Stamp(NamedTuple):
     the process that created the study. data_report: what was done to the data. chance: metric ->
     its value at chance on the validation part; empty in studies of earlier versions. processor: of
     the process that created the study, with the vector instructions that torch uses on it; empty
-    in studies of earlier versions.
+    in studies of earlier versions. precision: of all forward passes.
     """
 
     objective: str
@@ -73,6 +73,7 @@ class Stamp(NamedTuple):
     data_report: DataReport = DataReport()
     chance: Mapping[str, float] = {}
     processor: str = ""
+    precision: Precision = BY_DEVICE
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document of the stamp, which `read_stamp` reads."""
@@ -106,6 +107,7 @@ class Stamp(NamedTuple):
             "objective": self.objective,
             "epochs": self.epochs,
             "seed": self.seed,
+            "precision": self.precision,
         }
 
 
@@ -144,6 +146,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         data_report=read_data_report(document.get("data_report", {})),
         chance=document.get("chance", {}),
         processor=document.get("processor", ""),
+        precision=document.get("precision", BY_DEVICE),
     )
 
 

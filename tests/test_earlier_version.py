@@ -90,6 +90,7 @@ NEW_KEYS = {
     "/definition/split_column",
     "/definition/metric",
     "/definition/only",
+    "/definition/precision",
     "/varied",
 }
 """Keys that documents have in addition to those of earlier versions."""

@@ -3,7 +3,7 @@
 import pickle
 from collections import Counter
 from dataclasses import fields
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import pytest
@@ -156,9 +156,8 @@ def trace(*chosen: tuple[str, Any]) -> Tensor:
     samples = recipe.split(targets, torch.Generator().manual_seed(1))
     part = DataPart(inputs[samples], targets[samples])
     training = start_training(recipe, part, problem, open_model("mlp", problem), 4, seed=0)
-    step = partial(train_step, training)
     for _ in range(4):
-        train_epoch(training, step)
+        train_epoch(training)
     return predict(training, inputs[:50])
 
 

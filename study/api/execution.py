@@ -174,6 +174,7 @@ def run_study(
         is_timed=limit is not None,
         also=also,
         allow_code=settings.allow_code,
+        device=settings.device,
         notify=output.notify,
     )
     if retries_failed:
@@ -215,7 +216,7 @@ def plan_study(
     refuse_code_of(file, allow_code)
     choose_size = size_chooser(hours, preset, rows, divisions, repeats, search)
     chosen = open_device(device)
-    prepared = _prepare_new(values, given)
+    prepared = _prepare_new(values, given, device)
     if divisions > 1:
         size = open_preset(preset or "quick", rows, repeats)
         refuse_few_divisions(prepared, division_runs(range(size.repeats), divisions))
@@ -246,7 +247,7 @@ def resolve_study_file(
     from training_factors.storage.study_file_text import resolved_study_file
 
     refuse_code_of(file, allow_code)
-    prepared = _prepare_new(values, Given())
+    prepared = _prepare_new(values, Given(), "auto")
     name = default_name(check_definition(with_default_model(values)))
     named = {key: options[key] for key in RunOptions.model_fields if key in options}
     size = {} if "hours" in options else {"preset": "quick"}
@@ -259,12 +260,15 @@ def resolve_study_file(
     )
 
 
-def _prepare_new(values: DefinitionValues, given: Given) -> "PreparedStudy":
+def _prepare_new(values: DefinitionValues, given: Given, device: str) -> "PreparedStudy":
     """Prepare a study that is not stored; values: the settings that the user named."""
     from training_factors.study.running.preparation import prepare_study
+    from training_factors.study.training.device import open_device
 
     completed = with_default_model(values)
-    prepared = prepare_study(check_definition(completed), data=given.data, model=given.model)
+    prepared = prepare_study(
+        check_definition(completed), data=given.data, model=given.model, device=open_device(device)
+    )
     if completed is values:
         return prepared
     return prepared._replace(notes=(IMAGE_MODEL_NOTE, *prepared.notes))
@@ -344,8 +348,12 @@ def _run_here(
     from training_factors.study.running.settings import WorkerPool
     from training_factors.study.running.supervisor import run_workers
     from training_factors.study.training.device import open_device
+    from training_factors.study.training.precision import describe_slow_precision
 
     device = open_device(settings.device)
+    slow = describe_slow_precision(prepared.model.precision, device)
+    if slow:
+        output.notify(slow)
     start = choose_start(settings.start, device.type, is_given=prepared.is_given)
     store_datasheet(study, prepared)
     pool = WorkerPool(

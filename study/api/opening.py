@@ -53,6 +53,7 @@ def open_or_create(
     is_timed: bool,
     also: Sequence[str],
     allow_code: bool,
+    device: str,
     notify: Callable[[str], None],
 ) -> OpenedStudy:
     """Open the study that is named, or create it, and add the runs of its size to the queue.
@@ -65,7 +66,8 @@ def open_or_create(
     divisions of the data under which the repeated rows run, the study's own included. is_timed:
     whether a time decides on the size, so that a new study begins with the runs that are timed.
     also: files with configurations of the user's own. allow_code: whether functions that only the
-    stored study names may be imported. notify: shows a message.
+    stored study names may be imported. device: that the study is to run on, for the choice of its
+    precision. notify: shows a message.
 
     Raises ValueError for wrong input; then nothing was written.
     """
@@ -94,7 +96,7 @@ def open_or_create(
         refuse_code(stored, _named_texts(settings))
     prepared = None
     if study is None or definition != stored or given.is_any or divisions > 1:
-        prepared = _prepare(definition, given, study, size, divisions, notify)
+        prepared = _prepare(definition, given, study, size, divisions, device, notify)
     is_new = False
     if study is None:
         assert prepared is not None
@@ -131,6 +133,7 @@ def _prepare(
     study: "Study | None",
     size: "Preset",
     divisions: int,
+    device: str,
     notify: Callable[[str], None],
 ) -> "PreparedStudy":
     """Load the data of a definition, fit the space and the model to it, and say what is read.
@@ -141,12 +144,14 @@ def _prepare(
     """
     from training_factors.study.running.preparation import prepare_study, refuse_few_divisions
     from training_factors.study.running.settings import division_runs
+    from training_factors.study.training.device import open_device
 
     if definition.source and Path(definition.source).is_dir():
         notify(f"reading {definition.source}")
     prepared = prepare_study(
-        definition, study.stamp if study else None, data=given.data, model=given.model
-    )
+        definition, study.stamp if study else None, data=given.data, model=given.model,
+        device=open_device(device),
+    )  # fmt: skip
     repeated = {*range(size.repeats), *(study.queue.repeated_rows() if study else ())}
     refuse_few_divisions(prepared, division_runs(repeated, divisions))
     return prepared

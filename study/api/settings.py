@@ -49,8 +49,10 @@ class StudySettings(TypedDict, total=False):
     last five also take the texts of the command line.
 
     metric: to maximize: `accuracy` (the default), `balanced_accuracy`, `macro_f1`, `kappa`, `auc`,
-    `log_loss`; `r2` (the default for regression), `rmse`, `mae`; losses are minimized. epochs: of
-    each run (15). seed: of the study (0).
+    `log_loss`; `r2` (the default for regression), `rmse`, `mae`; losses are minimized. precision:
+    of forward passes: `auto` (the default: the faster one for this model on this machine, then the
+    same for all workers), `float32` or `bfloat16`. epochs: of each run (15). seed: of the study
+    (0).
     """
 
     target: str
@@ -74,6 +76,7 @@ class StudySettings(TypedDict, total=False):
     range: "Names | Mapping[str, Uniform | LogUniform | Integer | OneOf | tuple[float, float]]"
     choices: "Names | Mapping[str, Sequence[Value]]"
     metric: str
+    precision: str
     epochs: int
     seed: int
 

@@ -164,6 +164,14 @@ Metric = Annotated[
         rich_help_panel=_STUDY,
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Of forward passes: auto (the default: the faster one for this model on this machine, "
+        "then the same for all workers), float32 or bfloat16.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Epochs = Annotated[
     int | None, typer.Option(help="Epochs of each run (default 15).", rich_help_panel=_STUDY)
 ]
@@ -358,6 +366,7 @@ DEFINITION_OPTIONS: dict[str, Any] = {
     "range": Range,
     "choices": Choices,
     "metric": Metric,
+    "precision": Precision,
     "epochs": Epochs,
     "seed": Seed,
 }

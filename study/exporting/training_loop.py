@@ -11,6 +11,7 @@ from training_factors.search_spaces.factors.weight_average import moving_average
 from training_factors.search_spaces.flat_parameters import on_flat_parameters
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, default_recipe
+from training_factors.storage.definition import BFLOAT16
 from training_factors.study.exporting.normalization import describe_normalization
 from training_factors.study.exporting.plain_layers import Piece, plain_text
 from training_factors.study.exporting.script_content import ScriptContent
@@ -34,7 +35,8 @@ def loop_pieces(content: ScriptContent) -> dict[str, Piece]:
     y = "labels" if problem.classes is not None else "numbers"
     has_class_weights = recipe.class_weight is not neutral.class_weight
     weighted = {"weight": "class_weights"} if has_class_weights else None
-    network = f"network({x})"
+    is_bfloat16 = content.model.precision == BFLOAT16
+    network = f"network({x}).float()" if is_bfloat16 else f"network({x})"
     calls = {
         "split": _split(recipe, problem),
         "mix": call_of(recipe.mix, x, y, "draws"),

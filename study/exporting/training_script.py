@@ -10,6 +10,7 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training_factors.search_spaces.description import PLACEBO, parse_parameter
+from training_factors.storage.definition import BFLOAT16
 from training_factors.study.exporting.built_in_network import BuiltInNetwork, describe_built_in
 from training_factors.study.exporting.line_wrapping import wrap_long_lines
 from training_factors.study.exporting.module_source import Import, Reference, Target
@@ -112,6 +113,7 @@ def render_training_script(content: ScriptContent) -> str:
         "network": script.network,
         "gain": script.network.gain,
         "own": is_own,
+        "is_bfloat16": content.model.precision == BFLOAT16,
         "draws": any(re.search(r"\bdropout\b", text) for text in script.texts.values()),
         "pairs": _pairs,
         "literal": literal,

@@ -312,6 +312,7 @@ def _training_table(model: ExportedModel) -> Markdown:
     rows = [
         ("model", stamp.model),
         ("epochs", stamp.epochs),
+        ("precision", stamp.precision),
         ("seed", metrics.kept),
         ("trained on", ON[metrics.on]),
         ("weights", WEIGHTS[metrics.weights]),

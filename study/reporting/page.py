@@ -89,6 +89,7 @@ def stamp_table(report: Report, commands: Commands) -> Table:
         ("model", "; ".join((stamp.model, *stamp.notes))),
         ("acts on the model", ", ".join(f"{n} ({how})" for n, how in stamp.reach.items())),
         ("epochs", str(stamp.epochs)),
+        ("precision", stamp.precision),
         ("seed", str(stamp.seed)),
         ("hosts", ", ".join(_attribute_values(report.trials, "host"))),
         ("devices", ", ".join(_attribute_values(report.trials, "device"))),

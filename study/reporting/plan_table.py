@@ -43,6 +43,10 @@ class StudyPlan(Protocol):
         """Number of epochs per run."""
 
     @property
+    def precision(self) -> str:
+        """Precision of forward passes, and why it was chosen."""
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """Names of the factors that vary."""
 
@@ -106,6 +110,7 @@ def draw_plan(plan: StudyPlan) -> RenderableType:
         "data": f"{plan.data}, {plural(plan.samples, 'sample')}",
         "": "\n".join(plan.data_report.lines()),
         "model": f"{plan.model}, {plural(plan.epochs, 'epoch')} per run",
+        "precision": plan.precision,
         "objective": f"validation {describe_objective(plan.objective)}",
         "varied": f"{plural(len(plan.factors), 'factor')}, {plural(plan.parameters, 'dimension')}",
         "act": ", ".join(f"{name} ({words})" for name, words in plan.reach.items()),

@@ -209,7 +209,7 @@ def definition_options(definition: Definition) -> list[str]:
     """Return the options of `run` that create a study of this definition."""
     words: list[str] = []
     for field, value in definition:
-        if value is None or (field == "seed" and value == 0):
+        if value is None or (field, value) in (("seed", 0), ("precision", "auto")):
             continue
         option = f"--{RENAMED.get(field, field).replace('_', '-')}"
         for text in value if isinstance(value, tuple) else (value,):

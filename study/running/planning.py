@@ -31,7 +31,8 @@ class Plan(NamedTuple):
     data_report: what was done to the data. objective: name of what is maximized. parameters: number
     of parameters that vary. left_out: (name, reason) of factors, options and hyperparameters that
     do not apply to the data or do not act on the model. reach: how the recipe reaches a model that
-    is not built in, by factor. notes: about how the model is used. size: of the study, in words.
+    is not built in, by factor. notes: about how the model is used. precision: of forward passes,
+    and why. size: of the study, in words.
     probes_s: seconds of each probe run. confirm_runs: the least and the largest number of runs of
     the confirmation that follows; 0 where nothing varies.
     """
@@ -48,6 +49,7 @@ class Plan(NamedTuple):
     reach: Mapping[str, str]
     notes: tuple[str, ...]
     epochs: int
+    precision: str
     size: str
     runs: int
     workers: int
@@ -100,6 +102,7 @@ def make_plan(
         reach=prepared.reach,
         notes=prepared.notes,
         epochs=definition.epochs,
+        precision=f"{prepared.model.precision} ({prepared.precision_reason})",
         size=describe_size(size),
         runs=len([*size.runs(), *division_runs(range(size.repeats), divisions)]),
         workers=workers,

@@ -1,9 +1,12 @@
 """Prepare a study for training: load its data, and build its space and its model."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+
+import torch
 
 from training_factors.search_spaces.factors.start import fitting_weights
 from training_factors.search_spaces.overrides import Overrides, open_space, override
@@ -17,7 +20,7 @@ from training_factors.search_spaces.user_code import (
     source_digest,
 )
 from training_factors.storage.data_report import DataReport
-from training_factors.storage.definition import Definition
+from training_factors.storage.definition import BFLOAT16, Definition
 from training_factors.storage.metrics import Metric, choose_metric
 from training_factors.storage.run_queue import Run
 from training_factors.storage.stamp import DataStamp, Stamp, differences
@@ -27,6 +30,7 @@ from training_factors.study.data.division import divide, report_data
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.other_divisions import other_division
 from training_factors.study.data.sources import load_dataset
+from training_factors.study.running.precision_choice import PrecisionChoice, choose_precision
 from training_factors.study.running.probe import probe_space, set_fields
 from training_factors.study.running.process_setup import use_one_thread
 from training_factors.study.training.device import describe_processor
@@ -42,6 +46,8 @@ from training_factors.study.training.network import ARCHITECTURES
 from training_factors.study.training.own_model import UNCHANGED_PARTS
 from training_factors.study.training.seeds import generator
 from training_factors.study.training.weights import describe_fit, read_weights
+
+CPU = torch.device("cpu")
 
 PACKAGES = ("torch", "optuna", "scikit-learn", "scipy", "numpy", "training-factors")
 """Packages whose versions a stamp records."""
@@ -66,6 +72,7 @@ class PreparedStudy(NamedTuple):
         on the model.
     reach: how the recipe reaches a model that is not built in: factor -> words for it.
     notes: what the user should know about how the model is used.
+    precision_reason: why the precision, which is the model's, was chosen; empty if it was stored.
     """
 
     definition: Definition
@@ -75,6 +82,7 @@ class PreparedStudy(NamedTuple):
     model: Model
     reach: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    precision_reason: str = ""
 
     @property
     def is_given(self) -> bool:
@@ -123,6 +131,7 @@ class PreparedStudy(NamedTuple):
             data_report=self.data_report,
             chance=self._chance(),
             processor=describe_processor(),
+            precision=self.model.precision,
         )
 
     def _chance(self) -> dict[str, float]:
@@ -157,6 +166,7 @@ def prepare_study(
     *,
     data: object = None,
     model: Callable[..., object] | None = None,
+    device: torch.device = CPU,
 ) -> PreparedStudy:
     """Load the data and build the space and the model.
 
@@ -166,6 +176,8 @@ def prepare_study(
     stored: the stamp of a study that goes on. Its space is used as it was then, whatever factors
         have been declared since, unless the definition asks for another one.
     data, model: the objects that a program passed, where the definition names such.
+    device: on which the fastest precision is chosen, if the definition leaves it open and no stamp
+        names it.
 
     Raises ValueError, which names the value and the remedy, for a definition that cannot be used.
     """
@@ -198,7 +210,28 @@ def prepare_study(
     if not fitted.varied and not any(changes):
         raise ValueError("no factor is left to vary; bring other data or another model")
     notes = _notes(definition, fitted, opened, dataset.problem)
-    return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes)
+    precision, reason = _precision(definition, stored, fitted, opened, dataset, device)
+    opened = replace(opened, precision=precision)
+    if precision == BFLOAT16:
+        opened = _try_baseline(fitted, opened, dataset.problem)
+    return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes, reason)
+
+
+def _precision(
+    definition: Definition,
+    stored: Stamp | None,
+    space: Space,
+    model: Model,
+    dataset: Dataset,
+    device: torch.device,
+) -> PrecisionChoice:
+    """Return the precision of a study; the arguments are as of `prepare_study`."""
+    if stored is not None and definition.precision == stored.definition.precision:
+        return PrecisionChoice(stored.precision, "")
+    if definition.precision != "auto":
+        return PrecisionChoice(definition.precision, "named")
+    recipe = space.build(space.baseline(), dataset.problem)
+    return choose_precision(model, recipe, dataset, device)
 
 
 def space_changes(definition: Definition) -> Overrides:

@@ -8,7 +8,6 @@ judged by noise alone.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -23,7 +22,7 @@ from training_factors.search_spaces.space import Config, LeftOut, Space
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import DataPart, training_division
 from training_factors.study.running.design import designed_configuration
-from training_factors.study.training.loop import predict, train_epoch, train_step
+from training_factors.study.training.loop import predict, train_epoch
 from training_factors.study.training.model import Model, lay_out
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.training_state import start_training, to_float
@@ -105,8 +104,7 @@ class Probe(NamedTuple):
         part = DataPart(self.part.inputs[samples], self.part.targets[samples])
         with seeded_globals(0):
             training = start_training(recipe, part, self.problem, self.model, EPOCHS, seed=0)
-            step = partial(train_step, training)
-            losses = [train_epoch(training, step) for _ in range(EPOCHS)]
+            losses = [train_epoch(training) for _ in range(EPOCHS)]
             outputs = predict(training, self.part.inputs)
         return [samples, *losses, outputs, *training.network.state_dict().values()]
 

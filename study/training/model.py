@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
+from training_factors.storage.definition import BFLOAT16, FLOAT32, Precision
 from training_factors.study.training.network import ARCHITECTURES, build_network
 from training_factors.study.training.own_model import (
     OwnModel,
@@ -18,6 +19,7 @@ from training_factors.study.training.own_model import (
     open_timm,
     open_torchvision,
 )
+from training_factors.study.training.precision import forward_context
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.weights import Weights
 
@@ -35,7 +37,7 @@ class Model:
     build: builds the network as the recipe says. own: the same, if the model is not built in.
     weights: to start from; None if the study was given none.
     memory_format: of images and convolutions: channels last, which is fastest, unless the network
-        needs another one; see `try_model`.
+        needs another one; see `try_model`. precision: of forward passes.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Model:
     own: OwnModel | None = None
     weights: Weights | None = None
     memory_format: torch.memory_format = torch.channels_last
+    precision: Precision = FLOAT32
 
     def keeping(self, parts: Collection[str]) -> "Model":
         """Return the model with these parts of the recipe unchanged; for models not built in."""
@@ -112,6 +115,7 @@ def try_model(model: Model, recipe: Recipe, problem: Problem) -> Model:
     Raises ValueError when it fails, its outputs are not (2, `problem.outputs`), or the same seed
     does not give the same outputs.
     """
+    in_bfloat16 = " in bfloat16" if model.precision == BFLOAT16 else ""
     try:
         try:
             outputs = _run_twice(model, recipe, problem)
@@ -125,7 +129,9 @@ def try_model(model: Model, recipe: Recipe, problem: Problem) -> Model:
         # A user's model may raise anything; --debug shows the traceback.
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"model {model.name!r} cannot be used: {kind}{reason}") from error
+        raise ValueError(
+            f"model {model.name!r} cannot be used{in_bfloat16}: {kind}{reason}"
+        ) from error
     if not torch.allclose(outputs[0], outputs[1], rtol=0, atol=0, equal_nan=True):
         raise ValueError(
             f"model {model.name!r} cannot be used: the same seed gives other outputs; let it draw "
@@ -145,7 +151,7 @@ def _run(model: Model, recipe: Recipe, problem: Problem) -> Tensor:
     network.to(memory_format=model.memory_format)
     inputs = torch.rand(2, *problem.shape, generator=generator(0, "inputs"))
     inputs = lay_out(inputs, model.memory_format)
-    with seeded_globals(0):
+    with seeded_globals(0), forward_context(model.precision, inputs.device):
         outputs = network.train()(inputs)
         _check_outputs(outputs, problem)
         if not outputs.requires_grad:

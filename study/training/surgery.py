@@ -47,6 +47,9 @@ NORMS = (
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Layers that are initialized."""
 
+SAMPLES = 8
+"""Number of random inputs that a network is tried on."""
+
 PARTS = ("activation", "dropout", "norm", "initialize")
 """The fields of a recipe that surgery applies."""
 
@@ -197,8 +200,8 @@ def trace_calls(network: nn.Module, problem: Problem) -> list[Call]:
 
 
 def _run(network: nn.Module, problem: Problem) -> object:
-    """Return what the network makes of two random inputs in evaluation mode."""
-    inputs = torch.rand(2, *problem.shape, generator=torch.Generator().manual_seed(0))
+    """Return what the network makes of random inputs of either sign in evaluation mode."""
+    inputs = torch.randn(SAMPLES, *problem.shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), _evaluating(network):
         return network(inputs)
 

@@ -11,8 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
+from training_factors.storage.definition import BFLOAT16, Precision
 from training_factors.study.data.division import DataPart
 from training_factors.study.training.model import Model
+from training_factors.study.training.precision import speed_up_group_norms
 from training_factors.study.training.seeds import (
     GlobalState,
     generator,
@@ -33,7 +35,7 @@ class Training(NamedTuple):
     weights: parameters that are penalized: all but biases and scales of norms.
     scheduler: sets the learning rate of the next step.
     batch_size: samples in a step, at most those of the training part.
-    memory_format: of images and convolutions.
+    memory_format: of images and convolutions. precision: of forward passes.
     keeps_gradients: the optimizer has set the gradients once, as views of a buffer.
     generators: one for each purpose: `order`, `augmentation`, `dropout`.
     """
@@ -52,6 +54,7 @@ class Training(NamedTuple):
     batch_size: int
     keeps_gradients: bool
     memory_format: torch.memory_format
+    precision: Precision
     generators: dict[str, Generator]
 
     def zero_gradients(self) -> None:
@@ -98,6 +101,9 @@ def start_training(
     network = model(recipe, problem, generator(seed, "weights"), generators["dropout"]).to(
         device, memory_format=model.memory_format
     )  # type: ignore[call-overload]
+    is_channels_last = model.memory_format is torch.channels_last
+    if model.precision == BFLOAT16 and device.type == "cpu" and is_channels_last:
+        speed_up_group_norms(network)
     weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
     optimizer = recipe.optimizer(network)
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
@@ -126,6 +132,7 @@ def start_training(
         batch_size,
         any(parameter.grad is not None for parameter in parameters),
         model.memory_format,
+        model.precision,
         generators,
     )
 

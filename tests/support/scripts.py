@@ -3,7 +3,6 @@
 import builtins
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +17,7 @@ from training_factors.search_spaces.space import Config, named_space
 from training_factors.storage.metrics import choose_metric
 from training_factors.study.data.division import DataPart, TargetScale
 from training_factors.study.exporting.training_script import ScriptContent
-from training_factors.study.training.loop import train_epoch, train_step
+from training_factors.study.training.loop import train_epoch
 from training_factors.study.training.model import Model, open_model
 from training_factors.study.training.seeds import derive_seed, generator, seeded_globals
 from training_factors.study.training.training_state import Training, start_training
@@ -98,7 +97,7 @@ def train_here(content: ScriptContent, data: Data) -> Training:
             content.recipe, part, content.problem, content.model, content.epochs, content.seed
         )
         for _ in range(content.epochs):
-            train_epoch(training, partial(train_step, training))
+            train_epoch(training)
     return training
 
 

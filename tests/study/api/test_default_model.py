@@ -33,7 +33,7 @@ def opened(settings: dict[str, object], name: str | None = None) -> tuple[Study,
     said: list[str] = []
     found = open_or_create(
         settings, Given(), name=name, storage=None, preset="smoke", rows=None, divisions=1,
-        is_timed=False, also=(), allow_code=False, notify=said.append,
+        is_timed=False, also=(), allow_code=False, device="cpu", notify=said.append,
     )  # fmt: skip
     return found.study, said
 

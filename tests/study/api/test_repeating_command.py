@@ -106,6 +106,6 @@ def test_no_command_repeats_a_study_of_objects(folder: Path) -> None:
     study = open_or_create(
         {"source": "python:given", "epochs": 1}, Given(data=([[0.0, 1.0]] * 40, [0, 1] * 20)),
         name="given", storage=None, preset="smoke", rows=None, divisions=1, is_timed=False,
-        also=(), allow_code=False, notify=lambda message: None,
+        also=(), allow_code=False, device="cpu", notify=lambda message: None,
     ).study  # fmt: skip
     assert repeating_command(study, None) == PASSED_OBJECTS

@@ -20,8 +20,8 @@ EVERYTHING = Definition(
     fit="crop", scale="0:1", labels="labels.csv", ignore=("g",), impute="none", group="patient",
     group_from="p.", split_column="split", model="net.py:Net", weights="w.pt",
     space="full", factors=("mine.py", "other.py"), fix=("a=b",), drop=("c",), only=("h",),
-    range=("d=1:2",), choices=("e=f,g",), metric="rmse", epochs=3,
-    seed=7,
+    range=("d=1:2",), choices=("e=f,g",), metric="rmse",
+    precision="bfloat16", epochs=3, seed=7,
 )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Steps and batches, also what a GPU needs of them: no waiting, constant shapes and addresses."""
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from training_factors.study.data.division import DataPart, Division, training_di
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
 from training_factors.study.training import loop
-from training_factors.study.training.cuda_graph import GraphedStep
 from training_factors.study.training.loop import batches, train, train_epoch, train_step
 from training_factors.study.training.model import open_model
 from training_factors.study.training.training_state import Training, start_training
@@ -113,44 +111,6 @@ def test_each_sample_is_used_once_however_many_batches_are_augmented_at_once(
     assert set(used) <= pool
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_graphed_steps_give_the_same_numbers(digits: Division, model: str) -> None:
-    def trained(*, capture: bool) -> Any:
-        builder = open_model(model, digits.problem)
-        every = recipe(digits, **DRAWING)
-        return train(every, digits, builder, 3, 0, lambda *_: False, capture=capture)
-
-    assert trained(capture=True) == trained(capture=False)
-
-
-def test_a_graphed_step_always_reads_the_same_tensors(digits: Division) -> None:
-    training = started(digits, "mlp")
-    addresses = set()
-
-    def step(inputs: Tensor, targets: Tensor) -> Tensor:
-        addresses.add((inputs.data_ptr(), targets.data_ptr()))
-        return train_step(training, inputs, targets)
-
-    train_epoch(training, GraphedStep(training, step))
-    assert len(addresses) == 1
-
-
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_bfloat16_learns_as_well(
-    digits: Division, monkeypatch: pytest.MonkeyPatch, model: str
-) -> None:
-    def value() -> float:
-        builder = open_model(model, digits.problem)
-        return train(recipe(digits), digits, builder, 8, 0, lambda *_: False).value
-
-    single = value()
-    monkeypatch.setattr(
-        loop, "_precision", lambda device: torch.autocast(device.type, torch.bfloat16)
-    )
-    assert single > 0.7
-    assert value() == pytest.approx(single, abs=0.05)
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_flattened_parameters_take_the_same_steps(
@@ -161,7 +121,7 @@ def test_flattened_parameters_take_the_same_steps(
             digits, model, **{**DRAWING, "gradient_clip": "none", "optimizer": optimizer}
         )
         for _ in range(2):
-            train_epoch(training, partial(train_step, training))
+            train_epoch(training)
         return torch.cat(
             [parameter.detach().flatten() for parameter in training.network.parameters()]
         )
