@@ -187,7 +187,7 @@ def from_arrays(
         raise _mismatch(inputs, targets, source)
     if targets.dtype.kind not in "biufUSO":
         raise ValueError(f"y of {source!r} is {targets.dtype}; use integers, strings or floats")
-    read = read_targets(targets, f"y of {source!r}", options.task)
+    read = read_targets(targets, "y", source, options.task)
     kept = inputs if read.kept.all() else inputs[read.kept]
     converted: NDArray[Any]
     encoding: tuple[ColumnEncoding, ...] | None = None

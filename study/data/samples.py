@@ -58,9 +58,8 @@ def read_samples(
         notes.append(data_note(LEFT_OUT, f"the {part.word} part has no labels ({count})"))
         used = used & (given != part)
     rows = np.flatnonzero(used)
-    label = f"target {target.name!r} of {source!r}"
     values, further = _target_cells(target.iloc[rows], decimal_comma)
-    read = read_targets(values, label, options.task)
+    read = read_targets(values, f"target {target.name!r}", source, options.task)
     rows = rows[read.kept]
     groups = None
     if options.group is not None:

@@ -39,7 +39,7 @@ class Targets(NamedTuple):
     notes: tuple[DataNote, ...] = ()
 
 
-def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
+def read_targets(values: Any, label: str, source: str, task: str | None = None) -> Targets:
     """Read the targets of any source.
 
     Texts and truth values are classes. Whole numbers, whatever their type, are classes if there
@@ -48,31 +48,34 @@ def read_targets(values: Any, label: str, task: str | None = None) -> Targets:
     targets. Texts of digits are numbers unless one has a leading zero.
 
     values: one per sample: an array, a column of a table, or one-hot rows (samples, classes).
-    label: of the target, in messages. task: `classification` or `regression`, to decide otherwise.
+    label: of the target, in messages and notes. source: of the data, which errors name; notes do
+    not, since they are kept with the content of the data, wherever it lies. task:
+    `classification` or `regression`, to decide otherwise.
 
     Raises ValueError when too many labels are missing, or for texts where numbers are asked for.
     """
+    place = f"{label} of {source!r}"
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
         if task == "regression":
-            raise ValueError(f"{label} has several columns; leave --task regression out")
-        return _from_one_hot(array, label)
+            raise ValueError(f"{place} has several columns; leave --task regression out")
+        return _from_one_hot(array, label, place)
     column = _as_column(array)
     kept = ~(_is_missing(column) | _is_gap_among_numbers(column))
-    notes = _missing_notes(kept, label)
+    notes = _missing_notes(kept, place)
     column = column[kept]
     numbers = _as_numbers(column, codes_too=task == "regression")
     if task == "regression":
         if numbers is None:
             raise ValueError(
-                f"{label} holds {_first_text(column)!r}, which is no number; leave "
+                f"{place} holds {_first_text(column)!r}, which is no number; leave "
                 "--task regression out"
             )
         return _regression(numbers, label, kept, notes)
     if numbers is None:
-        _refuse_texts_among_numbers(column, label, task)
+        _refuse_texts_among_numbers(column, place, task)
         return _classes_of_texts(column, kept, notes)
     different = np.unique(numbers)
     if task is None and not _are_labels(numbers, different):
@@ -111,13 +114,13 @@ def _is_missing(column: pd.Series) -> NDArray[np.bool_]:
     return missing | texts.isin(MISSING_LABELS).to_numpy()
 
 
-def _missing_notes(kept: NDArray[np.bool_], label: str) -> tuple[DataNote, ...]:
+def _missing_notes(kept: NDArray[np.bool_], place: str) -> tuple[DataNote, ...]:
     count = int((~kept).sum())
     if not count:
         return ()
     if count > MAX_MISSING_LABELS * len(kept):
         raise ValueError(
-            f"{label} is missing in {count} of {len(kept)} samples (the first is number "
+            f"{place} is missing in {count} of {len(kept)} samples (the first is number "
             f"{int(np.argmin(kept)) + 1}); fill it, or remove these samples"
         )
     return (
@@ -140,13 +143,13 @@ def _is_gap_among_numbers(column: pd.Series) -> NDArray[np.bool_]:
     return is_gap.to_numpy()
 
 
-def _refuse_texts_among_numbers(column: pd.Series, label: str, task: str | None) -> None:
+def _refuse_texts_among_numbers(column: pd.Series, place: str, task: str | None) -> None:
     """Raise ValueError for texts among many different numbers, unless classes are asked for."""
     numbers = pd.to_numeric(column.astype(str).str.strip(), errors="coerce")
     others = column[~column.astype(str).str.strip().str.lower().isin(MISSING)]
     if task is None and numbers.nunique() > MAX_FEW_CLASSES and numbers.notna().mean() > MOSTLY:
         raise ValueError(
-            f"{label} holds numbers and {_first_text(others)!r} among them; correct these, or say "
+            f"{place} holds numbers and {_first_text(others)!r} among them; correct these, or say "
             "--task classification"
         )
 
@@ -217,11 +220,11 @@ def _first_text(column: pd.Series) -> str:
     return str(texts[pd.to_numeric(texts, errors="coerce").isna().to_numpy()].iloc[0])
 
 
-def _from_one_hot(rows: NDArray[Any], label: str) -> Targets:
+def _from_one_hot(rows: NDArray[Any], label: str, place: str) -> Targets:
     is_one_hot = rows.dtype.kind in "biuf" and ((rows == 0) | (rows == 1)).all()
     if not is_one_hot or (rows.sum(axis=1) != 1).any():
         raise ValueError(
-            f"{label} has the shape {rows.shape}, and not each row is a 1 among zeros; use one "
+            f"{place} has the shape {rows.shape}, and not each row is a 1 among zeros; use one "
             "class or number per sample"
         )
     note = data_note(LABELS, f"{label} is one-hot, taken as {rows.shape[1]} classes")

@@ -135,3 +135,23 @@ def test_cached_data_imports_neither_scikit_learn_nor_torchvision(source: Source
     )
     assert ended.stdout.strip() == "[]"
     assert before == {path: path.stat().st_mtime_ns for path in cache_folder().rglob("*")} != {}
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "table.csv"])
+def test_notes_do_not_tell_where_the_data_lay_when_it_was_decoded(
+    tmp_path: Path, source: Source, name: str
+) -> None:
+    loaded = []
+    targets = np.arange(60) % 3
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        path = folder / name
+        if path.suffix == ".npz":
+            np.savez(path, X=np.arange(120.0).reshape(60, 2) % 7, y=targets)
+        else:
+            rows = "".join(f"{i % 7},{i % 5},{target}\n" for i, target in enumerate(targets))
+            path.write_text("a,b,target\n" + rows, encoding="utf-8")
+        loaded.append(load_dataset(str(path)))
+    first, second = ([note.text for note in dataset.notes] for dataset in loaded)
+    assert first == second and any("taken as classes" in text for text in first)
+    assert not any(str(tmp_path) in text for text in first)
