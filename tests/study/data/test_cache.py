@@ -12,6 +12,7 @@ import pytest
 from training_factors.study.data import cache
 from training_factors.study.data.cache import allocate, cache_folder, load_or_decode
 from training_factors.study.data.dataset import Dataset, Decoded
+from training_factors.study.data.options import DataOptions
 from training_factors.study.data.parts import unassigned
 from training_factors.study.data.sources import load_dataset
 
@@ -150,8 +151,9 @@ def test_notes_do_not_tell_where_the_data_lay_when_it_was_decoded(
             np.savez(path, X=np.arange(120.0).reshape(60, 2) % 7, y=targets)
         else:
             rows = "".join(f"{i % 7},{i % 5},{target}\n" for i, target in enumerate(targets))
-            path.write_text("a,b,target\n" + rows, encoding="utf-8")
-        loaded.append(load_dataset(str(path)))
+            path.write_text("a,b,kind\n" + rows, encoding="utf-8")
+        target = None if path.suffix == ".npz" else "kind"
+        loaded.append(load_dataset(str(path), DataOptions(target=target)))
     first, second = ([note.text for note in dataset.notes] for dataset in loaded)
     assert first == second and any("taken as classes" in text for text in first)
     assert not any(str(tmp_path) in text for text in first)
