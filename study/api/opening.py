@@ -112,6 +112,7 @@ def open_or_create(
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
             _say_left_out(study.stamp, notify)
+            _say_precision(prepared, notify)
         if study.stamp.space.is_fixed:
             size = size._replace(search=0)
         if preset is not None or not study.queue.progress():
@@ -316,6 +317,18 @@ def _say_left_out(stamp: "Stamp", notify: Callable[[str], None]) -> None:
         notify(f"acts on {stamp.model}: {ways}")
     for note in stamp.notes:
         notify(f"note: {note}")
+
+
+def _say_precision(prepared: "PreparedStudy | None", notify: Callable[[str], None]) -> None:
+    """Say the precision of a new study where it was chosen and is not float32."""
+    from training_factors.storage.definition import BFLOAT16
+
+    assert prepared is not None
+    if prepared.model.precision == BFLOAT16 and prepared.definition.precision == "auto":
+        notify(
+            f"precision: {BFLOAT16} ({prepared.precision_reason}); --precision float32 for the "
+            "other"
+        )
 
 
 def open_stored(

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from training_factors.search_spaces.dimension import Fixed
 from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, named_space
+from training_factors.storage.definition import BFLOAT16
 from training_factors.storage.metrics import METRICS, Metric
 from training_factors.study.exporting.line_wrapping import MAX_WIDTH
 from training_factors.study.exporting.normalization import model_metadata
@@ -136,6 +138,21 @@ def test_any_configuration_predicts_as_in_a_study(
         assert (outputs - expected).norm() <= 1e-3 * expected.norm()
     else:
         assert not outputs.isfinite().all()
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "group"])
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_a_study_in_bfloat16_is_exported_in_bfloat16(name: str, norm: str) -> None:
+    config = {**ACTIVE, "optimizer": "sgd", "batch_norm": norm}
+    content = content_of(config, IMAGES, name, epochs=1)
+    half = content._replace(model=replace(content.model, precision=BFLOAT16))
+    data = make_data(IMAGES)
+    script = run_script(render_training_script(half))
+    outputs = script.predict(*as_tuple(script.train(data, 1)), data["validation.inputs"])
+    expected = predict(train_here(half, data), data["validation.inputs"])
+    single = predict(train_here(content, data), data["validation.inputs"])
+    assert outputs.dtype is torch.float32 and not expected.equal(single)
+    assert (outputs - expected).norm() <= 0.5 * (single - expected).norm()
 
 
 @pytest.mark.parametrize("problem", [IMAGES, TABLE, REGRESSION], ids=["images", "rows", "numbers"])
