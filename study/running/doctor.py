@@ -26,6 +26,7 @@ from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
 from training_factors.study.data.cache import cache_folder
 from training_factors.study.training.device import count_gpus
+from training_factors.study.training.precision import has_bfloat16
 
 OK, WARNING, BAD = "ok", "warning", "bad"
 
@@ -151,6 +152,8 @@ def check_device() -> Iterator[Check]:
             "install a driver that this torch can use: python -c 'import torch; torch.cuda.init()'"
         )
         words = f"{cores} processor cores, no GPU" + (" that torch can use" if cards else "")
+        has_it = has_bfloat16(torch.device("cpu"))
+        words += f", {'with' if has_it else 'no'} instructions for bfloat16"
         yield Check("device", WARNING if cards else OK, words, remedy)
 
 
