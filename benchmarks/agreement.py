@@ -1,14 +1,17 @@
-"""Is accuracy bought with speed? The same configurations of digits by the plain loop and by ours.
+"""Is accuracy bought with speed? The same configurations by the plain loop and by ours.
 
 The rows of a `quick` study are trained by the loop of Optuna's own example, and three times by
 ours, with other seeds each time. Each is compared with the others of ours: what ours differ by is
-seed noise, and the plain loop must not differ by more. r is the correlation over rows, "ranks"
+seed noise, and the plain loop must not differ by more. With `--precision bfloat16` ours train in
+float32, and it is bfloat16 that must not differ by more. r is the correlation over rows, "ranks"
 Spearman's of the factors' shares, both the mean over the others.
 
-python -m benchmarks.agreement [--rows 128]
+python -m benchmarks.agreement [--rows 128] [--precision bfloat16] [--data PATH --limit 1000
+    --model cnn --epochs 5]
 """
 
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -28,6 +31,7 @@ from training_factors.study.analysis.importance import analyse
 from training_factors.study.data.division import training_division
 from training_factors.study.running.design import designed_configuration
 from training_factors.study.running.preparation import PreparedStudy, prepare_study
+from training_factors.study.running.process_setup import configure_process
 from training_factors.study.running.reporter import evaluation_interval
 from training_factors.study.training.loop import train
 from training_factors.study.training.seeds import derive_seed
@@ -43,17 +47,18 @@ class Found(NamedTuple):
     shares: dict[str, float]
 
 
-def plain(rows: list[int]) -> list[float]:
+def plain(definition: Definition, rows: list[int]) -> list[float]:
     """Validation accuracy of these rows by the plain loop."""
-    prepared = prepare_study(Definition())
+    prepared = prepare_study(definition)
     configs = [designed_configuration(prepared.space, 0, row) for row in rows]
     seeds = [derive_seed(0, "plain", row) for row in rows]
     return Loop(prepared).optimize(configs, seeds)
 
 
-def ours(rows: list[int], name: str) -> list[float]:
+def ours(definition: Definition, rows: list[int], name: str) -> list[float]:
     """Validation accuracy of these rows by our loop."""
-    prepared = prepare_study(Definition())
+    configure_process()
+    prepared = prepare_study(definition)
     data = training_division(prepared.dataset, 0, torch.device("cpu"))
     epochs = prepared.definition.epochs
     found = []
@@ -79,21 +84,32 @@ def shares(prepared: PreparedStudy, values: Values) -> dict[str, float]:
     return {factor.name: factor.share for factor in answer.factors}
 
 
-def main(rows: int = 128) -> None:
+def main(
+    rows: int = 128,
+    precision: str | None = None,
+    data: str = "digits",
+    limit: int | None = None,
+    model: str = "mlp",
+    epochs: int = 15,
+) -> None:
     """Print how far apart they are."""
+    single = Definition(source=data, limit=limit, model=model, epochs=epochs, precision="float32")
+    other = "plain loop" if precision is None else precision
     parts = [list(range(rows))[core :: 4 * cores()] for core in range(4 * cores())]
     values: dict[str, Values] = {}
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        for name in (*SEEDS, "plain loop"):
-            made = (
-                pool.map(plain, parts)
-                if name == "plain loop"
-                else pool.map(ours, parts, [name] * len(parts))
-            )
+        for name in (*SEEDS, other):
+            if name == "plain loop":
+                made = pool.map(partial(plain, single), parts)
+            else:
+                definition = single.model_copy(
+                    update={"precision": precision if name == other else "float32"}
+                )
+                made = pool.map(partial(ours, definition, name=name), parts)
             values[name] = np.empty(rows)
             for part, accuracies in zip(parts, made, strict=True):
                 values[name][part] = accuracies
-    prepared = prepare_study(Definition())
+    prepared = prepare_study(single)
     found = {name: Found(each, shares(prepared, each)) for name, each in values.items()}
     table = Table("", "mean", "best", "minus ours", "95 % interval", "r", "ranks", "leading")
     for name, (each, share) in found.items():
