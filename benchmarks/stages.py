@@ -4,7 +4,7 @@ Designed rows, trained on one core as a worker trains them, from claim to stored
 those of the layers, forward and backward, as torch counts them; the machine's FLOP/s are those of a
 product of 1,024 × 1,024 matrices on one core. Watching costs a few per cent.
 
-python -m benchmarks.stages [--rows 16] [--only "digits MLP"]
+python -m benchmarks.stages [--rows 16] [--only "digits MLP"] [--precision float32]
 """
 
 import statistics
@@ -72,7 +72,11 @@ def operations(prepared: PreparedStudy, row: int) -> float:
     return 1e-9 * (steps * step + looks * look)
 
 
-def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = None) -> None:
+def main(
+    rows: int = 16,
+    only: Annotated[list[str] | None, typer.Option()] = None,
+    precision: str = "auto",
+) -> None:
     """Print milliseconds of a run by stage."""
     names = only or list(WORKLOADS)
     columns: list[dict[str, float]] = []
@@ -81,7 +85,7 @@ def main(rows: int = 16, only: Annotated[list[str] | None, typer.Option()] = Non
     configure_process()
     for name in names:
         with TemporaryDirectory() as folder:
-            prepared = prepare_study(definition_of(WORKLOADS[name], Path(folder)))
+            prepared = prepare_study(definition_of(WORKLOADS[name], Path(folder), precision))
             url = f"sqlite:///{folder}/studies.db"
             create_study(open_database(url, create=True), "runs", prepared.stamp())
             study = load_study(open_database(url, retry_timeout_s=60), "runs")  # as a worker does

@@ -6,6 +6,10 @@ its last run, every row also with fresh seeds (a study is longer than its start)
 are loaded before, on both sides.
 
 python -m benchmarks.whole_studies [--rounds 3] [--only "digits MLP"] [--per-core]
+    [--precision float32]
+
+Ours train in the precision that a study chooses by itself, or in the one that is named; the
+example's loop trains in float32.
 """
 
 import statistics
@@ -76,12 +80,12 @@ class Round(NamedTuple):
     ours: float
 
 
-def compare(name: str, rounds: int, per_core: bool) -> list[Round]:
-    """So many rounds of a workload, each on rows of its own."""
+def compare(name: str, rounds: int, per_core: bool, precision: str) -> tuple[str, list[Round]]:
+    """So many rounds of a workload, each on rows of its own; first the precision of ours."""
     workload = WORKLOADS[name]
     found = []
     with TemporaryDirectory() as folder:
-        definition = definition_of(workload, Path(folder))
+        definition = definition_of(workload, Path(folder), precision)
         prepared = prepare_study(definition)
         for number in range(rounds):
             rows = range(number * workload.rows, (number + 1) * workload.rows)
@@ -92,7 +96,7 @@ def compare(name: str, rounds: int, per_core: bool) -> list[Round]:
                     ours(prepared, Path(folder), rows, workload.seeds),
                 )
             )
-    return found
+    return prepared.model.precision, found
 
 
 def ours(prepared: PreparedStudy, folder: Path, rows: range, seeds: int) -> float:
@@ -135,7 +139,7 @@ def _shared(rows: range) -> list[range]:
     return [rows[core::CORES] for core in range(CORES)]
 
 
-def definition_of(workload: Workload, folder: Path) -> Definition:
+def definition_of(workload: Workload, folder: Path, precision: str = "auto") -> Definition:
     """Its study; images are written to the folder."""
     source = "digits"
     if workload.shape is not None:
@@ -144,24 +148,37 @@ def definition_of(workload: Workload, folder: Path) -> Definition:
         images = random.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
         source = str(folder / "images.npz")
         np.savez(source, X=images, y=np.arange(count) % 10)
-    return Definition(source=source, model=workload.model, epochs=workload.epochs, fix=FULL)
+    return Definition.model_validate(
+        {
+            "source": source, "model": workload.model, "epochs": workload.epochs, "fix": FULL,
+            "precision": precision,
+        }
+    )  # fmt: skip
 
 
 def main(
     rounds: int = 3,
     only: Annotated[list[str] | None, typer.Option()] = None,
     per_core: bool = False,
+    precision: str = "auto",
 ) -> None:
     """Print a table of medians, with the range of the ratio over the rounds."""
     table = Table(
-        "workload", "example, runs/s", "example per core, runs/s", "ours, runs/s", "ratio", "range"
+        "workload",
+        "precision",
+        "example, runs/s",
+        "example per core, runs/s",
+        "ours, runs/s",
+        "ratio",
+        "range",
     )
     for name in only or WORKLOADS:
-        found = compare(name, rounds, per_core)
+        chosen, found = compare(name, rounds, per_core, precision)
         ratios = [each.ours / each.example for each in found]
         shared = [each.per_core for each in found if each.per_core is not None]
         table.add_row(
             name,
+            chosen,
             f"{statistics.median(each.example for each in found):.3f}",
             f"{statistics.median(shared):.3f}" if shared else "",
             f"{statistics.median(each.ours for each in found):.3f}",
