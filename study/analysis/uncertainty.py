@@ -11,9 +11,10 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.blend import Blend, run_all
+from training_factors.study.analysis.blend import Blend
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval, draw_halves
+from training_factors.study.analysis.parallel_calls import run_all
 from training_factors.study.analysis.rows import Fit, Rows
 from training_factors.study.analysis.sensitivity import Estimand
 

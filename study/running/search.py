@@ -141,7 +141,7 @@ class _Observations:
         """Return the numbers of some parameters in those of some trials that have all of them."""
         if not self._column.keys() >= set(names):
             return {name: np.empty(0) for name in names}
-        values = self.values[np.ix_(rows, [self._column[name] for name in names])]
+        values = self.values[rows][:, [self._column[name] for name in names]]
         present = values[~np.isnan(values).any(axis=1)]
         return dict(zip(names, present.T, strict=True))
 
