@@ -41,13 +41,16 @@ PARENT_CHECK_S = 1.0
 def single_threaded() -> Iterator[None]:
     """Limit linear algebra to one thread inside the block, and end joblib's processes after it.
 
-    joblib's processes would otherwise wait five minutes for more calls.
+    joblib's processes would otherwise wait five minutes for more calls. Where all are forked it has
+    none, and would start one to end them.
     """
+    forked = can_fork()
     try:
         with threadpool_limits(1):
             yield
     finally:
-        get_reusable_executor().shutdown(wait=True)
+        if not (forked and can_fork()):
+            get_reusable_executor().shutdown(wait=True)
 
 
 def run_all(calls: Sequence[Call], jobs: int, rows: int) -> list[Any]:
