@@ -34,9 +34,10 @@ from benchmarks.true_shares import Trainings, read_trainings
 from tests.support.simulations import decode_parameters
 from training_factors.search_spaces.description import PLACEBO
 from training_factors.search_spaces.dimension import Varied
-from training_factors.study.analysis.blend import Blend, fit_blend, single_threaded
+from training_factors.study.analysis.blend import Blend, fit_blend
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import collect_evidence
+from training_factors.study.analysis.parallel_calls import single_threaded
 from training_factors.study.analysis.rows import Rows
 from training_factors.study.analysis.sensitivity import shapley_estimand
 from training_factors.study.analysis.shares import SeedNoise, Shares, leading_set

@@ -1,28 +1,22 @@
 """Blend two unlike surrogates, weighted by how well they predict rows that they did not see."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky import get_reusable_executor
+from joblib import delayed
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from training_factors.study.analysis.cross_fitting import HeldOut, ask, join_folds
 from training_factors.study.analysis.features import Array, Blocks, Features
 from training_factors.study.analysis.gaussian_process import tune_gaussian_process
+from training_factors.study.analysis.parallel_calls import run_all
 from training_factors.study.analysis.rows import Fit, Predict, Rows, Tune
 from training_factors.study.analysis.surrogates import tune_boosting
 
 FOLDS = 5
 """Number of folds of every cross-validation."""
-
-MIN_ROWS_FOR_PROCESSES = 64
-"""Minimum number of rows to spread fits over processes; with fewer, all fits take less time than
-processes take to start (1.2 s on two cores)."""
 
 
 class SurrogateKind(NamedTuple):
@@ -106,33 +100,6 @@ def fit_blend(
         r2(rows.values, half.predictions),
         held_out,
     )
-
-
-def run_all(tasks: Sequence[object], jobs: int, rows: int) -> list[Any]:
-    """Run joblib's delayed calls, in processes if there are enough rows, and return their results.
-
-    The results do not depend on the number of processes: every call has a seed of its own, and
-    linear algebra in the processes uses one thread, since its last digits depend on the number of
-    threads. In this process the caller must limit it with `single_threaded`.
-    """
-    processes = jobs if rows >= MIN_ROWS_FOR_PROCESSES else 1
-    with parallel_config("loky", inner_max_num_threads=1):
-        results: list[Any] = Parallel(n_jobs=processes, max_nbytes=None)(tasks)
-    return results
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """Limit linear algebra to one thread inside the block, and end joblib's processes after it.
-
-    The last digits of linear algebra depend on the number of threads. joblib's processes would
-    otherwise wait five minutes for more tasks.
-    """
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        get_reusable_executor().shutdown(wait=True)
 
 
 def r2(values: Array, predicted: Array) -> float:

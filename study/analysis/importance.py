@@ -17,7 +17,7 @@ from training_factors.storage.run_queue import DIVISION
 from training_factors.storage.trials import Trial
 from training_factors.study.analysis.answer import Answer
 from training_factors.study.analysis.assembly import Estimates, IndexPair, Indices, assemble
-from training_factors.study.analysis.blend import FOLDS, Blend, fit_blend, single_threaded
+from training_factors.study.analysis.blend import FOLDS, Blend, fit_blend
 from training_factors.study.analysis.effects import (
     Effect,
     ExpectedBest,
@@ -28,6 +28,7 @@ from training_factors.study.analysis.effects import (
 from training_factors.study.analysis.expected_best import compare_bests
 from training_factors.study.analysis.features import Array, Groups
 from training_factors.study.analysis.measurements import MeasuredStudy, read_measured
+from training_factors.study.analysis.parallel_calls import single_threaded
 from training_factors.study.analysis.rows import Rows
 from training_factors.study.analysis.sensitivity import (
     Estimand,

@@ -15,7 +15,7 @@ from optuna.trial import create_trial
 from training_factors.search_spaces.description import Coordinate, SpaceDescription
 from training_factors.search_spaces.dimension import Varied
 from training_factors.storage.trials import Trial
-from training_factors.study.analysis.blend import BOOSTING, fit_blend, single_threaded
+from training_factors.study.analysis.blend import BOOSTING, fit_blend
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.importance import collect_evidence
 from training_factors.study.analysis.intervals import Interval
@@ -25,6 +25,7 @@ from training_factors.study.analysis.measurements import (
     has_diverged,
     read_measured,
 )
+from training_factors.study.analysis.parallel_calls import single_threaded
 from training_factors.study.analysis.sensitivity import shapley_estimand
 from training_factors.study.analysis.shares import SeedNoise
 

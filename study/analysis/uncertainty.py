@@ -11,9 +11,10 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 
-from training_factors.study.analysis.blend import Blend, run_all
+from training_factors.study.analysis.blend import Blend
 from training_factors.study.analysis.features import Array
 from training_factors.study.analysis.intervals import Interval, draw_halves
+from training_factors.study.analysis.parallel_calls import Call, run_all
 from training_factors.study.analysis.rows import Fit, Rows
 from training_factors.study.analysis.sensitivity import Estimand
 
@@ -84,34 +85,29 @@ def estimate(
     blend of all rows, where many points are affordable, and is subtracted from every half-sample.
     """
     coarse = [estimand.coarse for estimand in estimands]
-    half_samples = _estimate_half_samples(blend, rows, coarse, jobs)
+    # The fine estimates take the longest, so they come first.
+    calls = [delayed(blend.predict_each)(estimand.fine.features) for estimand in estimands]
+    calls += _half_sample_calls(blend, rows, coarse)
+    results = run_all(calls, jobs, len(rows.values))
+    outputs, chunks = results[: len(estimands)], results[len(estimands) :]
     estimates = []
-    for estimand, halves in zip(estimands, half_samples, strict=True):
-        value, members = _estimate_from_blend(blend, estimand.fine)
-        coarse_value, _ = _estimate_from_blend(blend, estimand.coarse)
-        estimates.append(Estimate(value, halves + value - coarse_value, members, blend.weights))
+    for estimand, fine, *halves in zip(estimands, outputs, *chunks, strict=True):
+        value = estimand.fine.estimate_from(blend.weights @ fine)
+        members = np.array([estimand.fine.estimate_from(member) for member in fine])
+        on_coarse = blend.weights @ blend.predict_each(estimand.coarse.features)
+        corrected = np.concatenate(halves) + value - estimand.coarse.estimate_from(on_coarse)
+        estimates.append(Estimate(value, corrected, members, blend.weights))
     return estimates
 
 
-def _estimate_from_blend(blend: Blend, estimand: Estimand) -> tuple[Array, Array]:
-    """Estimate from the blend, (n,), and from every member, (members, n)."""
-    outputs = blend.predict_each(estimand.features)
-    members = np.array([estimand.estimate_from(member) for member in outputs])
-    return estimand.estimate_from(blend.weights @ outputs), members
-
-
-def _estimate_half_samples(
-    blend: Blend, rows: Rows, estimands: Sequence[Estimand], jobs: int
-) -> list[Array]:
-    """Estimate from every half-sample: (half-samples, n) for each estimand."""
+def _half_sample_calls(blend: Blend, rows: Rows, estimands: Sequence[Estimand]) -> list[Call]:
+    """Return calls of `_estimate_chunk` for all half-samples."""
     halves = draw_halves(len(rows.values), rows.seed)
     members = [(member.refit, member.weight) for member in blend.members if member.weight > 0]
-    tasks = [
+    return [
         delayed(_estimate_chunk)(members, rows, estimands, halves[chunk], rows.seed + chunk)
         for chunk in np.array_split(np.arange(len(halves)), CHUNKS)
     ]
-    results: list[list[Array]] = run_all(tasks, jobs, len(rows.values))
-    return [np.concatenate(chunks) for chunks in zip(*results, strict=True)]
 
 
 def _estimate_chunk(

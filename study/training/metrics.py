@@ -1,21 +1,29 @@
 """Measure a trained network on samples that it was not trained on.
 
-Every run stores all metrics, which scikit-learn computes once at its end. The objective is also
-needed after every few epochs, so it is computed from formulas that do not leave the device.
+The definitions are scikit-learn's, which the tests compare with; its functions check their inputs
+for longer than a network of tables takes to predict. The objective is needed after every few
+epochs, so the formulas of `FORMULAS` do not leave the device; every run stores all metrics at its
+end.
 """
 
+import math
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn import metrics
 from torch import Tensor
 
 from training_factors.search_spaces.problem import Problem
-from training_factors.storage.metrics import Metric, Numbers, chance_levels, choose_metric
+from training_factors.storage.metrics import (
+    Metric,
+    Numbers,
+    chance_levels,
+    choose_metric,
+    metrics_of,
+)
 from training_factors.study.data.division import TargetScale
 
 Metrics = dict[str, float]
@@ -142,11 +150,16 @@ def _auc(outputs: Tensor, targets: Tensor, classes: int) -> Tensor:
     members = torch.arange(classes, device=outputs.device)[:, None] == targets
     if classes == 2:
         scores, members = scores[1:], members[1:]
-    ordered = scores.sort(1).values
-    ranks = torch.searchsorted(ordered, scores) + torch.searchsorted(ordered, scores, right=True)
+    ordered, order = scores.sort(1)
+    ranks = torch.arange(1, len(targets) + 1, device=outputs.device)
+    rises = ordered[:, 1:] != ordered[:, :-1]
+    is_first = torch.nn.functional.pad(rises, (1, 0), value=True)
+    is_last = torch.nn.functional.pad(rises, (0, 1), value=True)
+    first = torch.where(is_first, ranks, 1).cummax(1).values
+    last = torch.where(is_last, ranks, len(targets)).flip(1).cummin(1).values.flip(1)
+    rank_sums = ((first + last) * members.gather(1, order)).sum(1).double() / 2
     positives = members.sum(1).double()
     negatives = len(targets) - positives
-    rank_sums = ((ranks + 1) / 2 * members).sum(1, dtype=torch.float64)
     return ((rank_sums - positives * (positives + 1) / 2) / (positives * negatives)).mean()
 
 
@@ -157,8 +170,11 @@ def _log_loss(outputs: Tensor, targets: Tensor, classes: int) -> Tensor:
 
 
 def _r2(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
-    unexplained = (outputs.squeeze(1) - targets).square().sum()
-    return 1 - unexplained / (targets - targets.mean()).square().sum()
+    """Return R²; where all targets are equal, 1 for perfect predictions and 0 for others."""
+    predicted, numbers = outputs.squeeze(1).double(), targets.double()
+    unexplained = (predicted - numbers).square().sum()
+    total = (numbers - numbers.mean()).square().sum()
+    return torch.where(total > 0, 1 - unexplained / total, (unexplained == 0).double())
 
 
 def _rmse(outputs: Tensor, targets: Tensor, _: int) -> Tensor:
@@ -180,24 +196,31 @@ FORMULAS: Mapping[str, Formula] = {
     "rmse": _rmse,
     "mae": _mae,
 }
-"""Name of a metric -> its formula: the same number as `measure`, without leaving the device."""
+"""Name of a metric -> its formula: of classification that of `measure`, of regression the same
+number but for the last digits."""
 
 
 def measure(outputs: Tensor, targets: Tensor, problem: Problem) -> Metrics:
-    """Compute all metrics of finite outputs, by scikit-learn's definitions.
+    """Compute all metrics, by scikit-learn's definitions.
 
     Classification: accuracy, balanced accuracy, macro F1, Cohen's kappa, AUC (one against rest,
     macro average), log loss in nats. Regression: R², RMSE and MAE, in the unit of outputs and
-    targets.
+    targets. Those that are not defined are NaN: AUC where a class is absent from the targets, kappa
+    where targets and predictions are all one class, R² of a single sample.
 
     outputs: (samples, classes) logits, or (samples, 1). targets: (samples,).
+
+    Raises ValueError for an output that is infinite or NaN.
     """
+    if not bool(outputs.isfinite().all()):
+        raise ValueError("an output of the network is infinite or NaN")
     if problem.classes is None:
         return _regression_metrics(
             outputs.squeeze(1).double().cpu().numpy(), targets.double().cpu().numpy()
         )
-    probabilities = outputs.double().softmax(1).cpu().numpy()
-    return _classification_metrics(probabilities, targets.cpu().numpy())
+    names = [metric.name for metric in metrics_of(problem.classes)]
+    values = [FORMULAS[name](outputs, targets, problem.classes) for name in names]
+    return dict(zip(names, torch.stack(values).tolist(), strict=True))
 
 
 def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> ConfusionCells:
@@ -215,28 +238,17 @@ def confusion(outputs: Tensor, targets: Tensor, problem: Problem) -> ConfusionCe
     return tuple(zip(true.tolist(), predicted.tolist(), counts[largest].tolist(), strict=True))
 
 
-def _classification_metrics(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> Metrics:
-    predicted = probabilities.argmax(1)
-    labels = np.arange(probabilities.shape[1])
-    scores = probabilities[:, 1] if len(labels) == 2 else probabilities
-    values = {
-        "accuracy": metrics.accuracy_score(targets, predicted),
-        # balanced_accuracy_score, without its warning of predictions of a class that is absent
-        "balanced_accuracy": metrics.recall_score(
-            targets, predicted, labels=np.unique(targets), average="macro", zero_division=0
-        ),
-        "macro_f1": metrics.f1_score(targets, predicted, average="macro", zero_division=0),
-        "kappa": metrics.cohen_kappa_score(targets, predicted, labels=labels),
-        "auc": metrics.roc_auc_score(targets, scores, multi_class="ovr", labels=labels),
-        "log_loss": metrics.log_loss(targets, probabilities, labels=labels),
-    }
-    return {name: float(value) for name, value in values.items()}
-
-
 def _regression_metrics(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> Metrics:
-    values = {
-        "r2": metrics.r2_score(targets, predicted),
-        "rmse": metrics.root_mean_squared_error(targets, predicted),
-        "mae": metrics.mean_absolute_error(targets, predicted),
+    """Return the metrics of regression to scikit-learn's last digit.
+
+    NumPy adds in another order than torch. Answers that were stored are compared to the last digit
+    with the same study run again.
+    """
+    errors = targets - predicted
+    unexplained, total = float((errors**2).sum()), float(((targets - targets.mean()) ** 2).sum())
+    r2 = 1 - unexplained / total if total > 0 else float(unexplained == 0)
+    return {
+        "r2": r2 if len(targets) > 1 else math.nan,
+        "rmse": math.sqrt((errors**2).mean()),
+        "mae": float(np.abs(errors).mean()),
     }
-    return {name: float(value) for name, value in values.items()}

@@ -11,8 +11,8 @@ from training_factors.study.analysis.blend import (
     GAUSSIAN_PROCESS,
     SurrogateKind,
     fit_blend,
-    single_threaded,
 )
+from training_factors.study.analysis.parallel_calls import single_threaded
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
 import warnings
+from copy import copy
 
 import optuna
 import pytest
@@ -19,11 +20,12 @@ def space() -> Space:
 
 
 def history(space: Space, count: int) -> list[FrozenTrial]:
-    """Return complete, pruned and running trials."""
+    """Return complete, pruned, running and failed trials."""
+    states = {3: TrialState.PRUNED, 5: TrialState.RUNNING, 6: TrialState.FAIL}
     trials = []
     for row in range(count):
         config = designed_configuration(space, 0, row)
-        state = {3: TrialState.PRUNED, 5: TrialState.RUNNING}.get(row % 7, TrialState.COMPLETE)
+        state = states.get(row % 8, TrialState.COMPLETE)
         value = 0.5 + 0.3 * (config["dropout"] == "none") + 0.001 * row
         trial = create_trial(
             state=state,
@@ -47,13 +49,27 @@ def propose_with_optuna(space: Space, trials: list[FrozenTrial], seed: int) -> C
     return space.suggest(study.ask())
 
 
-@pytest.mark.parametrize("count", [0, 1, 9, 60])
+@pytest.mark.parametrize("count", [0, 1, 9, 15, 60, 300])
 def test_a_proposal_equals_that_of_optuna_s_sampler(space: Space, count: int) -> None:
     trials = history(space, count)
     for seed in range(3):
         assert propose_configuration(space, trials, seed) == propose_with_optuna(
             space, trials, seed
         )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_options_that_only_some_trials_have(space: Space, order: int) -> None:
+    """Groups of parameters are sampled in the order in which the trials tell them apart."""
+    trials = sorted(history(space, 60), key=lambda trial: order * len(trial.params))
+    for number, trial in enumerate(trials):
+        trial.number = number
+    for last in (trials[12], trials[40]):
+        running = copy(last)
+        running.number, running.state, running.datetime_complete = 60, TrialState.RUNNING, None
+        known = [trial for trial in trials if trial.params["optimizer"] != last.params["optimizer"]]
+        both = [*known, running]
+        assert propose_configuration(space, both, 3) == propose_with_optuna(space, both, 3)
 
 
 def test_a_proposal_does_not_change_the_trials(space: Space) -> None:

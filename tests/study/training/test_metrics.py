@@ -1,6 +1,10 @@
 """Objective, chance, metrics and confusion matrix are those of scikit-learn."""
 
+import math
+import subprocess
+import sys
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -12,9 +16,14 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
+    cohen_kappa_score,
     confusion_matrix,
     f1_score,
     log_loss,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+    root_mean_squared_error,
 )
 from torch import Tensor
 
@@ -78,72 +87,133 @@ def test_regression_has_no_confusion_matrix() -> None:
     assert confusion(torch.zeros(3, 1), torch.zeros(3), Problem((2,), None)) == ()
 
 
-# Formulas
+# Metrics
+
+RELATIVE = 1e-12
+"""Largest relative difference from scikit-learn, which adds in another order."""
 
 
-def drawn_classification(
-    classes: int, true: list[int], levels: list[list[int]]
-) -> tuple[Tensor, Tensor, Problem]:
-    """Outputs with few levels, so that many samples tie, for targets that may lack a class."""
-    return torch.tensor(levels).float() / 2, torch.tensor(true), Problem((2,), classes)
-
-
-CLASSIFICATION = st.integers(2, 6).flatmap(
-    lambda classes: st.integers(1, 60).flatmap(
-        lambda samples: st.builds(
-            drawn_classification,
-            st.just(classes),
-            st.lists(st.integers(0, classes - 1), min_size=samples, max_size=samples),
-            st.lists(
-                st.lists(st.integers(-9, 9), min_size=classes, max_size=classes),
-                min_size=samples, max_size=samples,
-            ),
-        )
-    )
-)  # fmt: skip
-
-
-def formula(name: str, outputs: Tensor, targets: Tensor) -> float:
-    return float(FORMULAS[name](outputs, targets, outputs.shape[1]))
-
-
-@given(CLASSIFICATION)
-def test_formulas_of_classification_are_scikit_learn_s(
-    drawn: tuple[Tensor, Tensor, Problem],
-) -> None:
-    """AUC and kappa are not defined for every draw; then both say so."""
-    outputs, targets, problem = drawn
+def classification_by_scikit_learn(
+    outputs: Tensor, targets: Tensor, classes: int
+) -> dict[str, float]:
+    """Return all metrics as scikit-learn computes them, NaN where it warns of one."""
+    probabilities, true = outputs.double().softmax(1).numpy(), targets.numpy()
+    predicted, labels = outputs.argmax(1).numpy(), list(range(classes))
+    scores = probabilities[:, 1] if classes == 2 else probabilities
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
-        expected = measure(outputs, targets, problem)
-    found = {name: formula(name, outputs, targets) for name in expected}
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+        # balanced_accuracy_score warns of predictions of a class that is absent
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
+        warnings.filterwarnings("ignore", "A single label was found")
+        return {
+            "accuracy": accuracy_score(true, predicted),
+            "balanced_accuracy": balanced_accuracy_score(true, predicted),
+            "macro_f1": f1_score(true, predicted, average="macro", zero_division=0),
+            "kappa": cohen_kappa_score(true, predicted, labels=labels),
+            "auc": roc_auc_score(true, scores, multi_class="ovr", labels=labels),
+            "log_loss": log_loss(true, probabilities, labels=labels),
+        }
+
+
+def regression_by_scikit_learn(predicted: Tensor, targets: Tensor) -> dict[str, float]:
+    numbers, true = predicted.double().numpy(), targets.double().numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return {
+            "r2": r2_score(true, numbers),
+            "rmse": root_mean_squared_error(true, numbers),
+            "mae": mean_absolute_error(true, numbers),
+        }
+
+
+def logits_with_ties(classes: int) -> st.SearchStrategy[list[float]]:
+    """Return outputs of one sample with few levels, so that many samples tie."""
+    level = st.integers(-9, 9).map(lambda number: number / 2)
+    return st.lists(level, min_size=classes, max_size=classes)
+
+
+def any_logits(classes: int) -> st.SearchStrategy[list[float]]:
+    """Return outputs of one sample, up to those whose probabilities are 0 and 1."""
+    number = st.floats(-100, 100, width=32, allow_subnormal=False)
+    return st.lists(number | st.sampled_from([-1e30, 1e30]), min_size=classes, max_size=classes)
+
+
+@st.composite
+def drawn_classification(draw: st.DrawFn) -> tuple[Tensor, Tensor, int]:
+    """Draw outputs and targets, which may lack classes or be all of one."""
+    classes, samples = draw(st.integers(2, 6)), draw(st.integers(1, 60))
+    present = draw(st.lists(st.integers(0, classes - 1), min_size=1, unique=True))
+    logits = draw(st.sampled_from([logits_with_ties, any_logits]))(classes)
+    rows = st.lists(logits, min_size=samples, max_size=samples)
+    constant = logits.map(lambda row: [row] * samples)
+    true = st.lists(st.sampled_from(present), min_size=samples, max_size=samples)
+    outputs = torch.tensor(draw(rows | constant), dtype=torch.float32)
+    # Smaller differences than 1e-16 between logits tie as probabilities.
+    outputs[outputs.abs() < 1e-6] = 0
+    return outputs, torch.tensor(draw(true)), classes
+
+
+def formulas(outputs: Tensor, targets: Tensor, names: Iterable[str]) -> dict[str, float]:
+    return {name: float(FORMULAS[name](outputs, targets, outputs.shape[1])) for name in names}
+
+
+@given(drawn_classification())
+def test_metrics_of_classification_are_scikit_learn_s(drawn: tuple[Tensor, Tensor, int]) -> None:
+    """AUC and kappa are not defined for every draw; then both say so."""
+    outputs, targets, classes = drawn
+    expected = classification_by_scikit_learn(outputs, targets, classes)
+    found = measure(outputs, targets, Problem((2,), classes))
+    assert found == pytest.approx(expected, rel=RELATIVE, abs=1e-14, nan_ok=True)
+    assert found["accuracy"] == expected["accuracy"], "to the last digit"
+    assert formulas(outputs, targets, found) == pytest.approx(found, rel=0, abs=0, nan_ok=True)
+
+
+SOME_NUMBERS = st.floats(-100, 100, width=32) | st.integers(-3, 3).map(float)
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(-100, 100, width=32), st.floats(-100, 100, width=32)),
-        min_size=2, max_size=50,
+    st.lists(st.tuples(SOME_NUMBERS, SOME_NUMBERS), min_size=1, max_size=300),
+    st.sampled_from(["any", "equal targets", "equal predictions", "perfect"]),
+)
+def test_metrics_of_regression_are_scikit_learn_s(
+    pairs: list[tuple[float, float]], kind: str
+) -> None:
+    """To the last digit: stored answers are compared so with the same study run again."""
+    predicted, targets = torch.tensor(pairs, dtype=torch.float32).T
+    predicted = predicted[:1].expand(len(pairs)) if kind == "equal predictions" else predicted
+    targets = targets[:1].expand(len(pairs)) if kind == "equal targets" else targets
+    predicted = targets if kind == "perfect" else predicted
+    expected = regression_by_scikit_learn(predicted, targets)
+    outputs = predicted[:, None]
+    found = measure(outputs, targets, Problem((2,), None))
+    assert found == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
+    if len(pairs) == 1:
+        return
+    by_formula = formulas(outputs, targets, found)
+    r2, by_formula_r2 = found.pop("r2"), by_formula.pop("r2")
+    assert by_formula == pytest.approx(found, rel=RELATIVE, abs=1e-14)
+    # R² itself may be close to 0; the part that is not explained is not.
+    assert 1 - by_formula_r2 == pytest.approx(1 - r2, rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("extreme", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("classes", [2, 3, None])
+def test_outputs_that_are_not_finite_are_refused(extreme: float, classes: int | None) -> None:
+    outputs = torch.zeros(4, classes or 1)
+    outputs[1, 0] = extreme
+    targets = torch.tensor([0, 1, 0, 1])
+    with pytest.raises(ValueError, match="infinite or NaN"):
+        measure(outputs, targets if classes else targets.float(), Problem((2,), classes))
+
+
+def test_metrics_do_not_load_scikit_learn() -> None:
+    """Its import takes a second of every worker that is started anew."""
+    program = (
+        "import sys, training_factors.study.training.loop;"
+        "print([name for name in sys.modules if name.startswith('sklearn')])"
     )
-)  # fmt: skip
-def test_formulas_of_regression_are_scikit_learn_s(pairs: list[tuple[float, float]]) -> None:
-    outputs, targets = torch.tensor(pairs, dtype=torch.float64).T
-    outputs = outputs[:, None]
-    expected = measure(outputs, targets, Problem((2,), None))
-    errors = {name: formula(name, outputs, targets) for name in ("rmse", "mae")}
-    assert errors == pytest.approx({name: expected[name] for name in errors}, rel=1e-9, abs=1e-12)
-    if targets.std() > 1e-3:
-        assert formula("r2", outputs, targets) == pytest.approx(expected["r2"], rel=1e-6, abs=1e-9)
-
-
-@given(CLASSIFICATION)
-def test_balanced_accuracy_is_scikit_learn_s(drawn: tuple[Tensor, Tensor, Problem]) -> None:
-    outputs, targets, problem = drawn
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # predictions of a class that is absent, and AUC
-        expected = balanced_accuracy_score(targets, outputs.argmax(1))
-        found = measure(outputs, targets, problem)["balanced_accuracy"]
-    assert found == pytest.approx(expected)
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]", shown.stderr
 
 
 def test_formulas_are_those_of_the_declared_metrics() -> None:
@@ -153,8 +223,8 @@ def test_formulas_are_those_of_the_declared_metrics() -> None:
 @pytest.mark.parametrize("name", ["log_loss", "accuracy"])
 def test_extreme_outputs_have_a_finite_value(name: str) -> None:
     outputs, targets = torch.tensor([[1e30, -1e30], [1e30, -1e30]]), torch.tensor([0, 1])
-    expected = measure(outputs, targets, Problem((2,), 2))[name]
-    assert formula(name, outputs, targets) == pytest.approx(expected)
+    expected = classification_by_scikit_learn(outputs, targets, 2)[name]
+    assert formulas(outputs, targets, [name]) == {name: pytest.approx(expected)}
 
 
 # Chance
