@@ -28,7 +28,8 @@ from benchmarks.plain_loop import Loop
 from benchmarks.whole_studies import FULL, Workload, definition_of
 from training_factors.search_spaces.recipe import Recipe
 from training_factors.storage.database import open_database
-from training_factors.storage.definition import BFLOAT16, FLOAT32, Definition
+from training_factors.storage.definition import Definition
+from training_factors.storage.precision import BFLOAT16, FLOAT32
 from training_factors.storage.run_queue import Run
 from training_factors.storage.studies import create_study
 from training_factors.storage.trials import read_trials

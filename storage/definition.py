@@ -11,13 +11,6 @@ from training_factors.search_spaces.dimension import normal_text
 from training_factors.search_spaces.user_code import GIVEN
 from training_factors.storage.metrics import DEFAULT_METRICS, metric_name
 
-Precision = Literal["float32", "bfloat16", "by device"]
-"""Precision of forward passes: that of studies of earlier versions was decided by the device."""
-
-FLOAT32: Precision = "float32"
-BFLOAT16: Precision = "bfloat16"
-BY_DEVICE: Precision = "by device"
-
 _LATER_FIELDS = (
     "factors", "weights", "task", "fit", "scale", "labels", "ignore", "impute", "group",
     "group_from", "split_column", "metric", "only",

@@ -14,7 +14,8 @@ from training_factors.search_spaces.description import (
     read_description,
 )
 from training_factors.storage.data_report import DataReport, read_data_report
-from training_factors.storage.definition import BY_DEVICE, Definition, Precision
+from training_factors.storage.definition import Definition
+from training_factors.storage.precision import BY_DEVICE, Precision
 
 SCHEMA = 1
 """Version of the stamp's JSON document."""

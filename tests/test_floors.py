@@ -27,13 +27,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "study.training.seeds": (),
     "storage.data_report": (),
     "storage.metrics": (),
+    "storage.precision": (),
     "study.data": (
         "study.data", "study.training.seeds", "storage.data_report", "search_spaces.problem",
         "search_spaces.user_code",
     ),
     "study.training": (
-        "study.training", "study.data", "storage.metrics", "search_spaces.problem",
-        "search_spaces.recipe", "search_spaces.user_code",
+        "study.training", "study.data", "storage.metrics", "storage.precision",
+        "search_spaces.problem", "search_spaces.recipe", "search_spaces.user_code",
     ),
     "study.pruning": (),
     "study.running.design_sampler": ("search_spaces.distribution",),

@@ -347,8 +347,8 @@ def _run_here(
     from training_factors.study.running.processes import choose_start
     from training_factors.study.running.settings import WorkerPool
     from training_factors.study.running.supervisor import run_workers
+    from training_factors.study.training.autocast import describe_slow_precision
     from training_factors.study.training.device import open_device
-    from training_factors.study.training.precision import describe_slow_precision
 
     device = open_device(settings.device)
     slow = describe_slow_precision(prepared.model.precision, device)

@@ -321,7 +321,7 @@ def _say_left_out(stamp: "Stamp", notify: Callable[[str], None]) -> None:
 
 def _say_precision(prepared: "PreparedStudy | None", notify: Callable[[str], None]) -> None:
     """Say the precision of a new study where it was chosen and is not float32."""
-    from training_factors.storage.definition import BFLOAT16
+    from training_factors.storage.precision import BFLOAT16
 
     assert prepared is not None
     if prepared.model.precision == BFLOAT16 and prepared.definition.precision == "auto":

@@ -11,7 +11,7 @@ from training_factors.search_spaces.factors.weight_average import moving_average
 from training_factors.search_spaces.flat_parameters import on_flat_parameters
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, default_recipe
-from training_factors.storage.definition import BFLOAT16
+from training_factors.storage.precision import BFLOAT16
 from training_factors.study.exporting.normalization import describe_normalization
 from training_factors.study.exporting.plain_layers import Piece, plain_text
 from training_factors.study.exporting.script_content import ScriptContent

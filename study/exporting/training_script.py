@@ -10,7 +10,7 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training_factors.search_spaces.description import PLACEBO, parse_parameter
-from training_factors.storage.definition import BFLOAT16
+from training_factors.storage.precision import BFLOAT16
 from training_factors.study.exporting.built_in_network import BuiltInNetwork, describe_built_in
 from training_factors.study.exporting.line_wrapping import wrap_long_lines
 from training_factors.study.exporting.module_source import Import, Reference, Target

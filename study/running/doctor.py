@@ -25,8 +25,8 @@ from training_factors.storage.retry import StorageUnavailableError
 from training_factors.storage.studies import Study, load_study, study_names
 from training_factors.storage.trials import describe_uncounted, read_trials, uncounted_trials
 from training_factors.study.data.cache import cache_folder
+from training_factors.study.training.autocast import has_bfloat16
 from training_factors.study.training.device import count_gpus
-from training_factors.study.training.precision import has_bfloat16
 
 OK, WARNING, BAD = "ok", "warning", "bad"
 

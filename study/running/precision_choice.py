@@ -9,12 +9,12 @@ from torch import nn
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
-from training_factors.storage.definition import BFLOAT16, FLOAT32, Precision
+from training_factors.storage.precision import BFLOAT16, FLOAT32, Precision
 from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.division import DataPart, training_division
+from training_factors.study.training.autocast import has_bfloat16
 from training_factors.study.training.loop import batches, train_step
 from training_factors.study.training.model import Model, try_model
-from training_factors.study.training.precision import has_bfloat16
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.training_state import start_training
 

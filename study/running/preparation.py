@@ -20,8 +20,9 @@ from training_factors.search_spaces.user_code import (
     source_digest,
 )
 from training_factors.storage.data_report import DataReport
-from training_factors.storage.definition import BFLOAT16, Definition
+from training_factors.storage.definition import Definition
 from training_factors.storage.metrics import Metric, choose_metric
+from training_factors.storage.precision import BFLOAT16
 from training_factors.storage.run_queue import Run
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from training_factors.search_spaces.recipe import Recipe, Transform
 from training_factors.storage.metrics import Metric
 from training_factors.study.data.division import DataPart, Division
+from training_factors.study.training.autocast import forward_context
 from training_factors.study.training.metrics import (
     ConfusionCells,
     Metrics,
@@ -22,7 +23,6 @@ from training_factors.study.training.metrics import (
     open_objective,
 )
 from training_factors.study.training.model import Model, lay_out
-from training_factors.study.training.precision import forward_context
 from training_factors.study.training.seeds import derive_seed, generator, seeded_globals
 from training_factors.study.training.training_state import (
     SavedState,

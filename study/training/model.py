@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe
-from training_factors.storage.definition import BFLOAT16, FLOAT32, Precision
+from training_factors.storage.precision import BFLOAT16, FLOAT32, Precision
+from training_factors.study.training.autocast import forward_context
 from training_factors.study.training.network import ARCHITECTURES, build_network
 from training_factors.study.training.own_model import (
     OwnModel,
@@ -19,7 +20,6 @@ from training_factors.study.training.own_model import (
     open_timm,
     open_torchvision,
 )
-from training_factors.study.training.precision import forward_context
 from training_factors.study.training.seeds import generator, seeded_globals
 from training_factors.study.training.weights import Weights
 

@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
-from training_factors.storage.definition import BFLOAT16, Precision
+from training_factors.storage.precision import BFLOAT16, Precision
 from training_factors.study.data.division import DataPart
+from training_factors.study.training.autocast import speed_up_group_norms
 from training_factors.study.training.model import Model
-from training_factors.study.training.precision import speed_up_group_norms
 from training_factors.study.training.seeds import (
     GlobalState,
     generator,

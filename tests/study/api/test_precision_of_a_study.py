@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from training_factors.storage.database import open_database
-from training_factors.storage.definition import BFLOAT16
+from training_factors.storage.precision import BFLOAT16
 from training_factors.storage.studies import load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.commands import execute
 from training_factors.study.running import precision_choice
-from training_factors.study.training import precision
+from training_factors.study.training import autocast
 
 STUDY = ["--model", "cnn", "--limit", "120", "--epochs", "1", "--study", "mine"]
 
@@ -45,7 +45,7 @@ def test_a_study_says_its_precision_and_is_confirmed_and_reproduced_in_it(
     assert execute(["reproduce", str(number), "--study", "mine"]) == 0
     assert "equal" in capsys.readouterr().out
 
-    monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
+    monkeypatch.setattr(autocast, "has_bfloat16", lambda device: False)
     assert execute([*run[:-6], "--rows", "17", "--workers", "0"]) == 0
     said = capsys.readouterr()
     assert "this study trains in bfloat16, for which cpu has no instructions" in said.err

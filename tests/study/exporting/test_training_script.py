@@ -21,8 +21,8 @@ from training_factors.search_spaces.dimension import Fixed
 from training_factors.search_spaces.factor import Factor, Option
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.space import Config, named_space
-from training_factors.storage.definition import BFLOAT16
 from training_factors.storage.metrics import METRICS, Metric
+from training_factors.storage.precision import BFLOAT16
 from training_factors.study.exporting.line_wrapping import MAX_WIDTH
 from training_factors.study.exporting.normalization import model_metadata
 from training_factors.study.exporting.training_loop import STARTING_WEIGHTS

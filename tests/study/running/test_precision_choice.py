@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from training_factors.storage.database import open_database
-from training_factors.storage.definition import BFLOAT16, BY_DEVICE, FLOAT32, Definition
+from training_factors.storage.definition import Definition
+from training_factors.storage.precision import BFLOAT16, BY_DEVICE, FLOAT32
 from training_factors.storage.stamp import read_stamp
 from training_factors.storage.studies import create_study
 from training_factors.study.data.division import training_division
@@ -21,9 +22,9 @@ from training_factors.study.running.preparation import (
     prepare_study,
     refuse_differences,
 )
-from training_factors.study.training import precision
+from training_factors.study.training import autocast
+from training_factors.study.training.autocast import describe_slow_precision, has_bfloat16
 from training_factors.study.training.loop import batches
-from training_factors.study.training.precision import describe_slow_precision, has_bfloat16
 from training_factors.study.training.training_state import start_training
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -156,12 +157,12 @@ def test_a_study_of_an_earlier_version_goes_on_as_its_device_decided() -> None:
 def test_a_worker_whose_machine_is_slow_in_the_precision_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
+    monkeypatch.setattr(autocast, "has_bfloat16", lambda device: False)
     said = describe_slow_precision(BFLOAT16, CPU)
     assert said is not None and "--precision float32" in said
     assert describe_slow_precision(FLOAT32, CPU) is None
     assert describe_slow_precision(BY_DEVICE, CPU) is None
-    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(autocast, "has_bfloat16", lambda device: True)
     assert describe_slow_precision(BFLOAT16, CPU) is None
 
 

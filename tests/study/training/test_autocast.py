@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from training_factors.search_spaces.space import named_space
-from training_factors.storage.definition import BFLOAT16, BY_DEVICE, FLOAT32, Precision
+from training_factors.storage.precision import BFLOAT16, BY_DEVICE, FLOAT32, Precision
 from training_factors.study.data.division import Division, training_division
 from training_factors.study.data.options import DataOptions
 from training_factors.study.data.sources import load_dataset
+from training_factors.study.training.autocast import forward_context, speed_up_group_norms
 from training_factors.study.training.loop import predict, train
 from training_factors.study.training.model import open_model, try_model
-from training_factors.study.training.precision import forward_context, speed_up_group_norms
 from training_factors.study.training.training_state import start_training
 
 CPU = torch.device("cpu")

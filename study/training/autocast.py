@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from training_factors.storage.definition import BFLOAT16, BY_DEVICE, Precision
+from training_factors.storage.precision import BFLOAT16, BY_DEVICE, Precision
 
 BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
 """Instructions that multiply bfloat16 numbers, as torch names them: of Intel's matrix units, of
