@@ -32,7 +32,7 @@ class GraphedStep:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._steps_run = 0
         for group in training.optimizer.param_groups:
-            if "capturable" in group and training.inputs.is_cuda:
+            if "capturable" in group and training.inputs.device.type == "cuda":
                 group["capturable"] = True
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
 from training_factors.study.data.division import DataPart
+from training_factors.study.data.selection import Inputs
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import (
     GlobalState,
@@ -39,7 +40,7 @@ class Training(NamedTuple):
     """
 
     recipe: Recipe
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
     normalize: Transform
     network: nn.Module
@@ -158,6 +159,7 @@ def restore_state(training: Training, state: SavedState) -> int:
     return state["epoch"] + 1
 
 
-def to_float(inputs: Tensor) -> Tensor:
+def to_float(inputs: Inputs) -> Tensor:
     """Convert stored inputs to floats: bytes of images to [0, 1], tables as they are."""
-    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+    stored = inputs[:]
+    return stored.float().div_(255) if stored.dtype == torch.uint8 else stored
