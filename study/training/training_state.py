@@ -21,6 +21,9 @@ from training_factors.study.training.seeds import (
     save_globals,
 )
 
+CONVERTED = 1024
+"""Number of samples of a selection that are copied at a time while all are converted to floats."""
+
 
 class Training(NamedTuple):
     """A network in training, and everything that a step needs.
@@ -161,5 +164,9 @@ def restore_state(training: Training, state: SavedState) -> int:
 
 def to_float(inputs: Inputs) -> Tensor:
     """Convert stored inputs to floats: bytes of images to [0, 1], tables as they are."""
-    stored = inputs[:]
-    return stored.float().div_(255) if stored.dtype == torch.uint8 else stored
+    if isinstance(inputs, Tensor):
+        return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+    floats = torch.empty(inputs.shape, device=inputs.device)
+    for some, stored in zip(floats.split(CONVERTED), inputs.split(CONVERTED), strict=True):
+        some.copy_(to_float(stored))
+    return floats

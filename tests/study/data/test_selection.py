@@ -1,8 +1,10 @@
 """A selection gives what a tensor of the samples would."""
 
+import pytest
 import torch
 
 from training_factors.study.data.selection import Selection, choose
+from training_factors.study.training.training_state import to_float
 
 SOURCE = torch.arange(60, dtype=torch.uint8).reshape(10, 2, 3)
 SAMPLES = torch.tensor([7, 0, 3, 3, 9])
@@ -28,3 +30,10 @@ def test_what_is_chosen_from_a_selection_copies_nothing() -> None:
         chosen = choose(inputs, order)
         assert chosen[:].equal(SOURCE[SAMPLES][order])
         assert chosen.source is (inputs.source if isinstance(inputs, Selection) else inputs)
+
+
+@pytest.mark.parametrize("size", [1, 2, 10, 3000])
+def test_floats_of_a_selection_are_those_of_a_copy(size: int) -> None:
+    bytes_, samples = SOURCE.reshape(60, 1), torch.arange(size) * 7 % 60
+    for source in (bytes_, bytes_.float()):
+        assert to_float(Selection(source, samples)).equal(to_float(source[samples]))
