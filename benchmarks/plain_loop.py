@@ -48,7 +48,7 @@ class Images(Dataset[tuple[Any, int]]):
     """Images of a part, opened and transformed one by one, as torchvision's own data sets do."""
 
     def __init__(self, part: DataPart, transform: Transform) -> None:
-        pixels = part.inputs.permute(0, 2, 3, 1).numpy()
+        pixels = part.inputs[:].permute(0, 2, 3, 1).numpy()
         self._pixels = pixels[..., 0] if pixels.shape[3] == 1 else pixels
         self._targets = part.targets.tolist()
         self._transform = transform

@@ -96,7 +96,7 @@ class ModelFolder(NamedTuple):
         if self.onnx:
             scale = self.job.data.target_scale
             whole = WholeNetwork(network.network, network.normalize, scale)
-            write_onnx(folder / "model.onnx", whole, self.job.data.validation.inputs)
+            write_onnx(folder / "model.onnx", whole, self.job.data.validation.inputs[:])
 
     def _texts(self, metrics: ModelMetrics) -> dict[str, str]:
         """Return the text of the configuration, the numbers and the classes."""

@@ -1,7 +1,8 @@
-"""Keep decoded data on disk, so that a machine decodes a data set once.
+"""Keep decoded data on disk, so that a machine decodes a data set once and has it in memory once.
 
-Arrays above a quarter of the machine's memory are never loaded whole: they are decoded into a file
-and memory-mapped from then on.
+The files of an entry are memory-mapped, so all processes that use it share the pages, and pages
+that nobody uses need no memory. Arrays above a quarter of the machine's memory are never in memory
+as a whole: they are also decoded into a file.
 """
 
 import hashlib
@@ -36,6 +37,9 @@ Reading 20,000 images of 61 MB in all took 0.4 s (one of two Xeon cores, files i
 
 SAMPLED_FILES, SAMPLED_BYTES = 64, 2**16
 """Number of files of a larger source that are read for its cache key, and bytes of each."""
+
+CHUNK_BYTES = 2**20
+"""Number of bytes of a source that are in memory at a time while its cache key is computed."""
 
 ARRAYS = ("inputs", "targets", "parts", "twins", "groups")
 """The fields of a data set that an entry stores as .npy files."""
@@ -92,10 +96,8 @@ def load_or_decode(
         _write_entry(entry, decoded)
     except OSError as error:
         _warn_once(entry.parent, error.strerror or str(error))
-    if not is_large(decoded.inputs.nbytes):
         return decoded
-    # Read the entry back, so that large arrays are mapped from its files.
-    return _read_entry(entry, name) or decoded
+    return _read_entry(entry, name) or decoded  # mapped, as other processes have it
 
 
 def digest_files(root: Path, names: Sequence[str]) -> str:
@@ -115,24 +117,28 @@ def digest_files(root: Path, names: Sequence[str]) -> str:
         digest.update(os.fsencode(f"{name}\0{status.st_size}\0"))
     if is_read_fully:
         for path in paths:
-            digest.update(_read_start(path, None))
+            _add_content(digest, path, MAX_FULL_BYTES)
         return digest.hexdigest()
     digest.update(os.fsencode(root.resolve()))
     for status in statuses:
         times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
         digest.update(f"{status.st_dev}\0{status.st_ino}\0{times}\0".encode())
     for path in paths[:: max(1, len(paths) // SAMPLED_FILES)]:
-        digest.update(_read_start(path, SAMPLED_BYTES))
+        _add_content(digest, path, SAMPLED_BYTES)
     return digest.hexdigest()
 
 
-def _read_start(path: Path, size_bytes: int | None) -> bytes:
-    """Return the first bytes of a file, None for all; a fixed word where it cannot be read."""
+def _add_content(digest: "hashlib._Hash", path: Path, size_bytes: int) -> None:
+    """Add the first bytes of a file to a digest; a fixed word where it cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(size_bytes)
+            for start in range(0, size_bytes, CHUNK_BYTES):
+                chunk = file.read(min(CHUNK_BYTES, size_bytes - start))
+                if not chunk:
+                    return
+                digest.update(chunk)
     except OSError:
-        return b"unreadable"
+        digest.update(b"unreadable")
 
 
 def allocate(shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -179,13 +185,13 @@ def _read_entry(entry: Path, name: str) -> Dataset | None:
 
 
 def _load_array(path: Path) -> NDArray[Any]:
-    """Load a .npy file of any element type; memory-map a large one.
+    """Memory-map a .npy file of any element type.
 
     The map is private (copy on write), since torch warns about memory that it may not write to;
-    the file never changes. Raises OSError, EOFError or ValueError when the file is damaged.
+    the file never changes (whoever cuts it off in place ends the processes that use it; renaming
+    and deleting it is safe). Raises OSError, EOFError or ValueError when the file is damaged.
     """
-    large = is_large(path.stat().st_size)
-    array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     return array
 
 

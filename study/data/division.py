@@ -21,6 +21,7 @@ from training_factors.study.data.dataset import Dataset
 from training_factors.study.data.duplicates import crossing_twins
 from training_factors.study.data.features import fill_missing
 from training_factors.study.data.parts import PartLabel
+from training_factors.study.data.selection import Inputs, Selection
 from training_factors.study.training.seeds import generator
 
 PART_FRACTION = 0.2
@@ -37,11 +38,11 @@ equal rows are common in tables of few values."""
 class DataPart(NamedTuple):
     """The samples of one part, on a device.
 
-    inputs: as in `Dataset`.
+    inputs: as in `Dataset`; on a CPU a `Selection` from the data set, without a copy of them.
     targets: int64 classes, or for regression float32 numbers, standardized by `TargetScale`.
     """
 
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
 
 
@@ -287,8 +288,10 @@ def _load_part(
     targets = dataset.targets[part]
     if scale is not None:
         targets = ((targets.double() - scale.mean) / scale.deviation).float()
-    inputs = dataset.inputs[part]
-    if inputs.is_floating_point() and bool(inputs.isnan().any()):
+    inputs: Inputs = Selection(dataset.inputs, part)
+    if dataset.inputs.is_floating_point() and bool(inputs[:].isnan().any()):
         training = dataset.inputs[indices.pool].numpy()
-        inputs = torch.from_numpy(fill_missing(inputs.numpy(), training, dataset.impute))
-    return DataPart(inputs.to(device), targets.to(device))
+        inputs = torch.from_numpy(fill_missing(inputs[:].numpy(), training, dataset.impute))
+    if device.type != "cpu":
+        inputs = inputs[:].to(device)
+    return DataPart(inputs, targets.to(device))

@@ -26,7 +26,7 @@ def write_data(path: Path, prepared: PreparedStudy) -> None:
     """
     parts = load_all_parts(prepared.dataset, prepared.definition.seed)
     tensors = {
-        f"{name}.{field}": tensor.contiguous()
+        f"{name}.{field}": tensor[:].contiguous()
         for name, part in parts._asdict().items()
         for field, tensor in part._asdict().items()
     }

@@ -136,12 +136,13 @@ def train_network(job: TrainingJob, seed: int, after_epoch: Callable[[], None]) 
 def fit_normalization(job: TrainingJob, seed: int) -> Transform:
     """Return the normalization of a network, fitted on the CPU to what it is trained on."""
     part = training_part(job.recipe, job.data, seed)
-    return job.recipe.normalize(to_float(part.inputs.cpu()))
+    return job.recipe.normalize(to_float(part.inputs[:].cpu()))
 
 
 def _with_validation(data: Division) -> Division:
     """Return the division with the validation part as a part of the pool."""
-    inputs, targets = (torch.cat(pair) for pair in zip(data.pool, data.validation, strict=True))
+    parts = (data.pool, data.validation)
+    inputs, targets = (torch.cat([part[i][:] for part in parts]) for i in range(2))
     return data._replace(pool=DataPart(inputs, targets))
 
 

@@ -10,8 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-
-import torch._dynamo  # noqa: F401 - the first optimizer imports it (1.9 s): once, before forking
+from importlib import import_module
 
 from training_factors.storage.database import open_database
 from training_factors.storage.owner import is_stopped
@@ -228,6 +227,7 @@ class Supervisor:
         pool, name = self._pool, self._study.name
         if pool.start == "spawn":
             return start_worker(pool, name, number)
+        import_module("torch._dynamo")  # the first optimizer does (1 to 2 s): once, before forking
         main = partial(
             _run_forked_worker, name=name, pool=pool, number=number, prepared=self._prepared
         )

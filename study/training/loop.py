@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import isfinite
+from math import isfinite, prod
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from training_factors.search_spaces.recipe import Recipe, Transform
 from training_factors.storage.metrics import Metric
 from training_factors.study.data.division import DataPart, Division
+from training_factors.study.data.selection import Inputs, choose
 from training_factors.study.training.autocast import forward_context
 from training_factors.study.training.metrics import (
     ConfusionCells,
@@ -198,11 +199,11 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
         yield from zip(laid_out.split(size), targets.split(size), strict=True)
 
 
-def batches_at_once(batch_size: int, inputs: Tensor) -> int:
+def batches_at_once(batch_size: int, inputs: Inputs) -> int:
     """Return the number of batches of these inputs that are augmented in one pass, at least 1."""
     is_cpu = inputs.device.type == "cpu"
     limit_bytes = CPU_AUGMENTATION_BYTES if is_cpu else GPU_AUGMENTATION_BYTES
-    batch_bytes = batch_size * inputs[0].numel() * torch.float32.itemsize
+    batch_bytes = batch_size * prod(inputs.shape[1:]) * torch.float32.itemsize
     return max(1, limit_bytes // batch_bytes)
 
 
@@ -232,7 +233,7 @@ def train_step(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(training: Training, inputs: Tensor) -> Tensor:
+def predict(training: Training, inputs: Inputs) -> Tensor:
     """Return the outputs of the (averaged) network, float32, (samples, outputs).
 
     inputs: as stored, neither augmented nor normalized.
@@ -250,13 +251,13 @@ def predict(training: Training, inputs: Tensor) -> Tensor:
 
 
 def training_part(recipe: Recipe, data: Division, seed: int) -> DataPart:
-    """Return the samples of the pool that the recipe trains on."""
+    """Return the samples of the pool that the recipe trains on; the inputs are not copied."""
     targets = data.pool.targets
     samples = recipe.split(targets, generator(seed, "split", targets.device))
-    return DataPart(data.pool.inputs[samples], targets[samples])
+    return DataPart(choose(data.pool.inputs, samples), targets[samples])
 
 
-def _evaluation_batch(inputs: Tensor) -> int:
+def _evaluation_batch(inputs: Inputs) -> int:
     """Return the number of these inputs, images or rows of a table, in an evaluation batch."""
     if inputs.device.type != "cpu":
         return GPU_EVALUATION_BATCH

@@ -13,6 +13,7 @@ from training_factors.search_spaces.problem import Problem
 from training_factors.search_spaces.recipe import Recipe, Transform, WeightAverage
 from training_factors.storage.precision import BFLOAT16, Precision
 from training_factors.study.data.division import DataPart
+from training_factors.study.data.selection import Inputs
 from training_factors.study.training.autocast import speed_up_group_norms
 from training_factors.study.training.model import Model
 from training_factors.study.training.seeds import (
@@ -21,6 +22,9 @@ from training_factors.study.training.seeds import (
     restore_globals,
     save_globals,
 )
+
+CONVERTED = 1024
+"""Number of samples of a selection that are copied at a time while all are converted to floats."""
 
 
 class Training(NamedTuple):
@@ -41,7 +45,7 @@ class Training(NamedTuple):
     """
 
     recipe: Recipe
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
     normalize: Transform
     network: nn.Module
@@ -165,6 +169,11 @@ def restore_state(training: Training, state: SavedState) -> int:
     return state["epoch"] + 1
 
 
-def to_float(inputs: Tensor) -> Tensor:
+def to_float(inputs: Inputs) -> Tensor:
     """Convert stored inputs to floats: bytes of images to [0, 1], tables as they are."""
-    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+    if isinstance(inputs, Tensor):
+        return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+    floats = torch.empty(inputs.shape, device=inputs.device)
+    for some, stored in zip(floats.split(CONVERTED), inputs.split(CONVERTED), strict=True):
+        some.copy_(to_float(stored))
+    return floats

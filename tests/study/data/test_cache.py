@@ -1,6 +1,7 @@
 """A data set is decoded once, and again if its cache entry is damaged."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,11 @@ def same(first: Dataset, second: Dataset) -> bool:
     )
 
 
+def copy_of(dataset: Dataset) -> Dataset:
+    """Return the data in memory of its own, for a test that damages the files that are mapped."""
+    return dataset._replace(**{field: getattr(dataset, field).clone() for field in cache.ARRAYS})
+
+
 def entry() -> Path:
     (only,) = cache_folder().iterdir()
     return only
@@ -58,16 +64,33 @@ def test_data_is_decoded_once(source: Source) -> None:
     assert source.decodings == 1
 
 
-def test_large_data_is_memory_mapped_and_never_written_to(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = source.load()
-    monkeypatch.setattr(cache, "is_large", lambda size_bytes: True)
-    mapped = source.load()
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux lists the files that are mapped")
+def test_all_data_is_mapped_from_the_entry_also_when_it_is_new(source: Source) -> None:
+    for dataset in (source.load(), source.load()):
+        address = dataset.inputs.data_ptr()
+        for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+            first, last = (int(end, 16) for end in line.split()[0].split("-"))
+            if first <= address < last:
+                assert line.endswith(str(entry() / "inputs.npy"))
+                break
+        else:
+            pytest.fail("the inputs lie in no mapped range")
+    assert source.decodings == 1
+
+
+def test_mapped_data_is_never_written_to(source: Source) -> None:
+    dataset = source.load()
     before = (entry() / "inputs.npy").read_bytes()
-    assert same(mapped, plain)
-    mapped.inputs[0] = 77
+    dataset.inputs[0] = 77
     assert (entry() / "inputs.npy").read_bytes() == before
+    assert source.load().inputs[0].flatten().tolist() == [0, 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps files that are mapped")
+def test_mapped_data_outlives_its_entry(source: Source) -> None:
+    dataset = source.load()
+    shutil.rmtree(entry())
+    assert dataset.inputs.flatten().tolist() == list(range(40))
 
 
 def test_large_arrays_are_allocated_in_an_unnamed_file(
@@ -83,7 +106,7 @@ def test_large_arrays_are_allocated_in_an_unnamed_file(
 @pytest.mark.parametrize("name", ["inputs.npy", "targets.npy", "parts.npy", "dataset.json"])
 @pytest.mark.parametrize("keep", [0, 60, -1])
 def test_a_damaged_entry_is_decoded_again(source: Source, name: str, keep: int) -> None:
-    first = source.load()
+    first = copy_of(source.load())
     file = entry() / name
     file.write_bytes(file.read_bytes()[:keep])
     assert same(source.load(), first)
@@ -100,7 +123,7 @@ def test_an_entry_without_a_file_is_decoded_again(source: Source, name: str) -> 
 
 
 def test_an_entry_with_another_array_is_decoded_again(source: Source) -> None:
-    first = source.load()
+    first = copy_of(source.load())
     np.save(entry() / "inputs.npy", np.zeros((20, 1, 1, 3), dtype=np.uint8))
     assert same(source.load(), first)
 

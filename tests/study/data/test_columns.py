@@ -232,14 +232,14 @@ def test_missing_numbers_are_filled_from_the_training_part(
     cells = [missing if gap[i] else str(values[i]) for i in range(SIZE)]
     dataset = load(table(tmp_path, b=cells), impute=impute)
     division = training_division(dataset, 0, CPU)
-    training = division.pool.inputs[:, 0]
-    test = load_test_part(dataset, 0, CPU).inputs[:, 0]
+    training = division.pool.inputs[:][:, 0]
+    test = load_test_part(dataset, 0, CPU).inputs[:][:, 0]
     known = dataset.inputs[:, 0][~torch.from_numpy(gap)]
     assert dataset.inputs[:, 0].isnan().tolist() == gap.tolist()
     pool = dataset.inputs[divide(dataset, 0).pool, 0].numpy()
     pool = pool[~np.isnan(pool)]
     fill = np.median(pool) if impute != "most_frequent" else pd.Series(pool).mode()[0]
-    filled = torch.cat([training, division.validation.inputs[:, 0], test])
+    filled = torch.cat([training, division.validation.inputs[:][:, 0], test])
     assert sorted(filled.tolist()) == sorted([*known.tolist(), *[float(fill)] * int(gap.sum())])
     how = "most frequent value" if impute == "most_frequent" else "median"
     assert f"filled: missing numbers, with the {how} of the training part (b: 20)" in notes_of(

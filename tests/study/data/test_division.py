@@ -19,6 +19,7 @@ from training_factors.study.data.division import (
     training_division,
 )
 from training_factors.study.data.parts import PartLabel, unassigned
+from training_factors.study.data.selection import Selection
 from training_factors.study.data.sources import load_dataset
 
 ROOT = Path(__file__).parents[3]
@@ -136,7 +137,9 @@ def test_loading_the_test_part_elsewhere_is_detected() -> None:
 
 
 def contents(division: object) -> list[bytes | str]:
-    """Return everything that a division holds, down to the bytes of its tensors."""
+    """Return everything that a division gives, down to the bytes of its tensors."""
+    if isinstance(division, Selection):
+        return contents(division[:])
     if isinstance(division, Tensor):
         return [division.numpy().tobytes(), str(division.dtype), str(division.shape)]
     if isinstance(division, tuple):
@@ -160,6 +163,15 @@ def test_training_does_not_depend_on_the_test_part(dataset: Dataset) -> None:
     assert contents(load_test_part(garbage, 7, CPU)) != contents(load_test_part(dataset, 7, CPU))
 
 
+def test_parts_are_samples_of_one_tensor_and_never_those_of_another_part() -> None:
+    dataset = load_dataset("digits")
+    division, test = training_division(dataset, 3, CPU), load_test_part(dataset, 3, CPU)
+    for part, chosen in zip((*division[1:3], test), divide(dataset, 3), strict=True):
+        assert isinstance(part.inputs, Selection)
+        assert part.inputs.source is dataset.inputs, "the data are not copied"
+        assert part.inputs.samples.equal(chosen)
+
+
 def test_a_source_s_own_test_part_has_no_influence_at_all() -> None:
     dataset = with_own_test()
     targets = dataset.targets.clone()
@@ -174,7 +186,7 @@ def test_the_division_of_digits() -> None:
     test = load_test_part(dataset, 0, CPU)
     assert len(test.targets) == division.test_size == 359
     assert (len(division.pool.targets), len(division.validation.targets)) == (1079, 359)
-    assert division.pool.inputs.dtype == torch.uint8
+    assert division.pool.inputs[:].dtype == torch.uint8
     assert division.target_scale is None
 
 
@@ -182,9 +194,9 @@ def test_the_division_of_digits() -> None:
 def test_all_parts_are_those_of_the_study_in_the_unit_of_the_source(name: str) -> None:
     dataset = load_dataset(name)
     division, parts = training_division(dataset, 3, CPU), load_all_parts(dataset, 3)
-    assert parts.pool.inputs.equal(division.pool.inputs)
-    assert parts.validation.inputs.equal(division.validation.inputs)
-    assert parts.test.inputs.equal(load_test_part(dataset, 3, CPU).inputs)
+    assert parts.pool.inputs[:].equal(division.pool.inputs[:])
+    assert parts.validation.inputs[:].equal(division.validation.inputs[:])
+    assert parts.test.inputs[:].equal(load_test_part(dataset, 3, CPU).inputs[:])
     for part, chosen in zip(parts, divide(dataset, 3), strict=True):
         assert part.targets.equal(dataset.targets[chosen])
 

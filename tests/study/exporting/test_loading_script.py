@@ -56,7 +56,7 @@ def export(
         ("validation", division.validation),
         ("test", load_test_part(dataset, 0, CPU)),
     ):
-        data[f"{name}.inputs"], data[f"{name}.targets"] = part
+        data[f"{name}.inputs"], data[f"{name}.targets"] = part.inputs[:], part.targets
     for name, chosen in zip(("pool", "validation", "test"), indices, strict=True):
         data[f"{name}.targets"] = dataset.targets[chosen]  # in the unit of the source
     content = content_of(config, dataset.problem, target_scale=division.target_scale, epochs=2)

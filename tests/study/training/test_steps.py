@@ -105,7 +105,7 @@ def test_each_sample_is_used_once_however_many_batches_are_augmented_at_once(
     config: dict[str, Any] = {"batch_size.minibatch.samples": 32}
     training = started(digits, "cnn", **config)
     seen = torch.cat([inputs for inputs, _ in batches(training)])
-    pool = {tuple(image.flatten().tolist()) for image in digits.pool.inputs / 255}
+    pool = {tuple(image.flatten().tolist()) for image in digits.pool.inputs[:] / 255}
     used = [tuple(image.flatten().tolist()) for image in seen]
     assert len(used) == len(set(used)) == len(pool) // 32 * 32
     assert set(used) <= pool
