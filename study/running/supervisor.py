@@ -227,7 +227,6 @@ class Supervisor:
         pool, name = self._pool, self._study.name
         if pool.start == "spawn":
             return start_worker(pool, name, number)
-        import_module("torch._dynamo")  # the first optimizer does (1 to 2 s): once, before forking
         main = partial(
             _run_forked_worker, name=name, pool=pool, number=number, prepared=self._prepared
         )
@@ -243,6 +242,7 @@ class Supervisor:
         return self._fork("heartbeat", main)
 
     def _fork(self, name: str, main: Callable[[int], int]) -> ChildProcess:
+        import_module("torch._dynamo")  # the first optimizer does (1 to 2 s): once, before forking
         # Parent and child must not share a connection.
         self._study.database.close()
         return fork_process(self._pool, name, main)
