@@ -5,7 +5,7 @@ from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 from training_factors.search_spaces.dimension import Uniform
 from training_factors.search_spaces.factor import Factor
@@ -27,13 +27,28 @@ def random_affine(
     angle = draws[0] * (rotation * torch.pi / 180)
     scale = 1 / (1 + draws[1] * zoom)
     cosine, sine = angle.cos() * scale, angle.sin() * scale
-    # `affine_grid` measures both sides from -1 to 1, so a rotation must correct for their ratio.
+    # Both sides are measured from -1 to 1, so a rotation must correct for their ratio.
     ratio = height / width
     maps = torch.stack(
         [cosine, -sine * ratio, draws[2] * shift * 2, sine / ratio, cosine, draws[3] * shift * 2], 1
     ).view(count, 2, 3)
-    grid = affine_grid(maps, list(images.shape), align_corners=False)
-    return grid_sample(images, grid, align_corners=False)
+    return grid_sample(images, _sampling_grid(maps, height, width), align_corners=False)
+
+
+def _sampling_grid(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return the point of the image that each pixel is taken from, (batch, height, width, 2).
+
+    maps: from a pixel (x, y, 1) to its point (x, y), (batch, 2, 3). The numbers are those of
+    torch's `affine_grid`, which multiplies a matrix for each image and takes 3 to 15 times as long
+    (8 × 8 to 64 × 64 pixels, one core).
+    """
+    columns, rows = (
+        torch.linspace(-1, 1, side, device=maps.device) * (side - 1) / side
+        for side in (width, height)
+    )
+    of_column, of_row, shift = maps[..., None, None].unbind(2)
+    points = of_column * columns + of_row * rows[:, None]
+    return points.add_(shift).permute(0, 2, 3, 1)
 
 
 def none(recipe: Recipe) -> Recipe:
