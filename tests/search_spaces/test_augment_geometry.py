@@ -1,8 +1,9 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid
 
-from training_factors.search_spaces.factors.augment_geometry import random_affine
+from training_factors.search_spaces.factors.augment_geometry import _sampling_grid, random_affine
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -57,3 +58,10 @@ def test_a_zoom_scales_about_the_centre() -> None:
     torch.testing.assert_close(rows, torch.zeros(200), atol=0.05, rtol=0)
     assert 8 - 0.1 < columns.min() < 8.5
     assert 11.5 < columns.max() < 12 + 0.1
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 12), (1, 5), (32, 32)])
+def test_pixels_are_taken_from_the_points_of_affine_grid(height: int, width: int) -> None:
+    maps = torch.randn(6, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = affine_grid(maps, [6, 1, height, width], align_corners=False)
+    torch.testing.assert_close(_sampling_grid(maps, height, width), expected, rtol=0, atol=1e-6)
