@@ -191,7 +191,7 @@ def batches(training: Training) -> Iterator[tuple[Tensor, Tensor]]:
         inputs, targets = augmented(
             recipe,
             to_float(training.inputs[samples]),
-            training.targets[samples],
+            training.targets.index_select(0, samples),
             training.normalize,
             training.generators["augmentation"],
         )
