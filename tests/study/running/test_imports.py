@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-NOT_FOR_TRAINING = ("datasets", "matplotlib", "onnx", "plotly", "sklearn.tree", "timm",
+NOT_FOR_TRAINING = ("datasets", "matplotlib", "onnx", "plotly", "sklearn", "timm",
                     "torch._dynamo", "torchvision")  # fmt: skip
 """Packages that no process imports before it trains; torch's optimizers import torch._dynamo."""
 
