@@ -42,9 +42,9 @@ def describe_slow_precision(precision: Precision, device: torch.device) -> str |
     if precision != BFLOAT16 or has_bfloat16(device):
         return None
     return (
-        f"this study trains in bfloat16, for which {device.type} has no instructions on this "
-        "machine: its runs give the same results here but take several times as long; use another "
-        "machine, or make a study with --precision float32"
+        f"this study trains in bfloat16, for which torch finds no instructions of {device.type} "
+        "on this machine: its runs may take several times as long here; use another machine, or "
+        "make a study with --precision float32"
     )
 
 

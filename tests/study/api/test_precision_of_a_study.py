@@ -48,7 +48,7 @@ def test_a_study_says_its_precision_and_is_confirmed_and_reproduced_in_it(
     monkeypatch.setattr(autocast, "has_bfloat16", lambda device: False)
     assert execute([*run[:-6], "--rows", "17", "--workers", "0"]) == 0
     said = capsys.readouterr()
-    assert "this study trains in bfloat16, for which cpu has no instructions" in said.err
+    assert "this study trains in bfloat16, for which torch finds no instructions" in said.err
     assert execute([*run, "--precision", "float32"]) == 2
     said = capsys.readouterr()
     assert "precision: bfloat16 in the study, float32 now" in said.err
