@@ -108,11 +108,10 @@ def open_or_create(
 
             refuse_differences(study, prepared.stamp())
         own_configurations = _open_own(own, study.stamp)
-        if is_new:
+        if is_new and prepared is not None:
             if completed is not settings:
                 notify(IMAGE_MODEL_NOTE)
-            _say_left_out(study.stamp, notify)
-            _say_precision(prepared, notify)
+            _describe_new(prepared, notify)
         if study.stamp.space.is_fixed:
             size = size._replace(search=0)
         if preset is not None or not study.queue.progress():
@@ -305,30 +304,22 @@ def _say_surprises(study: "Study", name: str | None, notify: Callable[[str], Non
         notify(f"{study.name}: {describe_uncounted(uncounted)}")
 
 
-def _say_left_out(stamp: "Stamp", notify: Callable[[str], None]) -> None:
+def _describe_new(prepared: "PreparedStudy", notify: Callable[[str], None]) -> None:
+    """Say what was done to the data of a new study, and how its factors and its model are used."""
+    from training_factors.storage.precision import BFLOAT16
     from training_factors.storage.stamp import describe_left_out
 
-    for line in stamp.data_report.lines():
+    for line in prepared.data_report.lines():
         notify(line)
-    if stamp.left_out:
-        notify(f"left out: {describe_left_out(stamp.left_out)}")
-    if stamp.reach:
-        ways = ", ".join(f"{name} ({words})" for name, words in stamp.reach.items())
-        notify(f"acts on {stamp.model}: {ways}")
-    for note in stamp.notes:
+    if prepared.left_out:
+        notify(f"left out: {describe_left_out(prepared.left_out)}")
+    if prepared.reach:
+        ways = ", ".join(f"{name} ({words})" for name, words in prepared.reach.items())
+        notify(f"acts on {prepared.model.name}: {ways}")
+    for note in prepared.notes:
         notify(f"note: {note}")
-
-
-def _say_precision(prepared: "PreparedStudy | None", notify: Callable[[str], None]) -> None:
-    """Say the precision of a new study where it was chosen and is not float32."""
-    from training_factors.storage.precision import BFLOAT16
-
-    assert prepared is not None
     if prepared.model.precision == BFLOAT16 and prepared.definition.precision == "auto":
-        notify(
-            f"precision: {BFLOAT16} ({prepared.precision_reason}); --precision float32 for the "
-            "other"
-        )
+        notify(f"precision: {BFLOAT16} ({prepared.precision_reason}); see --precision")
 
 
 def open_stored(

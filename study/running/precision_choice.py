@@ -58,7 +58,9 @@ def choose_precision(
         return PrecisionChoice(FLOAT32, str(error))
     if gain >= MIN_GAIN:
         return PrecisionChoice(BFLOAT16, f"a step is {gain:.1f} times as fast as in float32")
-    return PrecisionChoice(FLOAT32, f"a step in bfloat16 takes {1 / gain:.2f} times as long")
+    return PrecisionChoice(
+        FLOAT32, f"a step is {gain:.2f} times as fast in bfloat16, which pays from {MIN_GAIN} on"
+    )
 
 
 def measure_gain(model: Model, recipe: Recipe, dataset: Dataset) -> float:

@@ -22,7 +22,7 @@ from training_factors.search_spaces.user_code import (
 from training_factors.storage.data_report import DataReport
 from training_factors.storage.definition import Definition
 from training_factors.storage.metrics import Metric, choose_metric
-from training_factors.storage.precision import BFLOAT16
+from training_factors.storage.precision import FLOAT32
 from training_factors.storage.run_queue import Run
 from training_factors.storage.stamp import DataStamp, Stamp, differences
 from training_factors.storage.studies import Study
@@ -191,6 +191,8 @@ def prepare_study(
     choose_metric(definition.metric, dataset.problem.classes)  # fail before building the model
     weights = None if definition.weights is None else read_weights(definition.weights)
     opened = open_model(definition.model, dataset.problem, weights, model)
+    choice = _given_precision(definition, stored)
+    opened = replace(opened, precision=choice.precision if choice else FLOAT32)
     if stored is not None and _same_space(stored.definition, definition):
         known = known_factors(definition.factors)
         fitted = described_space(stored.space, known)
@@ -211,28 +213,22 @@ def prepare_study(
     if not fitted.varied and not any(changes):
         raise ValueError("no factor is left to vary; bring other data or another model")
     notes = _notes(definition, fitted, opened, dataset.problem)
-    precision, reason = _precision(definition, stored, fitted, opened, dataset, device)
-    opened = replace(opened, precision=precision)
-    if precision == BFLOAT16:
-        opened = _try_baseline(fitted, opened, dataset.problem)
-    return PreparedStudy(definition, dataset, fitted, tuple(left_out), opened, reach, notes, reason)
+    if choice is None:
+        recipe = fitted.build(fitted.baseline(), dataset.problem)
+        choice = choose_precision(opened, recipe, dataset, device)
+        opened = replace(opened, precision=choice.precision)
+    return PreparedStudy(
+        definition, dataset, fitted, tuple(left_out), opened, reach, notes, choice.reason
+    )
 
 
-def _precision(
-    definition: Definition,
-    stored: Stamp | None,
-    space: Space,
-    model: Model,
-    dataset: Dataset,
-    device: torch.device,
-) -> PrecisionChoice:
-    """Return the precision of a study; the arguments are as of `prepare_study`."""
+def _given_precision(definition: Definition, stored: Stamp | None) -> PrecisionChoice | None:
+    """Return the precision that is stored with a study or named; None where it is to be chosen."""
     if stored is not None and definition.precision == stored.definition.precision:
         return PrecisionChoice(stored.precision, "")
     if definition.precision != "auto":
         return PrecisionChoice(definition.precision, "named")
-    recipe = space.build(space.baseline(), dataset.problem)
-    return choose_precision(model, recipe, dataset, device)
+    return None
 
 
 def space_changes(definition: Definition) -> Overrides:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import isfinite, prod
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -203,7 +203,7 @@ def batches_at_once(batch_size: int, inputs: Inputs) -> int:
     """Return the number of batches of these inputs that are augmented in one pass, at least 1."""
     is_cpu = inputs.device.type == "cpu"
     limit_bytes = CPU_AUGMENTATION_BYTES if is_cpu else GPU_AUGMENTATION_BYTES
-    batch_bytes = batch_size * prod(inputs.shape[1:]) * torch.float32.itemsize
+    batch_bytes = batch_size * inputs.shape[1:].numel() * torch.float32.itemsize
     return max(1, limit_bytes // batch_bytes)
 
 

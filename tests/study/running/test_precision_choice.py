@@ -56,8 +56,8 @@ def test_the_processor_tells_whether_it_computes_in_bfloat16(
     [
         (2.04, BFLOAT16, "a step is 2.0 times as fast as in float32"),
         (MIN_GAIN, BFLOAT16, "a step is 1.2 times as fast as in float32"),
-        (1.1, FLOAT32, "a step in bfloat16 takes 0.91 times as long"),
-        (0.5, FLOAT32, "a step in bfloat16 takes 2.00 times as long"),
+        (1.1, FLOAT32, "a step is 1.10 times as fast in bfloat16, which pays from 1.2 on"),
+        (0.5, FLOAT32, "a step is 0.50 times as fast in bfloat16, which pays from 1.2 on"),
     ],
 )
 @pytest.mark.usefixtures("with_bfloat16")
