@@ -6,7 +6,7 @@ import pytest
 
 from training_factors.storage.database import open_database
 from training_factors.storage.precision import BFLOAT16
-from training_factors.storage.studies import load_study
+from training_factors.storage.studies import create_confirmation, load_study
 from training_factors.storage.trials import read_trials
 from training_factors.study.commands import execute
 from training_factors.study.running import precision_choice
@@ -38,7 +38,7 @@ def test_a_study_says_its_precision_and_is_confirmed_and_reproduced_in_it(
 
     database = open_database(f"sqlite:///{folder}/runs/studies.db")
     study = load_study(database, "mine")
-    assert study.stamp.precision == BFLOAT16
+    assert study.stamp.precision == create_confirmation(study).stamp.precision == BFLOAT16
     number = read_trials(study)[3].number
     database.close()
     monkeypatch.setattr(precision_choice, "measure_gain", lambda *_: 0.5)
